@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Loading and unloading. The BPF core holds a reference to the module as long as a policy is
+ * loaded, so unloading never finds one. */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/module.h>
+
+#include "bpf_oom.h"
+
+static int __init bpf_oom_init(void)
+{
+	int err;
+
+	err = bpf_oom_symbols_init();
+	if (err)
+		return err;
+
+	/* BPF registrations end with the module's BTF, there is nothing to undo. */
+	err = bpf_oom_kfunc_init();
+	if (!err)
+		err = bpf_oom_policy_init();
+	if (err) {
+		pr_err("cannot register with BPF (%d): was the module built without BTF?\n", err);
+		return err;
+	}
+
+	err = bpf_oom_hook_init();
+	if (err)
+		return err;
+
+	pr_info("BPF OOM policies can be attached\n");
+	return 0;
+}
+
+static void __exit bpf_oom_exit(void)
+{
+	bpf_oom_hook_exit();
+}
+
+module_init(bpf_oom_init);
+module_exit(bpf_oom_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("BPF struct_ops OOM handler for kernels without it");
+MODULE_VERSION("0.1");

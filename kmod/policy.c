@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * struct_ops bpf_oom_ops: what BPF programs register as, and the list that an OOM runs through.
+ *
+ * The list is kept in load order under policies_lock and read under SRCU, since a policy may
+ * sleep. Whoever takes a policy out waits for the readers before it returns: the kernel frees
+ * the program's trampoline after that, and waits for no sleepable reader itself.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/bpf.h>
+#include <linux/bpf_verifier.h>
+#include <linux/btf.h>
+#include <linux/ctype.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/rculist.h>
+#include <linux/srcu.h>
+
+#include "bpf_oom.h"
+#include "compat.h"
+
+struct bpf_oom {
+	struct bpf_oom_ops *ops;
+	struct list_head node;
+};
+
+DEFINE_STATIC_SRCU(policies_srcu);
+static DEFINE_MUTEX(policies_lock);
+static LIST_HEAD(policies);
+
+bool bpf_oom_run_policies(struct oom_control *oc, const bool *freed, const char **name)
+{
+	struct bpf_oom *policy;
+	bool handled = false;
+	int idx;
+
+	idx = srcu_read_lock(&policies_srcu);
+	list_for_each_entry_srcu(policy, &policies, node, srcu_read_lock_held(&policies_srcu)) {
+		struct bpf_oom_ops *ops = policy->ops;
+
+		*name = ops->name[0] ? ops->name : "bpf_defined_policy";
+		if (ops->handle_out_of_memory(oc) && *freed) {
+			handled = true;
+			break;
+		}
+	}
+	*name = NULL;
+	srcu_read_unlock(&policies_srcu, idx);
+	return handled;
+}
+
+static int bpf_oom_ops_reg(void *kdata, struct bpf_link *link)
+{
+	struct bpf_oom_ops *ops = kdata;
+	struct bpf_oom *policy;
+	int err = 0;
+
+	policy = kzalloc(sizeof(*policy), GFP_KERNEL);
+	if (!policy)
+		return -ENOMEM;
+	policy->ops = ops;
+
+	mutex_lock(&policies_lock);
+	if (ops->bpf_oom) {
+		/* One map, two links: the second would register the same policy twice. */
+		err = -EEXIST;
+	} else {
+		ops->bpf_oom = policy;
+		list_add_tail_rcu(&policy->node, &policies);
+	}
+	mutex_unlock(&policies_lock);
+
+	if (err)
+		kfree(policy);
+	return err;
+}
+
+static void bpf_oom_ops_unreg(void *kdata, struct bpf_link *link)
+{
+	struct bpf_oom_ops *ops = kdata;
+	struct bpf_oom *policy;
+
+	mutex_lock(&policies_lock);
+	policy = ops->bpf_oom;
+	ops->bpf_oom = NULL;
+	list_del_rcu(&policy->node);
+	mutex_unlock(&policies_lock);
+
+	synchronize_srcu(&policies_srcu);
+	kfree(policy);
+}
+
+/* Puts the new policy in the old one's place: an OOM runs one of them, never none, never both. */
+static int bpf_oom_ops_update(void *kdata, void *old_kdata, struct bpf_link *link)
+{
+	struct bpf_oom_ops *ops = kdata, *old_ops = old_kdata;
+	struct bpf_oom *policy, *old;
+	int err = 0;
+
+	if (ops == old_ops)
+		return 0;
+
+	policy = kzalloc(sizeof(*policy), GFP_KERNEL);
+	if (!policy)
+		return -ENOMEM;
+	policy->ops = ops;
+
+	mutex_lock(&policies_lock);
+	if (ops->bpf_oom) {
+		err = -EEXIST;
+	} else {
+		old = old_ops->bpf_oom;
+		old_ops->bpf_oom = NULL;
+		ops->bpf_oom = policy;
+		list_replace_rcu(&old->node, &policy->node);
+	}
+	mutex_unlock(&policies_lock);
+
+	if (err) {
+		kfree(policy);
+		return err;
+	}
+	synchronize_srcu(&policies_srcu);
+	kfree(old);
+	return 0;
+}
+
+static int bpf_oom_ops_init(struct btf *btf)
+{
+	return 0;
+}
+
+static int bpf_oom_ops_check_member(const struct btf_type *t, const struct btf_member *member,
+				    const struct bpf_prog *prog)
+{
+	/* The kfuncs that do anything sleep; a program that cannot call them is a mistake. */
+	if (__btf_member_bit_offset(t, member) / 8 ==
+	    offsetof(struct bpf_oom_ops, handle_out_of_memory))
+		return prog->sleepable ? 0 : -EINVAL;
+	return -EINVAL;
+}
+
+/* The name goes to the kernel log: one line of printable ASCII. */
+static int copy_name(char *dst, const char *src)
+{
+	size_t len = strnlen(src, BPF_OOM_NAME_MAX_LEN);
+	size_t i;
+
+	if (len == BPF_OOM_NAME_MAX_LEN)
+		return -EINVAL;
+	for (i = 0; i < len; i++) {
+		if (!isascii(src[i]) || !isgraph(src[i]))
+			return -EINVAL;
+	}
+	memcpy(dst, src, len);
+	return 1; /* the member is taken care of */
+}
+
+static int bpf_oom_ops_init_member(const struct btf_type *t, const struct btf_member *member,
+				   void *kdata, const void *udata)
+{
+	const struct bpf_oom_ops *uops = udata;
+	struct bpf_oom_ops *ops = kdata;
+
+	if (__btf_member_bit_offset(t, member) / 8 == offsetof(struct bpf_oom_ops, name))
+		return copy_name(ops->name, uops->name);
+	return 0;
+}
+
+static int bpf_oom_ops_validate(void *kdata)
+{
+	struct bpf_oom_ops *ops = kdata;
+
+	return ops->handle_out_of_memory ? 0 : -EINVAL;
+}
+
+static bool bpf_oom_ops_is_valid_access(int off, int size, enum bpf_access_type type,
+					const struct bpf_prog *prog,
+					struct bpf_insn_access_aux *info)
+{
+	return bpf_tracing_btf_ctx_access(off, size, type, prog, info);
+}
+
+/* Kernel memory is read-only to a policy: bpf_memory_freed must not be its to set. */
+static int bpf_oom_ops_btf_struct_access(struct bpf_verifier_log *log,
+					 const struct bpf_reg_state *reg, int off, int size)
+{
+	return -EACCES;
+}
+
+static const struct bpf_verifier_ops bpf_oom_verifier_ops = {
+	.get_func_proto = bpf_base_func_proto,
+	.is_valid_access = bpf_oom_ops_is_valid_access,
+	.btf_struct_access = bpf_oom_ops_btf_struct_access,
+};
+
+static int bpf_oom_stub_handle_out_of_memory(struct oom_control *oc)
+{
+	return 0;
+}
+
+static struct bpf_oom_ops bpf_oom_stubs = {
+	.handle_out_of_memory = bpf_oom_stub_handle_out_of_memory,
+};
+
+static struct bpf_struct_ops bpf_bpf_oom_ops = {
+	.verifier_ops = &bpf_oom_verifier_ops,
+	.init = bpf_oom_ops_init,
+	.check_member = bpf_oom_ops_check_member,
+	.init_member = bpf_oom_ops_init_member,
+	.validate = bpf_oom_ops_validate,
+	.reg = bpf_oom_ops_reg,
+	.unreg = bpf_oom_ops_unreg,
+	.update = bpf_oom_ops_update,
+	.cfi_stubs = &bpf_oom_stubs,
+	.name = "bpf_oom_ops",
+	.owner = THIS_MODULE,
+};
+
+int bpf_oom_policy_init(void)
+{
+	return register_bpf_struct_ops(&bpf_bpf_oom_ops, bpf_oom_ops);
+}
