@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The kernel as the BPF programs see it: the members that they read, and how to read what
+ * differs from one kernel to the next. All drift between kernels is here and nowhere else.
+ *
+ * The structs name only what is used; CO-RE finds the real offsets when the object is loaded, so
+ * no generated vmlinux.h is needed to build. Members that only some kernels have are read behind
+ * bpf_core_field_exists().
+ */
+#ifndef OP_KERNEL_H
+#define OP_KERNEL_H
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+#include <linux/version.h>
+#include <stdbool.h>
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+#include "oompolicy.h"
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+typedef struct {
+	long counter;
+} atomic_long_t;
+
+/* include/linux/percpu_counter.h; .count is what the kernel's get_mm_counter() returns too. */
+struct percpu_counter {
+	__s64 count;
+};
+
+/* include/linux/mm_types.h */
+struct mm_struct {
+	struct percpu_counter rss_stat[4];
+	atomic_long_t pgtables_bytes;
+	unsigned long flags;
+};
+
+struct kernfs_node {
+	__u64 id;
+	const char *name;
+};
+
+struct cgroup;
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+	struct cgroup_subsys_state *parent;
+};
+
+struct cgroup_root {
+	int hierarchy_id;
+};
+
+struct cgroup {
+	struct cgroup_subsys_state self;
+	int level;
+	int nr_populated_csets; /* that hold tasks, descendants' not counted */
+	struct kernfs_node *kn;
+	struct cgroup_root *root;
+};
+
+struct css_set {
+	struct cgroup *dfl_cgrp;
+};
+
+struct mem_cgroup {
+	struct cgroup_subsys_state css;
+};
+
+typedef struct {
+	__u32 val;
+} kuid_t;
+
+struct cred {
+	kuid_t uid;
+};
+
+struct completion;
+
+struct signal_struct {
+	struct mm_struct *oom_mm;
+	short oom_score_adj;
+};
+
+struct task_struct {
+	unsigned int flags;
+	int pid;
+	int tgid;
+	struct mm_struct *mm;
+	struct signal_struct *signal;
+	struct css_set *cgroups;
+	struct cred *real_cred;
+	struct task_struct *real_parent;
+	struct task_struct *group_leader;
+	struct completion *vfork_done;
+	__u64 start_boottime;
+	char comm[OP_COMM_LEN];
+};
+
+/* include/linux/oom.h */
+enum oom_constraint {
+	CONSTRAINT_NONE,
+	CONSTRAINT_CPUSET,
+	CONSTRAINT_MEMORY_POLICY,
+	CONSTRAINT_MEMCG,
+};
+
+struct oom_control {
+	struct mem_cgroup *memcg;
+	unsigned int gfp_mask;
+	int order;
+	enum oom_constraint constraint;
+};
+
+#pragma clang attribute pop
+
+/* The interface of the posted series (v1). libbpf matches the members by name. */
+struct bpf_oom_ops {
+	int (*handle_out_of_memory)(struct oom_control *oc);
+	char name[OP_POLICY_NAME_LEN];
+};
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+/* The build machine's uapi headers may be older than the kernel the object is for. */
+struct bpf_iter_num {
+	__u64 opaque[1];
+} __attribute__((aligned(8)));
+#endif
+
+/* Open-coded iterators: opaque, sizes from include/uapi/linux/bpf.h and kernel/bpf/task_iter.c. */
+struct bpf_iter_css {
+	__u64 opaque[3];
+} __attribute__((aligned(8)));
+
+struct bpf_iter_css_task {
+	__u64 opaque[1];
+} __attribute__((aligned(8)));
+
+struct bpf_iter_task {
+	__u64 opaque[3];
+} __attribute__((aligned(8)));
+
+#define OP_TASK_ITER_PROC_THREADS 2	 /* BPF_TASK_ITER_PROC_THREADS, kernel/bpf/task_iter.c */
+#define OP_CGROUP_ITER_DESCENDANTS_PRE 2 /* BPF_CGROUP_ITER_DESCENDANTS_PRE, uapi/linux/bpf.h */
+#define OP_CSS_TASK_ITER_PROCS 1	 /* CSS_TASK_ITER_PROCS, include/linux/cgroup.h */
+
+extern int bpf_iter_css_new(struct bpf_iter_css *it, struct cgroup_subsys_state *start,
+			    unsigned int flags) __ksym __weak;
+extern struct cgroup_subsys_state *bpf_iter_css_next(struct bpf_iter_css *it) __ksym __weak;
+extern void bpf_iter_css_destroy(struct bpf_iter_css *it) __ksym __weak;
+
+extern int bpf_iter_css_task_new(struct bpf_iter_css_task *it, struct cgroup_subsys_state *css,
+				 unsigned int flags) __ksym __weak;
+extern struct task_struct *bpf_iter_css_task_next(struct bpf_iter_css_task *it) __ksym __weak;
+extern void bpf_iter_css_task_destroy(struct bpf_iter_css_task *it) __ksym __weak;
+
+extern int bpf_iter_task_new(struct bpf_iter_task *it, struct task_struct *task,
+			     unsigned int flags) __ksym __weak;
+extern struct task_struct *bpf_iter_task_next(struct bpf_iter_task *it) __ksym __weak;
+extern void bpf_iter_task_destroy(struct bpf_iter_task *it) __ksym __weak;
+
+extern void bpf_rcu_read_lock(void) __ksym;
+extern void bpf_rcu_read_unlock(void) __ksym;
+extern struct cgroup *bpf_cgroup_from_id(__u64 id) __ksym;
+extern struct cgroup *bpf_cgroup_ancestor(struct cgroup *cgrp, int level) __ksym;
+extern void bpf_cgroup_release(struct cgroup *cgrp) __ksym;
+extern long bpf_task_under_cgroup(struct task_struct *task, struct cgroup *ancestor) __ksym;
+extern struct task_struct *bpf_task_from_pid(__s32 pid) __ksym;
+extern void bpf_task_release(struct task_struct *task) __ksym;
+
+/* From the kernel with the series, or from bpf_oom.ko. */
+extern int bpf_oom_kill_process(struct oom_control *oc, struct task_struct *task,
+				const char *message__str) __ksym;
+extern bool bpf_task_is_oom_victim(struct task_struct *task) __ksym;
+
+/* PAGE_SIZE of x86 and of arm64 as Debian builds it. */
+#define OP_PAGE_SIZE 4096
+
+/* Kernel constants that are macros, and so not in BTF. */
+#define OP_PF_KTHREAD 0x00200000 /* PF_KTHREAD, include/linux/sched.h */
+#define OP_MMF_OOM_SKIP 21	 /* MMF_OOM_SKIP, include/linux/sched/coredump.h */
+#define OP_OOM_SCORE_ADJ_MIN (-1000)
+
+/* enum of include/linux/mm_types_task.h */
+#define OP_MM_FILEPAGES 0
+#define OP_MM_ANONPAGES 1
+#define OP_MM_SWAPENTS 2
+#define OP_MM_SHMEMPAGES 3
+
+static __always_inline __u64 not_negative(__s64 n)
+{
+	return n > 0 ? n : 0;
+}
+
+/* A macro, since CO-RE relocates an array index only where the front end sees a constant. */
+#define mm_counter_pages(mm, member) not_negative((mm)->rss_stat[member].count)
+
+static __always_inline __u64 mm_pgtables_pages(struct mm_struct *mm)
+{
+	return (__u64)mm->pgtables_bytes.counter / OP_PAGE_SIZE;
+}
+
+static __always_inline bool mm_oom_skip(struct mm_struct *mm)
+{
+	return mm->flags & (1UL << OP_MMF_OOM_SKIP);
+}
+
+static __always_inline struct cgroup *task_cgroup(struct task_struct *task)
+{
+	return task->cgroups->dfl_cgrp;
+}
+
+#endif

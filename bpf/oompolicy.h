@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR LGPL-2.1-or-later */
+/*
+ * What the BPF programs and the daemon tell each other: map values, event records, limits.
+ *
+ * This is the only header that both sides include. It holds fixed-width fields alone: no
+ * pointers, no bools, no enums as fields, every gap spelt out, a unit for every number. The
+ * sizes are asserted below. A change of any layout raises OP_ABI_VERSION; a reader that meets
+ * another version drops the record and counts it as lost.
+ */
+#ifndef OOMPOLICY_H
+#define OOMPOLICY_H
+
+#ifndef __VMLINUX_TYPES__
+#include <linux/types.h>
+#endif
+
+#define OP_ABI_VERSION 1
+
+#define OP_PRIORITY_MIN 0
+#define OP_PRIORITY_MAX 1000
+#define OP_PRIORITY_DEFAULT 500
+
+/* BPF_OOM_NAME_MAX_LEN of the kernel interface, with the terminating NUL. */
+#define OP_POLICY_NAME_LEN 64
+/* TASK_COMM_LEN of include/linux/sched.h, with the terminating NUL. */
+#define OP_COMM_LEN 16
+/*
+ * A cgroup path in a record, with the terminating NUL. Systemd's deepest usual path stays under
+ * 300 bytes; a longer one is cut and flagged, the id still tells which cgroup it was.
+ */
+#define OP_PATH_LEN 512
+/* NAME_MAX: the longest cgroup name, without the NUL. */
+#define OP_CGROUP_NAME_MAX 255
+/* How many ancestors a walk upwards visits; deeper cgroups get no opinion. */
+#define OP_DEPTH_MAX 64
+
+/* --- op_rules: cgroup id -> rule. Only cgroups that a rule matches have an entry; the others
+ * inherit from the nearest ancestor that has one. Key 0, which no cgroup has as its id, holds
+ * the policy's default. */
+
+#define OP_RULE_NONE 0xffffffffU /* op_rule.index where no [Rule] applies */
+
+#define OP_RULE_PROTECT (1U << 0) /* nothing in this cgroup is ever chosen */
+
+struct op_rule {
+	__u32 priority; /* OP_PRIORITY_MIN..OP_PRIORITY_MAX, the lowest dies first */
+	__u32 index;	/* of the [Rule] in the loaded configuration, or OP_RULE_NONE */
+	__u32 flags;	/* OP_RULE_* */
+	__u32 pad;
+};
+
+/* --- records. Each starts with this header. */
+
+#define OP_EVENT_OOM 1		/* struct op_oom_event, on op_events */
+#define OP_EVENT_CGROUP_MKDIR 2 /* struct op_cgroup_event, on op_cgroups */
+#define OP_EVENT_CGROUP_RMDIR 3 /* struct op_cgroup_event, on op_cgroups; path is empty */
+
+struct op_event_header {
+	__u32 version; /* OP_ABI_VERSION */
+	__u32 type;    /* OP_EVENT_* */
+	__u32 size;    /* of the whole record, bytes */
+	__u32 pad;
+	__u64 seq;	  /* counts the records of this ring from 1; a gap is the number lost */
+	__u64 ktime_nsec; /* CLOCK_MONOTONIC when the record was begun */
+};
+
+struct op_cgroup_event {
+	struct op_event_header header;
+	__u64 id;	    /* cgroup id: the inode number of its directory */
+	__u32 hierarchy_id; /* 0 is the unified hierarchy */
+	__u32 pad;
+	char path[OP_PATH_LEN]; /* from the hierarchy's root, NUL-terminated */
+};
+
+/* What the handler did. */
+#define OP_DECISION_KILLED 1  /* the victim was killed by this policy */
+#define OP_DECISION_NONE 2    /* no opinion: the kernel's own killer chose */
+#define OP_DECISION_WAITING 3 /* a victim in the domain is still dying: nobody was killed */
+
+/* Why, where the decision is not OP_DECISION_KILLED. */
+#define OP_REASON_NONE 0
+#define OP_REASON_NO_CANDIDATE 1  /* no killable task in the domain at all */
+#define OP_REASON_ALL_PROTECTED 2 /* killable tasks there are, each in a protected cgroup */
+#define OP_REASON_VICTIM_DYING 3  /* victim: the task that is still dying */
+#define OP_REASON_NO_POLICY 4	  /* the rules map is missing */
+#define OP_REASON_DOMAIN_GONE 5	  /* the memcg of the OOM could not be looked up */
+#define OP_REASON_VICTIM_GONE 6	  /* the chosen task exited before it could be killed */
+#define OP_REASON_KILL_FAILED 7	  /* kill_error says why */
+#define OP_REASON_CONSTRAINT 8	  /* cpuset or memory policy: only the kernel knows who helps */
+#define OP_REASON_NOT_UNIFIED 9	  /* the memcg belongs to a cgroup v1 hierarchy */
+
+#define OP_OOM_MEMCG (1U << 0)	  /* a memcg ran out, not the system */
+#define OP_OOM_SYSRQ (1U << 1)	  /* SysRq-f asked for it: order is -1 */
+#define OP_OOM_REMOTE (1U << 2)	  /* the trigger is not a member of the domain */
+#define OP_OOM_PATH_CUT (1U << 3) /* a path did not fit OP_PATH_LEN */
+
+struct op_task {
+	__u32 pid;		   /* thread group id in the initial pid namespace; 0: no task */
+	__u32 tid;		   /* thread id, likewise */
+	__u32 uid;		   /* real uid in the initial user namespace */
+	__s32 oom_score_adj;	   /* -1000..1000 */
+	__u64 start_boottime_nsec; /* CLOCK_BOOTTIME when the thread group started */
+	__u64 cgroup_id;
+	__u64 anon_pages;
+	__u64 file_pages;
+	__u64 shmem_pages;
+	__u64 swap_pages;
+	__u64 pgtables_bytes;
+	char comm[OP_COMM_LEN]; /* untrusted bytes, NUL-terminated */
+};
+
+struct op_oom_event {
+	struct op_event_header header;
+	__u32 decision;	  /* OP_DECISION_* */
+	__u32 reason;	  /* OP_REASON_* */
+	__u32 flags;	  /* OP_OOM_* */
+	__s32 kill_error; /* negative errno of the kill, or 0 */
+	__s32 order;	  /* of the allocation: 2^order pages; -1 for SysRq */
+	__u32 gfp_mask;
+	__u32 constraint; /* enum oom_constraint: 0 none, 1 cpuset, 2 memory policy, 3 memcg */
+	__u32 priority;	  /* the victim's, effective */
+	__u32 rule_index; /* op_rule.index behind it, or OP_RULE_NONE */
+	__u32 nr_tasks;	  /* thread groups looked at */
+	__u32 nr_cgroups; /* cgroups looked at */
+	__u32 pad;
+	__u64 source_id;    /* the cgroup whose entry gave the priority; 0: the policy's default */
+	__u64 domain_id;    /* cgroup id of the memcg that ran out; 0: the system */
+	__u64 select_nsec;  /* spent until the victim was chosen */
+	__u64 handler_nsec; /* spent in all, with the kill and the kernel's report */
+	struct op_task trigger; /* who allocated */
+	struct op_task victim;	/* who died; pid 0: nobody */
+	char policy[OP_POLICY_NAME_LEN];
+	char domain_path[OP_PATH_LEN]; /* "/" for the system */
+	char trigger_path[OP_PATH_LEN];
+	char victim_path[OP_PATH_LEN];
+	char source_path[OP_PATH_LEN]; /* empty for the policy's default */
+};
+
+/* --- op_stats: one element, counters since the object was loaded. */
+struct op_stats {
+	__u64 ooms;		/* times the handler ran */
+	__u64 kills;		/* victims it killed */
+	__u64 events_lost;	/* OOM records that found the ring full */
+	__u64 cgroups_lost;	/* cgroup records that found the ring full */
+	__u64 handler_nsec;	/* spent in the handler, in all */
+	__u64 handler_max_nsec; /* the longest run */
+};
+
+_Static_assert(sizeof(struct op_rule) == 16, "op_rule layout");
+_Static_assert(sizeof(struct op_event_header) == 32, "op_event_header layout");
+_Static_assert(sizeof(struct op_cgroup_event) == 48 + OP_PATH_LEN, "op_cgroup_event layout");
+_Static_assert(sizeof(struct op_task) == 88, "op_task layout");
+_Static_assert(sizeof(struct op_oom_event) == 32 + 48 + 32 + 2 * 88 + 64 + 4 * OP_PATH_LEN,
+	       "op_oom_event layout");
+_Static_assert(sizeof(struct op_stats) == 48, "op_stats layout");
+
+#endif
