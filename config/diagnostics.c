@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Owns the messages until diagnostics_done(). Does not know who prints them. Invariant: every kept
+ * message is one printable line, whatever bytes were in the file that it quotes.
+ */
+#include "config/diagnostics.h"
+
+#include "config/escape.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+void diagnostics_done(struct diagnostics *d)
+{
+	if (!d)
+		return;
+	for (size_t i = 0; i < d->n_items; i++)
+		free(d->items[i].message);
+	free(d->items);
+	*d = (struct diagnostics){};
+}
+
+/*
+ * Like escape_text(), but leaves quotes and backslashes as they are: the message is prose that
+ * quotes them itself. NULL when memory is out.
+ */
+static char *make_printable(const char *text)
+{
+	size_t size = strlen(text), n_written = 0;
+	char *buf = malloc(ESCAPE_SIZE(size));
+
+	if (!buf)
+		return NULL;
+	for (size_t i = 0; i < size;) {
+		size_t n = escape_printable_length(text + i, size - i);
+
+		if (n > 0) {
+			memcpy(buf + n_written, text + i, n);
+			n_written += n;
+			i += n;
+		} else {
+			n_written += sprintf(buf + n_written, "\\x%02x", (unsigned char)text[i]);
+			i++;
+		}
+	}
+	buf[n_written] = '\0';
+	return buf;
+}
+
+static int add(struct diagnostics *d, enum diagnostic_level level, const char *file, unsigned line,
+	       const char *format, va_list args)
+{
+	_cleanup_free_ char *text = NULL, *full = NULL;
+	char *message;
+	struct diagnostic *items;
+	int r;
+
+	if (vasprintf(&text, format, args) < 0) {
+		text = NULL;
+		return -ENOMEM;
+	}
+	if (line > 0)
+		r = asprintf(&full, "%s:%u: %s", file, line, text);
+	else
+		r = asprintf(&full, "%s: %s", file, text);
+	if (r < 0) {
+		full = NULL;
+		return -ENOMEM;
+	}
+	message = make_printable(full);
+	if (!message)
+		return -ENOMEM;
+	/* A few hundred times at most: growing by one is good enough. */
+	items = reallocarray(d->items, d->n_items + 1, sizeof(*items));
+	if (!items) {
+		free(message);
+		return -ENOMEM;
+	}
+	d->items = items;
+	d->items[d->n_items++] = (struct diagnostic){.level = level, .message = message};
+	return 0;
+}
+
+void diagnostics_add(struct diagnostics *d, enum diagnostic_level level, const char *file,
+		     unsigned line, const char *format, ...)
+{
+	size_t *n = level == DIAGNOSTIC_ERROR ? &d->n_errors : &d->n_warnings;
+	va_list args;
+
+	if ((*n)++ >= DIAGNOSTICS_MAX)
+		return;
+
+	va_start(args, format);
+	if (add(d, level, file, line, format, args) < 0)
+		d->out_of_memory = true;
+	va_end(args);
+}

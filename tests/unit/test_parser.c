@@ -1,0 +1,689 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Text to model: what a good file means, and every message that a bad one gets. */
+#include "config/parser.h"
+
+#include "test.h"
+
+#include "bpf/oompolicy.h"
+#include "config/basic.h"
+#include "config/diagnostics.h"
+#include "config/policy.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+static void diagnostics_donep(struct diagnostics *d)
+{
+	diagnostics_done(d);
+}
+
+/* Parses a copy that ends where the text ends, so that a look beyond it is found. */
+static int parse_sized(const char *text, size_t size, struct diagnostics *diag, struct policy **ret)
+{
+	_cleanup_free_ char *copy = malloc(size ? size : 1);
+
+	CHECK(copy);
+	memcpy(copy, text, size);
+	return parser_parse_buffer("f", copy, size, diag, ret);
+}
+
+/* All messages, a line each. The caller frees it. */
+static char *join_messages(const struct diagnostics *diag)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	CHECK(f);
+	for (size_t i = 0; i < diag->n_items; i++)
+		fprintf(f, "%s\n", diag->items[i].message);
+	fclose(f);
+	return text;
+}
+
+/* The whole model as a text. The caller frees it. */
+static char *describe(const struct policy *p)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	CHECK(f);
+	fprintf(f, "%s %s %u\n", backend_to_string(p->backend), p->policy_name,
+		p->default_priority);
+	for (size_t i = 0; i < p->n_rules; i++) {
+		const struct rule *rule = &p->rules[i];
+
+		fprintf(f, "%s:%u %s: %s=%s", rule->file, rule->line, rule->name,
+			rule->match == RULE_MATCH_UNIT ? "unit" : "cgroup", rule->pattern);
+		if (rule->priority_set)
+			fprintf(f, " %u", rule->priority);
+		fprintf(f, "%s\n", rule->protect ? " protect" : "");
+	}
+	fclose(f);
+	return text;
+}
+
+#define RULE "[Rule r]\nCgroup=/r\n"
+
+static void test_good(void)
+{
+	static const struct {
+		const char *text;
+		const char *model;
+	} table[] = {
+		{"", "auto default 500\n"},
+		{"\n\n# x\n; y\n  # z\n \t \n", "auto default 500\n"},
+		{"[Daemon]\n[Policy p]\n", "auto p 500\n"},
+		{"[Daemon]\nBackend=auto\n", "auto default 500\n"},
+		{"[Daemon]\nBackend=struct_ops\n", "struct_ops default 500\n"},
+		{"[Policy a.b_c:d-9]\nDefaultPriority=0\n", "auto a.b_c:d-9 0\n"},
+		{"[Policy p]\nDefaultPriority=1000", "auto p 1000\n"},
+		{RULE "Priority=7\n", "auto default 500\nf:1 r: cgroup=/r 7\n"},
+		{RULE "Priority=0\n", "auto default 500\nf:1 r: cgroup=/r 0\n"},
+		{RULE "Priority=0010\n", "auto default 500\nf:1 r: cgroup=/r 10\n"},
+		{RULE "Protect=yes\n", "auto default 500\nf:1 r: cgroup=/r protect\n"},
+		{RULE "Protect=no\n", "auto default 500\nf:1 r: cgroup=/r\n"},
+		{RULE "Priority=9\nProtect=on\n", "auto default 500\nf:1 r: cgroup=/r 9 protect\n"},
+		{"[Rule r]\nPriority=1\nUnit=a@*.service\n",
+		 "auto default 500\nf:1 r: unit=a@*.service 1\n"},
+		{"[Rule b]\nUnit=b.slice\nPriority=1\n\n[Rule a]\nPriority=2\nUnit=a.slice\n",
+		 "auto default 500\nf:1 b: unit=b.slice 1\nf:5 a: unit=a.slice 2\n"},
+		/* the policy's own section may come last */
+		{RULE "Priority=7\n[Policy p]\n", "auto p 500\nf:1 r: cgroup=/r 7\n"},
+		/* spaces, comments */
+		{"[ Rule \t a  b ]  \nCgroup \t=  /r  \nPriority=\t7\t\n",
+		 "auto default 500\nf:1 a  b: cgroup=/r 7\n"},
+		{"[Rule r] ; a\nCgroup=/r ; b\nPriority=7\t;c\n",
+		 "auto default 500\nf:1 r: cgroup=/r 7\n"},
+		{"[Rule a ;b]\nCgroup=/r;c\nPriority=7\n",
+		 "auto default 500\nf:1 a ;b: cgroup=/r;c 7\n"},
+		{"[Rule #1 [x \"\\\" = :]\nCgroup=/a b=c:d#e\nPriority=7\n",
+		 "auto default 500\nf:1 #1 [x \"\\\" = :: cgroup=/a b=c:d#e 7\n"},
+		{"[Rule gr\xc3\xbc\xc3\x9f]\nCgroup=/r\nPriority=7\n",
+		 "auto default 500\nf:1 gr\xc3\xbc\xc3\x9f: cgroup=/r 7\n"},
+		/* line ends, byte order mark */
+		{"[Rule r]\r\nCgroup=/r\r\nPriority=7\r\n",
+		 "auto default 500\nf:1 r: cgroup=/r 7\n"},
+		{"[Rule r]\r\nCgroup=/r\r\nPriority=7\r", "auto default 500\nf:1 r: cgroup=/r 7\n"},
+		{"\xef\xbb\xbf[Policy p]\n", "auto p 500\n"},
+		{"\xef\xbb\xbf", "auto default 500\n"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		_cleanup_(diagnostics_donep) struct diagnostics diag = {};
+		_cleanup_(policy_freep) struct policy *p = NULL;
+		_cleanup_free_ char *messages = NULL, *model = NULL;
+		int r = parse_sized(table[i].text, strlen(table[i].text), &diag, &p);
+
+		messages = join_messages(&diag);
+		if (r != 0)
+			FAIL("\"%s\" is refused: %s", table[i].text, messages);
+		CHECK_STR(messages, "");
+		model = describe(p);
+		CHECK_STR(model, table[i].model);
+	}
+}
+
+static void test_booleans(void)
+{
+	static const struct {
+		const char *word;
+		int expected;
+	} table[] = {
+		{"1", 1},  {"yes", 1},	 {"YES", 1},   {"y", 1},   {"true", 1},
+		{"t", 1},  {"on", 1},	 {"0", 0},     {"no", 0},  {"No", 0},
+		{"n", 0},  {"false", 0}, {"f", 0},     {"off", 0}, {"", -1},
+		{"2", -1}, {"ye", -1},	 {"yess", -1}, {"of", -1}, {"yes no", -1},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		_cleanup_(diagnostics_donep) struct diagnostics diag = {};
+		_cleanup_(policy_freep) struct policy *p = NULL;
+		char text[64];
+		int n = snprintf(text, sizeof(text), RULE "Protect=%s\n", table[i].word);
+		int r = parse_sized(text, (size_t)n, &diag, &p);
+
+		if (r != (table[i].expected < 0 ? -EINVAL : 0))
+			FAIL("Protect=%s gives %d", table[i].word, r);
+		if (r == 0)
+			CHECK_INT(p->rules[0].protect, table[i].expected);
+	}
+}
+
+static void test_bad(void)
+{
+	static const struct {
+		const char *text;
+		const char *messages;
+	} table[] = {
+		/* sections */
+		{"[Foo]\nBar=1\n",
+		 "f:1: unknown section [Foo], expected [Daemon], [Policy NAME] or [Rule NAME]\n"},
+		{"[rule r]\n",
+		 "f:1: unknown section [rule], expected [Daemon], [Policy NAME] or [Rule NAME]\n"},
+		{"[]\n",
+		 "f:1: unknown section [], expected [Daemon], [Policy NAME] or [Rule NAME]\n"},
+		{"[Daemon\nBackend=x\n",
+		 "f:1: section header without ], expected [Section] or [Section NAME]\n"},
+		{"[Policy p ; c\n",
+		 "f:1: section header without ], expected [Section] or [Section NAME]\n"},
+		{"[Daemon] x\n",
+		 "f:1: \"x\" after the section header, expected the end of the line or a comment "
+		 "that starts with ;\n"},
+		{"[Daemon];x\n",
+		 "f:1: \";x\" after the section header, expected the end of the line or a comment "
+		 "that starts with ;\n"},
+		{"[Daemon x]\n", "f:1: [Daemon x] has a name, expected [Daemon]\n"},
+		{"[Daemon]\n\n[Daemon]\n",
+		 "f:3: second [Daemon], expected one; the first is in line 1\n"},
+		{"[Policy]\n",
+		 "f:1: bad name in [Policy ], expected 1 to 63 letters, digits and _ . : -\n"},
+		{"[Policy a b]\n",
+		 "f:1: bad name in [Policy a b], expected 1 to 63 letters, digits and _ . : -\n"},
+		{"[Policy a]\n[Policy b]\nDefaultPriority=x\n[Policy a]\n",
+		 "f:2: second [Policy], expected one; the first is in line 1\n"
+		 "f:3: bad DefaultPriority=x, expected a whole number from 0 to 1000\n"
+		 "f:4: second [Policy], expected one; the first is in line 1\n"},
+		{"[Rule]\nCgroup=/r\nPriority=1\n",
+		 "f:1: bad name in [Rule ], expected 1 to 255 bytes\n"},
+		{"[Rule \xff]\nCgroup=/r\nPriority=1\n",
+		 "f:1: bad name in [Rule \\xff], expected printable UTF-8\n"},
+		{"[Rule a\xe2\x80\xae"
+		 "b]\nCgroup=/r\nPriority=1\n",
+		 "f:1: bad name in [Rule a\\xe2\\x80\\xaeb], expected printable UTF-8\n"},
+		{RULE "Priority=1\n" RULE "Priority=2\n",
+		 "f:4: second [Rule r], expected a name of its own; the first is in line 1\n"},
+		/* rules as a whole */
+		{"[Rule r]\n", "f:1: [Rule r] has no pattern, expected Cgroup= or Unit=\n"
+			       "f:1: [Rule r] does nothing, expected Priority= or Protect=\n"},
+		{"[Rule r]\nPriority=1\n[Rule s]\nCgroup=/s\n",
+		 "f:1: [Rule r] has no pattern, expected Cgroup= or Unit=\n"
+		 "f:3: [Rule s] does nothing, expected Priority= or Protect=\n"},
+		{RULE "Unit=a.service\nPriority=1\n",
+		 "f:1: [Rule r] has both Cgroup= and Unit=, expected one of the two\n"},
+		/* keys */
+		{"Priority=1\nFoo=2\n",
+		 "f:1: Priority= outside a section, expected a section header before it\n"
+		 "f:2: Foo= outside a section, expected a section header before it\n"},
+		{"[Daemon]\nFoo=1\n", "f:2: unknown key Foo= in [Daemon], expected Backend=\n"},
+		{"[Policy p]\nFoo=1\n",
+		 "f:2: unknown key Foo= in [Policy], expected DefaultPriority=\n"},
+		{"[Rule r]\ncgroup=/r\n",
+		 "f:2: unknown key cgroup= in [Rule], expected Cgroup=, Unit=, Priority= or "
+		 "Protect=\n"},
+		{"[Daemon]\nPriority=1\n", "f:2: Priority= in [Daemon], expected it in [Rule]\n"},
+		{"[Daemon]\nBackend=auto\nBackend=auto\n",
+		 "f:3: second Backend= in one section, expected one; the first is in line 2\n"},
+		{RULE "Priority=1\nCgroup=/s\n",
+		 "f:4: second Cgroup= in one section, expected one; the first is in line 2\n"},
+		{RULE "Priority=x\nPriority=1\n",
+		 "f:3: bad Priority=x, expected a whole number from 0 to 1000\n"
+		 "f:4: second Priority= in one section, expected one; the first is in line 3\n"},
+		/* lines */
+		{"[Daemon]\nBackend\n",
+		 "f:2: \"Backend\" is not a setting, expected Key=value, [Section] or a comment\n"},
+		{"[Daemon]\nBackend: auto\n",
+		 "f:2: \"Backend: auto\" is not a setting, expected Key=value, [Section] or a "
+		 "comment\n"},
+		{"[Daemon]\nBackend:=auto\n",
+		 "f:2: \"Backend:=auto\" is not a setting, expected Key=value, [Section] or a "
+		 "comment\n"},
+		{"[Daemon]\n=auto\n",
+		 "f:2: \"=auto\" is not a setting, expected Key=value, [Section] or a comment\n"},
+		{"[Daemon]\nBackend ;=auto\n",
+		 "f:2: \"Backend\" is not a setting, expected Key=value, [Section] or a comment\n"},
+		{RULE "Priority=1\n  Protect=yes\n",
+		 "f:4: indented line, expected no space before a key or section; a value cannot be "
+		 "continued in the next line\n"},
+		{RULE "Priority=1\n\t[Daemon]\n",
+		 "f:4: indented line, expected no space before a key or section; a value cannot be "
+		 "continued in the next line\n"},
+		{"[Rule r]\nCgroup=/a\\\n  /b\nPriority=1\n",
+		 "f:2: bad Cgroup=/a\\: a backslash must be followed by *, ? or another backslash; "
+		 "write \\\\ for a backslash in the name\n"
+		 "f:3: indented line, expected no space before a key or section; a value cannot be "
+		 "continued in the next line\n"
+		 "f:3: \"/b\" is not a setting, expected Key=value, [Section] or a comment\n"},
+		{"[Rule r]\nCgroup=/a\x1b[2J\nPriority=1\n",
+		 "f:2: control byte 0x1b in column 10, expected text\n"},
+		{"[Daemon]\rBackend=auto\n", "f:1: control byte 0x0d in column 9, expected text\n"},
+		{RULE "Priority=1\n[Rule \x7f]\nPriority=2\nCgroup=x\n",
+		 "f:4: control byte 0x7f in column 7, expected text\n"},
+		/* values */
+		{"[Daemon]\nBackend=\n", "f:2: bad Backend=, expected auto or struct_ops\n"},
+		{"[Daemon]\nBackend=Auto\n",
+		 "f:2: bad Backend=Auto, expected auto or struct_ops\n"},
+		{"[Daemon]\nBackend=score\n",
+		 "f:2: bad Backend=score, expected auto or struct_ops\n"},
+		{"[Policy p]\nDefaultPriority=1001\n",
+		 "f:2: bad DefaultPriority=1001, expected a whole number from 0 to 1000\n"},
+		{RULE "Priority=\n",
+		 "f:3: bad Priority=, expected a whole number from 0 to 1000\n"},
+		{RULE "Priority=-1\n",
+		 "f:3: bad Priority=-1, expected a whole number from 0 to 1000\n"},
+		{RULE "Priority=+1\n",
+		 "f:3: bad Priority=+1, expected a whole number from 0 to 1000\n"},
+		{RULE "Priority=0x1\n",
+		 "f:3: bad Priority=0x1, expected a whole number from 0 to 1000\n"},
+		{RULE "Priority=1.5\n",
+		 "f:3: bad Priority=1.5, expected a whole number from 0 to 1000\n"},
+		{RULE "Priority=4294967297\n",
+		 "f:3: bad Priority=4294967297, expected a whole number from 0 to 1000\n"},
+		{RULE "Priority=1 # low\n",
+		 "f:3: bad Priority=1 # low, expected a whole number from 0 to 1000\n"},
+		{RULE "Protect=maybe\n", "f:3: bad Protect=maybe, expected yes or no\n"},
+		{"[Rule r]\nCgroup=a\nPriority=1\n",
+		 "f:2: bad Cgroup=a: expected a path that starts with /, the root of the cgroup "
+		 "tree\n"},
+		{"[Rule r]\nUnit=sshd\nPriority=1\n",
+		 "f:2: bad Unit=sshd: expected a unit name that ends in .service, .scope, .slice, "
+		 ".socket, .mount or .swap\n"},
+		{"[Rule r]\nUnit=\xc2\x9b.service\nProtect=1\n",
+		 "f:2: bad Unit=\\xc2\\x9b.service: a character that no unit name has, expected "
+		 "letters, digits and : - _ . @ \\\\ * ?\n"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		_cleanup_(diagnostics_donep) struct diagnostics diag = {};
+		struct policy *p = NULL;
+		_cleanup_free_ char *messages = NULL;
+
+		CHECK_INT(parse_sized(table[i].text, strlen(table[i].text), &diag, &p), -EINVAL);
+		CHECK(!p);
+		messages = join_messages(&diag);
+		CHECK_STR(messages, table[i].messages);
+		CHECK_INT(diag.n_errors, diag.n_items);
+	}
+}
+
+static void test_warning(void)
+{
+	static const char text[] = RULE "Priority=1\n[Rule s]\nCgroup=/s # the rest\nPriority=1\n";
+	_cleanup_(diagnostics_donep) struct diagnostics diag = {};
+	_cleanup_(policy_freep) struct policy *p = NULL;
+
+	CHECK_INT(parse_sized(text, strlen(text), &diag, &p), 0);
+	CHECK_INT(diag.n_errors, 0);
+	CHECK_INT(diag.n_warnings, 1);
+	CHECK_STR(diag.items[0].message, "f:5: Cgroup=/s # the rest holds the text after # too; "
+					 "a comment after a value starts with ;");
+	CHECK_STR(p->rules[1].pattern, "/s # the rest");
+}
+
+static void test_nul(void)
+{
+	static const char text[] = "[Daemon]\nBackend=auto\0x\n";
+	_cleanup_(diagnostics_donep) struct diagnostics diag = {};
+	struct policy *p = NULL;
+
+	CHECK_INT(parse_sized(text, sizeof(text) - 1, &diag, &p), -EINVAL);
+	CHECK_INT(diag.n_items, 1);
+	CHECK_STR(diag.items[0].message, "f:2: control byte 0x00 in column 13, expected text");
+}
+
+/* Diagnostics of a file before do not make this one bad. */
+static void test_earlier_errors(void)
+{
+	_cleanup_(diagnostics_donep) struct diagnostics diag = {};
+	_cleanup_(policy_freep) struct policy *p = NULL;
+
+	diagnostics_add(&diag, DIAGNOSTIC_ERROR, "other", 1, "x");
+	CHECK_INT(parse_sized(RULE "Priority=1\n", strlen(RULE "Priority=1\n"), &diag, &p), 0);
+	CHECK_INT(p->n_rules, 1);
+}
+
+/* Around the 199 bytes where libinih splits a line, and at our own limits: the value is whole. */
+static void test_value_lengths(void)
+{
+	static const size_t lengths[] = {1,   180, 189, 190, 191, 192, 193,  194,
+					 198, 199, 200, 201, 398, 399, 1000, 4095};
+	static char pattern[POLICY_PATTERN_LEN_MAX + 2], text[PARSER_LINE_MAX + 64];
+
+	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
+		_cleanup_(diagnostics_donep) struct diagnostics diag = {};
+		_cleanup_(policy_freep) struct policy *p = NULL;
+		int n;
+
+		/* What libinih would take for a key of its own. */
+		memset(pattern, '=', lengths[i]);
+		pattern[0] = '/';
+		pattern[lengths[i]] = '\0';
+		n = snprintf(text, sizeof(text), "[Rule r]\nCgroup=%s\nPriority=3\n", pattern);
+		CHECK_INT(parse_sized(text, (size_t)n, &diag, &p), 0);
+		CHECK_INT(p->n_rules, 1);
+		CHECK_STR(p->rules[0].pattern, pattern);
+		CHECK_INT(p->rules[0].priority, 3);
+	}
+}
+
+/* Around the 49 bytes where libinih cuts a section's name. */
+static void test_name_lengths(void)
+{
+	for (size_t length = 1; length <= POLICY_RULE_NAME_MAX + 1; length++) {
+		_cleanup_(diagnostics_donep) struct diagnostics diag = {};
+		_cleanup_(policy_freep) struct policy *p = NULL;
+		char name[POLICY_RULE_NAME_MAX + 2], text[1024];
+		int n, r;
+
+		/* Two names that differ in the last byte only. */
+		memset(name, 'n', length);
+		name[length] = '\0';
+		n = snprintf(text, sizeof(text),
+			     "[Rule %s]\nCgroup=/a\nPriority=3\n"
+			     "[Rule %.*sm]\nCgroup=/b\nPriority=4\n",
+			     name, (int)length - 1, name);
+		r = parse_sized(text, (size_t)n, &diag, &p);
+		CHECK_INT(r, length > POLICY_RULE_NAME_MAX ? -EINVAL : 0);
+		if (r < 0) {
+			CHECK_INT(diag.n_errors, 2);
+			CHECK(strstr(diag.items[0].message, "expected 1 to 255 bytes"));
+			continue;
+		}
+		CHECK_INT(p->n_rules, 2);
+		CHECK_STR(p->rules[0].name, name);
+		CHECK_INT(strlen(p->rules[1].name), length);
+		CHECK_INT(p->rules[1].priority, 4);
+	}
+}
+
+/* Lines of every length around the limit, of each sort. Only too long ones are errors, one each,
+ * and the line after them is seen. */
+static void test_line_lengths(void)
+{
+	static const char *const starts[] = {"#", "Priority=1 ;", "[Rule q] ;", ""};
+	static char text[2 * PARSER_LINE_MAX];
+
+	for (size_t i = 0; i < ARRAY_SIZE(starts); i++)
+		for (size_t length = PARSER_LINE_MAX - 1; length <= PARSER_LINE_MAX + 1; length++) {
+			_cleanup_(diagnostics_donep) struct diagnostics diag = {};
+			_cleanup_(policy_freep) struct policy *p = NULL;
+			size_t start_length = strlen(starts[i]);
+			char *end = stpcpy(text, "[Rule r]\nCgroup=/r\n");
+			int r;
+
+			end = stpcpy(end, starts[i]);
+			memset(end, ' ', length - start_length);
+			end = stpcpy(end + length - start_length, "\nPriority=1\n");
+			r = parse_sized(text, (size_t)(end - text), &diag, &p);
+			if (length > PARSER_LINE_MAX) {
+				CHECK_INT(r, -EINVAL);
+				/* A header ends [Rule r], which has no Priority= then. */
+				CHECK_INT(diag.n_errors, *starts[i] == '[' ? 2 : 1);
+				CHECK_STR(diag.items[0].message,
+					  "f:3: line of 8193 bytes, expected at most 8192");
+			} else if (*starts[i] == 'P') {
+				CHECK(strstr(diag.items[0].message, "f:4: second Priority="));
+			} else if (*starts[i] == '[') {
+				CHECK(strstr(diag.items[0].message, "f:1: [Rule r] does nothing"));
+			} else {
+				CHECK_INT(r, 0);
+			}
+		}
+}
+
+static void test_key_lengths(void)
+{
+	for (size_t length = 1; length < 400; length++) {
+		_cleanup_(diagnostics_donep) struct diagnostics diag = {};
+		struct policy *p = NULL;
+		char text[512] = "[Daemon]\n";
+
+		memset(text + 9, 'k', length);
+		strcpy(text + 9 + length, "=v\n");
+		CHECK_INT(parse_sized(text, strlen(text), &diag, &p), -EINVAL);
+		CHECK_INT(diag.n_errors, 1);
+		CHECK(strstr(diag.items[0].message, "f:2: unknown key k"));
+	}
+}
+
+static void test_too_many_rules(void)
+{
+	for (int extra = 0; extra <= 2; extra++) {
+		_cleanup_(diagnostics_donep) struct diagnostics diag = {};
+		_cleanup_(policy_freep) struct policy *p = NULL;
+		_cleanup_free_ char *text = NULL;
+		size_t size;
+		FILE *f = open_memstream(&text, &size);
+
+		CHECK(f);
+		for (int i = 0; i < POLICY_RULES_MAX + extra; i++)
+			fprintf(f, "[Rule %d]\nCgroup=/c/%d\nPriority=1\n", i, i);
+		fclose(f);
+		CHECK_INT(parse_sized(text, size, &diag, &p), extra ? -EINVAL : 0);
+		CHECK_INT(diag.n_errors, extra ? 1 : 0);
+		if (extra)
+			CHECK_STR(diag.items[0].message,
+				  "f:30001: too many rules, expected at most 10000");
+		else
+			CHECK_STR(policy_match(p, "/c/9999")->name, "9999");
+	}
+}
+
+static char *read_source(const char *path)
+{
+	_cleanup_fclose_ FILE *f = NULL;
+	char full[4096], *text = calloc(1, 65536);
+
+	CHECK(text);
+	snprintf(full, sizeof(full), "%s/%s", OP_SOURCE_ROOT, path);
+	f = fopen(full, "re");
+	if (!f)
+		FAIL("cannot open %s", full);
+	CHECK(fread(text, 1, 65535, f) > 0);
+	return text;
+}
+
+/* A long file where much is wrong: every error is there, with its line. */
+static void test_bad_file(void)
+{
+	_cleanup_free_ char *text = read_source("tests/unit/data/bad.conf");
+	_cleanup_free_ char *expected = read_source("tests/unit/data/bad.messages");
+	_cleanup_free_ char *messages = NULL;
+	_cleanup_(diagnostics_donep) struct diagnostics diag = {};
+	struct policy *p = NULL;
+
+	CHECK_INT(parser_parse_buffer("bad.conf", text, strlen(text), &diag, &p), -EINVAL);
+	messages = join_messages(&diag);
+	CHECK_STR(messages, expected);
+}
+
+static void test_good_file(void)
+{
+	_cleanup_free_ char *text = read_source("tests/unit/data/good.conf");
+	_cleanup_free_ char *expected = read_source("tests/unit/data/good.model");
+	_cleanup_free_ char *model = NULL;
+	_cleanup_(diagnostics_donep) struct diagnostics diag = {};
+	_cleanup_(policy_freep) struct policy *p = NULL;
+
+	CHECK_INT(parser_parse_buffer("good.conf", text, strlen(text), &diag, &p), 0);
+	CHECK_INT(diag.n_items, 0);
+	model = describe(p);
+	CHECK_STR(model, expected);
+}
+
+/* Whatever a file is cut down to, nothing is read beyond its end. */
+static void test_every_prefix(void)
+{
+	_cleanup_free_ char *text = read_source("tests/unit/data/good.conf");
+
+	for (size_t size = 0; size <= strlen(text); size++) {
+		_cleanup_(diagnostics_donep) struct diagnostics diag = {};
+		_cleanup_(policy_freep) struct policy *p = NULL;
+		int r = parse_sized(text, size, &diag, &p);
+
+		CHECK_INT(r, diag.n_errors ? -EINVAL : 0);
+		CHECK_INT(!!p, r == 0);
+	}
+}
+
+static void check_shipped(const char *text, size_t n_rules, const char *policy)
+{
+	_cleanup_(diagnostics_donep) struct diagnostics diag = {};
+	_cleanup_(policy_freep) struct policy *p = NULL;
+	_cleanup_free_ char *messages = NULL, *model = NULL;
+	int r = parse_sized(text, strlen(text), &diag, &p);
+
+	messages = join_messages(&diag);
+	CHECK_STR(messages, "");
+	CHECK_INT(r, 0);
+	CHECK_INT(p->n_rules, n_rules);
+	model = describe(p);
+	CHECK(strncmp(model, policy, strlen(policy)) == 0);
+}
+
+/* Removes the # before what looks like a key, and before a section header if @sections. */
+static size_t uncomment(char *text, bool sections)
+{
+	size_t n = 0;
+	bool in_rules = false;
+
+	for (char *line = text; *line; line = strchrnul(line, '\n'), line += !!*line) {
+		size_t letters;
+
+		if (strncmp(line, "#[Rule ", 7) == 0)
+			in_rules = true;
+		if (*line != '#' || (in_rules && !sections))
+			continue;
+		letters = strspn(line + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+		if (line[1] == '[' || (letters > 0 && line[1 + letters] == '=')) {
+			*line = '\n'; /* keeps the text's length */
+			n++;
+		}
+	}
+	return n;
+}
+
+/* The shipped file changes nothing; its commented keys are all there are, at their defaults; its
+ * examples are good. */
+static void test_shipped_file(void)
+{
+	_cleanup_free_ char *text = read_source("config/oompolicy.conf");
+	_cleanup_free_ char *keys = strdup(text), *all = strdup(text);
+	_cleanup_(policy_freep) struct policy *defaults = policy_new();
+	_cleanup_free_ char *model = NULL;
+
+	CHECK(keys && all && defaults);
+	model = describe(defaults);
+	check_shipped(text, 0, model);
+	CHECK_INT(uncomment(keys, false), 2);
+	CHECK(strstr(keys, "\nBackend=") && strstr(keys, "\nDefaultPriority="));
+	check_shipped(keys, 0, model);
+	CHECK(uncomment(all, true) > 2);
+	CHECK(strstr(all, "\nCgroup=") && strstr(all, "\nUnit=") && strstr(all, "\nPriority=") &&
+	      strstr(all, "\nProtect="));
+	check_shipped(all, 4, model);
+}
+
+static char directory[] = "/tmp/oompolicy-test-XXXXXX";
+
+static void check_file(const char *name, int expected, const char *message)
+{
+	_cleanup_(diagnostics_donep) struct diagnostics diag = {};
+	_cleanup_(policy_freep) struct policy *p = NULL;
+	char path[256];
+	int r;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	r = parser_parse_file(path, &diag, &p);
+	if (r != expected)
+		FAIL("%s gives %d, expected %d", name, r, expected);
+	if (expected == 0) {
+		CHECK(p && diag.n_items == 0);
+		return;
+	}
+	CHECK(!p);
+	CHECK_INT(diag.n_errors, 1);
+	CHECK(strncmp(diag.items[0].message, path, strlen(path)) == 0);
+	if (!strstr(diag.items[0].message, message))
+		FAIL("%s: \"%s\", expected \"%s\"", name, diag.items[0].message, message);
+}
+
+static void write_file(int dir, const char *name, const char *text, mode_t mode)
+{
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	CHECK(fd >= 0);
+	CHECK_INT(write(fd, text, strlen(text)), strlen(text));
+	CHECK_INT(fchmod(fd, mode), 0);
+	close(fd);
+}
+
+static void test_files(void)
+{
+	static const char *const names[] = {"good",  "bad",  "world", "group", "root-group",
+					    "other", "fifo", "large", "link",  "long"};
+	_cleanup_close_ int dir = -EBADF;
+
+	CHECK(mkdtemp(directory));
+	dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CHECK(dir >= 0);
+
+	write_file(dir, "good", RULE "Priority=1\n", 0644);
+	check_file("good", 0, NULL);
+	CHECK_INT(symlinkat("good", dir, "link"), 0);
+	check_file("link", 0, NULL);
+	write_file(dir, "bad", "x\n", 0644);
+	check_file("bad", -EINVAL, ":1: \"x\" is not a setting");
+	write_file(dir, "world", "", 0646);
+	check_file("world", -EPERM, "everybody can write to it");
+	write_file(dir, "group", "", 0664);
+	check_file("group", 0, NULL); /* our own group */
+	if (geteuid() == 0) {
+		CHECK_INT(fchownat(dir, "group", 0, 12345, 0), 0);
+		check_file("group", -EPERM, "another group can write to it");
+		write_file(dir, "other", "", 0644);
+		CHECK_INT(fchownat(dir, "other", 12345, 0, 0), 0);
+		check_file("other", -EPERM, "owned by another user");
+	}
+	check_file("", -EPERM, "not a regular file"); /* the directory */
+	CHECK_INT(mkfifoat(dir, "fifo", 0600), 0);
+	check_file("fifo", -EPERM, "not a regular file");
+	check_file("missing", -ENOENT, "cannot open: No such file or directory");
+
+	/* More than one read(), up to the last byte. */
+	write_file(dir, "long", "", 0600);
+	{
+		_cleanup_close_ int fd = openat(dir, "long", O_WRONLY | O_CLOEXEC);
+		_cleanup_free_ char *comments = malloc(300000);
+
+		CHECK(fd >= 0 && comments);
+		memset(comments, '\n', 300000);
+		memcpy(comments + 300000 - 4, "last", 4);
+		CHECK_INT(write(fd, comments, 300000), 300000);
+	}
+	check_file("long", -EINVAL, ":299997: \"last\" is not a setting");
+
+	write_file(dir, "large", "", 0600);
+	{
+		_cleanup_close_ int fd = openat(dir, "large", O_WRONLY | O_CLOEXEC);
+
+		CHECK(fd >= 0);
+		CHECK_INT(ftruncate(fd, PARSER_FILE_MAX + 1), 0);
+	}
+	check_file("large", -EFBIG, "larger than 16777216 bytes");
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		unlinkat(dir, names[i], 0);
+	CHECK_INT(rmdir(directory), 0);
+}
+
+static const struct test_case cases[] = {
+	TEST_CASE(good),
+	TEST_CASE(booleans),
+	TEST_CASE(bad),
+	TEST_CASE(warning),
+	TEST_CASE(nul),
+	TEST_CASE(earlier_errors),
+	TEST_CASE(value_lengths),
+	TEST_CASE(name_lengths),
+	TEST_CASE(line_lengths),
+	TEST_CASE(key_lengths),
+	TEST_CASE(too_many_rules),
+	TEST_CASE(bad_file),
+	TEST_CASE(good_file),
+	TEST_CASE(every_prefix),
+	TEST_CASE(shipped_file),
+	TEST_CASE(files),
+};
+TEST_MAIN(cases)
