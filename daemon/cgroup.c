@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The only module that knows libcgroup, and the only one that reads the cgroup file system.
+ *
+ * libcgroup finds the mount point. The walk is our own: cgroup_walk_tree_next() of libcgroup 2.0.2
+ * stats every control file as well, about 60 a cgroup with all controllers on, and each of these
+ * stats leaves a dentry and an inode behind in kernel memory: hundreds of megabytes for 10,000
+ * cgroups, from a daemon that is there to save memory. Reading directories alone makes none of
+ * them.
+ */
+#include "cgroup.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <libcgroup.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "config/basic.h"
+#include "log.h"
+
+/* kernfs numbers the root directory of each hierarchy 1 (fs/kernfs/dir.c, kernfs_create_root()). */
+#define ROOT_CGROUP_ID 1
+
+static void log_from_library(void *userdata, int level, const char *format, va_list ap)
+{
+	char line[512];
+
+	(void)userdata;
+	(void)level;
+	vsnprintf(line, sizeof(line), format, ap);
+	line[strcspn(line, "\n")] = '\0';
+	log_debug("libcgroup: %s", line);
+}
+
+/* libcgroup's errors are positive and its own; only the errno behind ECGOTHER says more. */
+static int errno_from_library(int error)
+{
+	switch (error) {
+	case ECGEOF:
+	case ECGROUPNOTMOUNTED:
+	case ECGROUPSUBSYSNOTMOUNTED:
+	case ECGROUPNOTEXIST:
+		return -ENOENT;
+	case ECGROUPNOTALLOWED:
+		return -EPERM;
+	case ECGOTHER:
+		return cgroup_get_last_errno() == EPERM ? -EPERM : -EIO;
+	default:
+		return -EIO;
+	}
+}
+
+static bool is_cgroup2(const char *path)
+{
+	struct statfs fs;
+
+	return statfs(path, &fs) >= 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
+}
+
+/*
+ * Asks libcgroup for the mount point of each controller until one is on the unified hierarchy.
+ * With none enabled there (a hybrid machine may have all of them on v1) libcgroup names nothing,
+ * and the place where systemd mounts it in that case is tried.
+ */
+static int find_mount_point(char **ret)
+{
+	static const char *const fallbacks[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
+	struct cgroup_mount_point controller;
+	const char *found = NULL;
+	void *handle = NULL;
+	int error;
+
+	error = cgroup_get_controller_begin(&handle, &controller);
+	for (; !error; error = cgroup_get_controller_next(&handle, &controller))
+		if (is_cgroup2(controller.path)) {
+			found = controller.path;
+			break;
+		}
+	if (handle)
+		cgroup_get_controller_end(&handle);
+
+	for (size_t i = 0; i < ARRAY_SIZE(fallbacks) && !found; i++)
+		if (is_cgroup2(fallbacks[i]))
+			found = fallbacks[i];
+	if (!found)
+		return errno_from_library(error);
+
+	*ret = strdup(found);
+	return *ret ? 0 : -ENOMEM;
+}
+
+int cgroup_acquire_mount_point(char **ret)
+{
+	_cleanup_free_ char *path = NULL;
+	struct stat st;
+	int error, r;
+
+	cgroup_set_logger(log_from_library, CGROUP_LOG_WARNING, NULL);
+	error = cgroup_init();
+	if (error)
+		log_debug("libcgroup: %s", cgroup_strerror(error));
+
+	r = find_mount_point(&path);
+	if (r < 0)
+		return r;
+	if (stat(path, &st) < 0)
+		return -errno;
+	if (st.st_ino != ROOT_CGROUP_ID)
+		return -EXDEV;
+	*ret = TAKE_PTR(path);
+	return 0;
+}
+
+static void closedirp(DIR **d)
+{
+	if (*d)
+		closedir(*d);
+}
+
+/* Opens @name below @parent_fd. Returns 0 and no directory where it is gone or is none. */
+static int open_directory(int parent_fd, const char *name, DIR **ret, uint64_t *ret_id)
+{
+	_cleanup_close_ int fd = -EBADF;
+	struct stat st;
+
+	*ret = NULL;
+	fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT || errno == ENODEV || errno == ENOTDIR || errno == ELOOP
+			       ? 0
+			       : -errno;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	*ret = fdopendir(fd);
+	if (!*ret)
+		return -errno;
+	TAKE_FD(fd);
+	*ret_id = st.st_ino;
+	return 0;
+}
+
+/* The next entry that may be a cgroup, or NULL at the end (@ret_error 0) or on an error. */
+static const struct dirent *next_directory(DIR *d, int *ret_error)
+{
+	for (;;) {
+		const struct dirent *entry;
+
+		errno = 0;
+		entry = readdir(d);
+		if (!entry) {
+			/* Removed while it was read: its children are gone too. */
+			*ret_error = errno == ENOENT || errno == ENODEV ? 0 : -errno;
+			return NULL;
+		}
+		if (entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN)
+			continue;
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			return entry;
+	}
+}
+
+struct walk {
+	cgroup_visit_t visit;
+	void *userdata;
+	size_t depth;
+	char path[CGROUP_PATH_SIZE]; /* of the directory in hand; empty for the root */
+};
+
+/* Visits @d and all below. Recurses at most OP_DEPTH_MAX deep, one descriptor open per level. */
+static int walk_directory(struct walk *w, DIR *d, uint64_t id)
+{
+	size_t length = strlen(w->path);
+	const struct dirent *entry;
+	int r, error = 0;
+
+	r = w->visit(length ? w->path : "/", id, w->userdata);
+	if (r < 0 || w->depth >= OP_DEPTH_MAX)
+		return r;
+
+	while ((entry = next_directory(d, &error))) {
+		_cleanup_(closedirp) DIR *child = NULL;
+		size_t name_length = strlen(entry->d_name);
+		uint64_t child_id;
+
+		if (length + 1 + name_length >= sizeof(w->path))
+			return -ENAMETOOLONG;
+		r = open_directory(dirfd(d), entry->d_name, &child, &child_id);
+		if (r < 0)
+			return r;
+		if (!child)
+			continue;
+
+		w->path[length] = '/';
+		memcpy(w->path + length + 1, entry->d_name, name_length + 1);
+		w->depth++;
+		r = walk_directory(w, child, child_id);
+		w->depth--;
+		w->path[length] = '\0';
+		if (r < 0)
+			return r;
+	}
+	return error;
+}
+
+int cgroup_walk(const char *root, cgroup_visit_t visit, void *userdata)
+{
+	_cleanup_(closedirp) DIR *d = NULL;
+	struct walk w = {.visit = visit, .userdata = userdata};
+	uint64_t id;
+	int r;
+
+	r = open_directory(AT_FDCWD, root, &d, &id);
+	if (r < 0)
+		return r;
+	if (!d)
+		return -ENOENT;
+	return walk_directory(&w, d, id);
+}

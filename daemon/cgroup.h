@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The cgroup2 hierarchy as files: where it is mounted, and which cgroups exist. */
+#ifndef OP_CGROUP_H
+#define OP_CGROUP_H
+
+#include <stdint.h>
+
+#include "bpf/oompolicy.h"
+
+/* A path of OP_DEPTH_MAX components, each "/" and a name, with the terminating NUL. */
+#define CGROUP_PATH_SIZE (OP_DEPTH_MAX * (1 + OP_CGROUP_NAME_MAX) + 1)
+
+/*
+ * Finds the mount point of the unified hierarchy. Returns 0 and an absolute path that the caller
+ * frees; -ENOENT where no cgroup2 is mounted; -EXDEV where the one that is mounted does not show
+ * the hierarchy's root (a cgroup namespace), so that its paths are not the kernel's; another
+ * negative errno.
+ */
+int cgroup_acquire_mount_point(char **ret);
+
+/*
+ * Called once per cgroup, a parent before its children. @path is "/" for the root and "/a/b" below;
+ * it is valid during the call. @id is the cgroup id. A negative return ends the walk.
+ */
+typedef int (*cgroup_visit_t)(const char *path, uint64_t id, void *userdata);
+
+/*
+ * Walks all cgroups of the tree at @root (any directory will do, for tests). Cgroups that vanish
+ * meanwhile are skipped, and so is what lies deeper than OP_DEPTH_MAX, where the BPF side has no
+ * opinion. Returns 0, what @visit returned, or a negative errno.
+ */
+int cgroup_walk(const char *root, cgroup_visit_t visit, void *userdata);
+
+#endif

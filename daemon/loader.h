@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The BPF side as the rest of the daemon sees it: can this kernel do it, load it, hand it rules,
+ * read its records. The only module that knows libbpf and the skeletons.
+ */
+#ifndef OP_LOADER_H
+#define OP_LOADER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpf/oompolicy.h"
+
+struct btf;
+struct loader;
+
+/* Outcomes that the caller handles; each comes with a sentence for the administrator. */
+#define LOADER_E_KERNEL 1    /* this kernel cannot do it: no hook, no BTF, no BPF */
+#define LOADER_E_PRIVILEGE 2 /* the kernel could, we may not */
+
+/* Room for any such sentence, with the terminating NUL. */
+#define LOADER_WHY_SIZE 512
+
+/*
+ * Largest rules map. The map is preallocated, at about 80 bytes an entry, so that no lookup or
+ * update ever allocates; at the limit it costs the kernel 80 MiB for half a million ruled cgroups,
+ * far more than a machine can run. Cgroups beyond inherit, which is logged.
+ */
+#define OP_RULES_ENTRIES_MAX (1U << 20)
+#define OP_RULES_ENTRIES_MIN 1024U
+
+/*
+ * Judges the struct bpf_oom_ops of @btf. Returns 0 for the shape that we are built for, -ENOENT
+ * when there is none, LOADER_E_KERNEL and a sentence for any other.
+ */
+int loader_check_hook(const struct btf *btf, char why[static LOADER_WHY_SIZE]);
+
+/*
+ * Whether the running kernel has the hook and we may use it, judged without loading anything.
+ * Returns 0, or LOADER_E_* and a sentence; -ENOMEM.
+ */
+int loader_supported(char why[static LOADER_WHY_SIZE]);
+
+/* A rules map that is not in force yet, or is. Embedded; owns the descriptor. */
+struct loader_rules {
+	int fd; /* -EBADF: none */
+	uint32_t max_entries;
+};
+
+/* Creates an empty map with room for @n_entries and as many again. -E2BIG, or errno of bpf(2). */
+int loader_rules_init(struct loader_rules *r, size_t n_entries);
+void loader_rules_done(struct loader_rules *r);
+
+/* Sets the entry of a cgroup. Returns 1 when it is new, 0 when it was there, -E2BIG when full. */
+int loader_rules_set(const struct loader_rules *r, uint64_t id, const struct op_rule *rule);
+
+/* Removes the entry of a cgroup. Returns 1 when there was one, 0 when not, or errno of bpf(2). */
+int loader_rules_remove(const struct loader_rules *r, uint64_t id);
+
+/* Called for each record; the bytes are untrusted and valid during the call. */
+typedef void (*loader_record_t)(const void *data, size_t size, void *userdata);
+
+struct loader_callbacks {
+	loader_record_t oom;
+	loader_record_t cgroup;
+	void *userdata;
+};
+
+/*
+ * Opens the rings and follows cgroups. The policy is not in force before the first
+ * loader_commit(). Following cgroups is optional: when the kernel refuses it, loader_cgroup_fd()
+ * is -EBADF and the log says so.
+ *
+ * Returns 0 and a loader that the caller owns; LOADER_E_* and a sentence; a negative errno.
+ */
+int loader_new(const char *policy_name, const struct loader_callbacks *callbacks,
+	       char why[static LOADER_WHY_SIZE], struct loader **ret);
+
+/* Takes the policy out of the kernel and frees everything. Takes NULL; returns NULL. */
+struct loader *loader_free(struct loader *l);
+
+/*
+ * Puts @rules in force under @policy_name in one step. The name in force is exchanged with the
+ * rules, without an instant in which no policy is loaded. @rules stays the caller's, to be updated
+ * while in force. On an error (LOADER_E_* with a sentence, or a negative errno) what was in force
+ * stays.
+ */
+int loader_commit(struct loader *l, const char *policy_name, const struct loader_rules *rules,
+		  char why[static LOADER_WHY_SIZE]);
+
+/* Readable when there are records; -EBADF where cgroups are not followed. Owned by the loader. */
+int loader_oom_fd(const struct loader *l);
+int loader_cgroup_fd(const struct loader *l);
+
+/* Passes all waiting records to the callback. Returns how many, or a negative errno. */
+int loader_consume_ooms(struct loader *l);
+int loader_consume_cgroups(struct loader *l);
+
+/* Counts the cgroup records that the BPF side could not store, since it was loaded. */
+uint64_t loader_count_cgroups_lost(const struct loader *l);
+
+static inline void loader_freep(struct loader **l)
+{
+	loader_free(*l);
+}
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The command line and the exit status. Both are described in oompolicyd(8). */
+#include <getopt.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "config/basic.h"
+#include "config/diagnostics.h"
+#include "config/parser.h"
+#include "config/policy.h"
+#include "control.h"
+#include "log.h"
+#include "manager.h"
+
+/* What systemd and the LSB use for "insufficient privilege"-like refusals to run. */
+#define EXIT_PRIVILEGE 77
+_Static_assert(EX_USAGE == 64 && EX_UNAVAILABLE == 69 && EX_NOPERM == EXIT_PRIVILEGE &&
+		       EX_CONFIG == 78,
+	       "the statuses of oompolicyd(8)");
+
+static void print_help(void)
+{
+	printf("oompolicyd [OPTION...]\n\n"
+	       "Makes the kernel kill by the administrator's order when memory has run out.\n\n"
+	       "  -h --help           Show this help\n"
+	       "     --version        Show the version\n"
+	       "     --config=FILE    Read this configuration (default: %s)\n"
+	       "     --check[=FILE]   Check the configuration, report all errors, and exit\n"
+	       "     --reload         Make the running daemon reload, wait for the outcome\n\n"
+	       "See oompolicyd(8) and oompolicy.conf(5).\n",
+	       OOMPOLICYD_CONFIG_PATH);
+}
+
+static int check(const char *path)
+{
+	_cleanup_(diagnostics_done) struct diagnostics diag = {};
+	_cleanup_(policy_freep) struct policy *policy = NULL;
+	int r;
+
+	r = parser_parse_file(path, &diag, &policy);
+	for (size_t i = 0; i < diag.n_items; i++)
+		fprintf(stderr, "%s%s\n", diag.items[i].message,
+			diag.items[i].level == DIAGNOSTIC_WARNING ? " (warning)" : "");
+	if (r < 0 && diag.n_items == 0)
+		fprintf(stderr, "%s: %s\n", path, strerror(-r));
+	if (r < 0)
+		return r == -ENOMEM ? EXIT_FAILURE : EX_CONFIG;
+	printf("%s: policy '%s', %zu rules, no errors\n", path, policy->policy_name,
+	       policy->n_rules);
+	return EXIT_SUCCESS;
+}
+
+static int reload(void)
+{
+	char message[CONTROL_MESSAGE_SIZE];
+	int r = control_request_reload(message);
+
+	/* As ExecReload= it would only repeat what the daemon itself has logged. */
+	if (r == -ENOTCONN || !log_is_journal())
+		fprintf(r < 0 ? stderr : stdout, "%s\n", message);
+	return r == 0 ? EXIT_SUCCESS : r == -EINVAL ? EX_CONFIG : EXIT_FAILURE;
+}
+
+static int run(const char *config_path)
+{
+	_cleanup_(manager_freep) struct manager *manager = NULL;
+	int r;
+
+	r = manager_new(config_path, &manager);
+	switch (r) {
+	case 0:
+		break;
+	case MANAGER_E_CONFIG:
+		return EX_CONFIG;
+	case MANAGER_E_KERNEL:
+		return EX_UNAVAILABLE;
+	case MANAGER_E_PRIVILEGE:
+		return EXIT_PRIVILEGE;
+	default:
+		return EXIT_FAILURE;
+	}
+	return manager_run(manager) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(int argc, char *argv[])
+{
+	enum { OPTION_VERSION = 256, OPTION_CONFIG, OPTION_CHECK, OPTION_RELOAD };
+	static const struct option options[] = {
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, OPTION_VERSION},
+		{"config", required_argument, NULL, OPTION_CONFIG},
+		{"check", optional_argument, NULL, OPTION_CHECK},
+		{"reload", no_argument, NULL, OPTION_RELOAD},
+		{},
+	};
+	const char *config_path = OOMPOLICYD_CONFIG_PATH, *check_path = NULL;
+	bool do_check = false, do_reload = false;
+	int c;
+
+	log_init();
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+		switch (c) {
+		case 'h':
+			print_help();
+			return EXIT_SUCCESS;
+		case OPTION_VERSION:
+			printf("oompolicyd %s\n", OOMPOLICYD_VERSION);
+			return EXIT_SUCCESS;
+		case OPTION_CONFIG:
+			config_path = optarg;
+			break;
+		case OPTION_CHECK:
+			do_check = true;
+			check_path = optarg;
+			break;
+		case OPTION_RELOAD:
+			do_reload = true;
+			break;
+		default:
+			return EX_USAGE;
+		}
+	if (optind < argc) {
+		fprintf(stderr, "%s: '%s' is one argument too many, there are options only\n",
+			program_invocation_short_name, argv[optind]);
+		return EX_USAGE;
+	}
+	if (do_check && do_reload) {
+		fprintf(stderr, "%s: --check and --reload exclude each other\n",
+			program_invocation_short_name);
+		return EX_USAGE;
+	}
+
+	if (do_check)
+		return check(check_path ?: config_path);
+	if (do_reload)
+		return reload();
+	return run(config_path);
+}
