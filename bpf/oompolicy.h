@@ -138,7 +138,7 @@ struct op_oom_event {
 
 /* --- op_stats: one element, counters since the object was loaded. */
 struct op_stats {
-	__u64 ooms;		/* times the handler ran */
+	__u64 ooms;		/* times the handler ran; the sequence number of the last record */
 	__u64 kills;		/* victims it killed */
 	__u64 events_lost;	/* OOM records that found the ring full */
 	__u64 cgroups_lost;	/* cgroup records that found the ring full */

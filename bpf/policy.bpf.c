@@ -53,6 +53,9 @@ struct {
 /* The daemon never dies of what it decides. */
 __u32 daemon_tgid = 0;
 
+/* What the kernel's report calls this policy; the same as op_policy_ops.name. */
+const volatile char policy_name[OP_POLICY_NAME_LEN] = "default";
+
 /*
  * --- the OOM in hand; guarded by the kernel's oom_lock
  *
@@ -61,7 +64,6 @@ __u32 daemon_tgid = 0;
  */
 
 static struct op_oom_event record;
-static __u64 records; /* sequence number of the last record */
 
 /* A component is copied at once, so a path needs room for one name behind its end. */
 static char path_buffer[OP_PATH_LEN + OP_CGROUP_NAME_MAX + 1];
@@ -327,10 +329,17 @@ static __always_inline void record_task(struct task_struct *task, struct op_task
 
 static __always_inline void record_begin(struct oom_control *oc, __u64 now)
 {
+	struct op_stats *stats;
+	__u32 zero = 0;
+
+	/* Counted in the map, which an instance of the next policy shares. */
+	record.header.seq = 0;
+	stats = bpf_map_lookup_elem(&op_stats, &zero);
+	if (stats)
+		record.header.seq = ++stats->ooms;
 	record.header.version = OP_ABI_VERSION;
 	record.header.type = OP_EVENT_OOM;
 	record.header.size = sizeof(record);
-	record.header.seq = ++records;
 	record.header.ktime_nsec = now;
 	record.decision = OP_DECISION_NONE;
 	record.reason = OP_REASON_NONE;
@@ -348,6 +357,7 @@ static __always_inline void record_begin(struct oom_control *oc, __u64 now)
 	record.domain_id = 0;
 	__builtin_memset(&record.trigger, 0, sizeof(record.trigger));
 	__builtin_memset(&record.victim, 0, sizeof(record.victim));
+	bpf_probe_read_kernel_str(record.policy, sizeof(record.policy), (const void *)policy_name);
 	record.domain_path[0] = '\0';
 	record.trigger_path[0] = '\0';
 	record.victim_path[0] = '\0';
@@ -367,7 +377,6 @@ static __always_inline void record_end(__u64 begun)
 	stats = bpf_map_lookup_elem(&op_stats, &zero);
 	if (!stats)
 		return;
-	stats->ooms++;
 	stats->handler_nsec += record.handler_nsec;
 	if (record.handler_nsec > stats->handler_max_nsec)
 		stats->handler_max_nsec = record.handler_nsec;
@@ -383,6 +392,22 @@ static __always_inline void none(__u32 reason)
 {
 	record.decision = OP_DECISION_NONE;
 	record.reason = reason;
+}
+
+/* Names the victim of an earlier OOM that this one waits for. */
+static __always_inline void wait_for_dying(void)
+{
+	struct task_struct *task;
+
+	record.decision = OP_DECISION_WAITING;
+	record.reason = OP_REASON_VICTIM_DYING;
+	record.victim.pid = search.dying_pid;
+	task = bpf_task_from_pid(search.dying_pid);
+	if (!task)
+		return;
+	record_task(task, &record.victim);
+	bpf_task_release(task);
+	op_record_path(record.victim.cgroup_id, OP_PATH_VICTIM);
 }
 
 /* Kills the best candidate. Returns false when it is gone and another search is worth while. */
@@ -441,9 +466,7 @@ static __always_inline void decide(struct oom_control *oc, __u64 domain_id)
 			return;
 		}
 		if (search.dying_pid) {
-			record.decision = OP_DECISION_WAITING;
-			record.reason = OP_REASON_VICTIM_DYING;
-			record.victim.pid = search.dying_pid;
+			wait_for_dying();
 			return;
 		}
 		if (!search.pid) {

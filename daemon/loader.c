@@ -359,6 +359,7 @@ static int load_policy(const struct loader *l, const char *name, char why[static
 		return -EINVAL;
 	memset(ops->name, 0, sizeof(ops->name));
 	memcpy(ops->name, name, strlen(name));
+	memcpy((char *)skeleton->rodata->policy_name, ops->name, sizeof(ops->name));
 	skeleton->bss->daemon_tgid = (__u32)getpid();
 
 	if (l->events_fd >= 0) {

@@ -143,7 +143,6 @@ static void on_oom_record(const void *data, size_t size, void *userdata)
 		return;
 	}
 	context.n_lost = record_count_lost(m->last_oom_seq, m->oom.header.seq);
-	context.policy_name = m->policy->policy_name;
 	context.rule_name = rule_name(m->policy, &m->oom);
 	m->last_oom_seq = m->oom.header.seq;
 

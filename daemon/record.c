@@ -111,7 +111,7 @@ bool record_cgroup_path_is_cut(const struct op_cgroup_event *e)
 
 uint64_t record_count_lost(uint64_t last, uint64_t seq)
 {
-	return seq > last ? seq - last - 1 : seq - 1;
+	return seq > last ? seq - last - 1 : 0;
 }
 
 /* --- formatting */
@@ -334,7 +334,7 @@ static void format_object(struct record_text *t, const struct op_oom_event *e)
 static void format_decision(struct record_text *t, const struct op_oom_event *e,
 			    const struct record_context *context)
 {
-	field(t, "OOMPOLICY_POLICY=%s", e->policy[0] ? e->policy : context->policy_name);
+	field(t, "OOMPOLICY_POLICY=%s", e->policy);
 	field(t, "OOMPOLICY_DECISION=%s", decision_names[e->decision]);
 	if (e->decision != OP_DECISION_KILLED)
 		field(t, "OOMPOLICY_REASON=%s", reasons[e->reason].name);
@@ -358,6 +358,7 @@ static void format_decision(struct record_text *t, const struct op_oom_event *e,
 	field(t, "OOMPOLICY_ORDER=%d", e->order);
 	field(t, "OOMPOLICY_TASKS=%u", e->nr_tasks);
 	field(t, "OOMPOLICY_CGROUPS=%u", e->nr_cgroups);
+	field(t, "OOMPOLICY_SELECT_NSEC=%llu", (unsigned long long)e->select_nsec);
 	field(t, "OOMPOLICY_HANDLER_NSEC=%llu", (unsigned long long)e->handler_nsec);
 	field(t, "OOMPOLICY_KTIME_USEC=%llu", (unsigned long long)e->header.ktime_nsec / 1000);
 	field(t, "OOMPOLICY_SEQ=%llu", (unsigned long long)e->header.seq);

@@ -30,13 +30,12 @@ bool record_cgroup_path_is_cut(const struct op_cgroup_event *e);
 
 /*
  * How many records were lost between the one with sequence number @last (0: none was seen) and the
- * one with @seq. Numbers start again from 1 when a new instance of the program takes over.
+ * one with @seq. The numbers go on when an instance of another policy takes over.
  */
 uint64_t record_count_lost(uint64_t last, uint64_t seq);
 
 /* What a record does not know by itself. */
 struct record_context {
-	const char *policy_name; /* in force now, for a record that does not say */
 	const char *rule_name;	 /* of [Rule NAME], or NULL when unknown or none */
 	uint64_t n_lost;	 /* records lost just before this one */
 	uint64_t page_size_bytes;

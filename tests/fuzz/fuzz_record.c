@@ -17,7 +17,6 @@ static struct record_text text;
 static void format(const struct op_oom_event *e)
 {
 	const struct record_context context = {
-		.policy_name = "fuzz",
 		.rule_name = e->rule_index & 1 ? "rule\n\"name\"" : NULL,
 		.n_lost = record_count_lost(e->source_id, e->header.seq),
 		.page_size_bytes = 4096,

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Which shapes of the kernel's hook are taken, on type information made for the purpose. */
+#include "daemon/loader.h"
+
+#include <bpf/btf.h>
+#include <errno.h>
+
+#include "config/basic.h"
+#include "test.h"
+
+/* What to put into struct bpf_oom_ops. */
+struct shape {
+	const char *parameters[3]; /* names of structs that are pointed to */
+	const char *other;	   /* name of one more member */
+	int name_length;	   /* 0: no name */
+	bool no_handler;
+};
+
+static int judge(const struct shape *s, char why[static LOADER_WHY_SIZE])
+{
+	struct btf *btf = btf__new_empty();
+	int t_int, t_char, t_proto, t_handler, t_name, structs[3], r;
+
+	CHECK(btf);
+	t_int = btf__add_int(btf, "int", 4, BTF_INT_SIGNED);
+	t_char = btf__add_int(btf, "char", 1, BTF_INT_SIGNED);
+	for (int i = 0; i < 3 && s->parameters[i]; i++)
+		structs[i] = btf__add_ptr(btf, btf__add_struct(btf, s->parameters[i], 8));
+	t_proto = btf__add_func_proto(btf, t_int);
+	for (int i = 0; i < 3 && s->parameters[i]; i++)
+		CHECK_INT(btf__add_func_param(btf, "p", structs[i]), 0);
+	t_handler = btf__add_ptr(btf, t_proto);
+	t_name = btf__add_array(btf, t_int, t_char, (__u32)s->name_length);
+
+	CHECK(btf__add_struct(btf, "bpf_oom_ops", 80) > 0);
+	if (!s->no_handler)
+		CHECK_INT(btf__add_field(btf, "handle_out_of_memory", t_handler, 0, 0), 0);
+	if (s->name_length)
+		CHECK_INT(btf__add_field(btf, "name", t_name, 64, 0), 0);
+	if (s->other)
+		CHECK_INT(btf__add_field(btf, s->other, t_int, 576, 0), 0);
+
+	why[0] = '\0';
+	r = loader_check_hook(btf, why);
+	btf__free(btf);
+	return r;
+}
+
+static void test_known(void)
+{
+	static const struct shape plain = {.parameters = {"oom_control"}, .name_length = 64};
+	static const struct shape posted = {
+		.parameters = {"oom_control"}, .name_length = 64, .other = "bpf_oom"};
+	char why[LOADER_WHY_SIZE];
+
+	CHECK_INT(judge(&plain, why), 0);
+	CHECK_INT(judge(&posted, why), 0);
+}
+
+/* Each later or unknown shape is refused, and the sentence says what was found. */
+static void test_refused(void)
+{
+	static const struct {
+		struct shape shape;
+		const char *told;
+	} table[] = {
+		{{.parameters = {"bpf_oom_ctx", "oom_control"},
+		  .name_length = 64,
+		  .other = "handle_cgroup_offline"},
+		 "(bpf_oom_ctx *, oom_control *)"},
+		{{.parameters = {"oom_control", "bpf_struct_ops_link"}, .name_length = 64},
+		 "(oom_control *, bpf_struct_ops_link *)"},
+		{{.parameters = {"oom_control", "cgroup"}, .name_length = 64},
+		 "(oom_control *, cgroup *)"},
+		{{.parameters = {"mem_cgroup"}, .name_length = 64}, "(mem_cgroup *)"},
+		{{.parameters = {NULL}, .name_length = 64}, "handle_out_of_memory()"},
+		{{.parameters = {"oom_control"}, .name_length = 64, .other = "on_exit"}, "on_exit"},
+		{{.parameters = {"oom_control"}, .name_length = 16}, "member name"},
+		{{.parameters = {"oom_control"}}, "lacks name"},
+		{{.no_handler = true, .name_length = 64}, "lacks handle_out_of_memory"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		char why[LOADER_WHY_SIZE];
+
+		if (judge(&table[i].shape, why) != LOADER_E_KERNEL || !strstr(why, table[i].told))
+			FAIL("row %zu: \"%s\", expected \"%s\" in it", i, why, table[i].told);
+	}
+}
+
+static void test_none(void)
+{
+	struct btf *btf = btf__new_empty();
+	char why[LOADER_WHY_SIZE];
+
+	CHECK(btf);
+	CHECK_INT(loader_check_hook(btf, why), -ENOENT);
+	btf__add_struct(btf, "oom_control", 8);
+	CHECK_INT(loader_check_hook(btf, why), -ENOENT);
+	btf__free(btf);
+}
+
+static const struct test_case cases[] = {
+	TEST_CASE(known),
+	TEST_CASE(refused),
+	TEST_CASE(none),
+};
+TEST_MAIN(cases)

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The reference model that the tests in the machine are judged by, and the tables written for
+ * them: what the model says has to be what a person wrote down.
+ */
+#include "tests/vm/model.h"
+
+#include <stdint.h>
+
+#include "config/basic.h"
+#include "test.h"
+#include "tests/vm/random.h"
+#include "tests/vm/victims.h"
+
+#define RANDOM_TABLES 200
+#define MIB(n) ((uint64_t)(n)*PAGES_PER_MIB)
+
+static void check_rule(const char *path, bool protect, unsigned priority, size_t source_len)
+{
+	struct model_rule rule = {};
+
+	model_find_rule(path, &rule);
+	if (rule.protect != protect || (!protect && rule.priority != priority) ||
+	    rule.source_len != source_len)
+		FAIL("%s: protect %d, priority %u, from %zu bytes", path, rule.protect,
+		     rule.priority, rule.source_len);
+}
+
+static void test_rules(void)
+{
+	check_rule("", false, 500, 0);
+	check_rule("a", false, 500, 0);
+	check_rule("a-p050", false, 50, 6);
+	check_rule("a-p1000", false, 1000, 7);
+	check_rule("a-prot", true, 0, 6);
+	check_rule("a-p050/b", false, 50, 6);
+	check_rule("a-p050/b/c/d", false, 50, 6);
+	check_rule("a-p050/b-p700/c", false, 700, 13);
+	check_rule("a-prot/b-p700", false, 700, 13);
+	check_rule("a-p700/b-prot/c", true, 0, 13);
+	/* Not suffixes. */
+	check_rule("a-p050x", false, 500, 0);
+	check_rule("p050", false, 500, 0);
+	check_rule("a-p05", false, 500, 0);
+	check_rule("a-protx/b", false, 500, 0);
+}
+
+static void test_domain(void)
+{
+	CHECK(model_domain_contains("", "a/b"));
+	CHECK(model_domain_contains("a", "a"));
+	CHECK(model_domain_contains("a", "a/b"));
+	CHECK(!model_domain_contains("a", "ab"));
+	CHECK(!model_domain_contains("a/b", "a"));
+	CHECK(!model_domain_contains("a/b", "a/c"));
+}
+
+static struct model_verdict choose(const struct model_task *tasks, size_t n, const char *domain,
+				   bool policy)
+{
+	struct model_verdict v;
+
+	model_choose(tasks, n, domain, MIB(100), policy, &v);
+	return v;
+}
+
+static void test_policy_takes_lowest_then_largest(void)
+{
+	const struct model_task tasks[] = {
+		{"a-p300", MIB(90), 0},	    {"b-p100", MIB(10), 1000}, {"c-p100/x", MIB(20), -999},
+		{"d-p050", MIB(80), -1000}, {"e-prot", MIB(70), 0},
+	};
+	struct model_verdict v = choose(tasks, ARRAY_SIZE(tasks), "", true);
+
+	CHECK(v.killer == MODEL_POLICY);
+	CHECK(v.index == 2);
+	CHECK(v.margin_pages == MIB(10));
+	CHECK(v.rule.priority == 100);
+}
+
+static void test_kernel_counts_score(void)
+{
+	/* A limit of 25600 pages: one point of the score is 25 pages. */
+	const struct model_task tasks[] = {
+		{"a", MIB(60), 0},
+		{"b", MIB(20), 500},
+		{"c", MIB(90), -1000},
+		{"d", MIB(61), -100},
+	};
+	struct model_verdict v = choose(tasks, ARRAY_SIZE(tasks), "", false);
+
+	CHECK(v.killer == MODEL_KERNEL);
+	CHECK(v.index == 1);
+	CHECK(v.margin_pages == MIB(20) + 500 * 25 - MIB(60));
+}
+
+static void test_kernel_where_policy_has_no_opinion(void)
+{
+	const struct model_task tasks[] = {
+		{"a-prot/x", MIB(10), 0},
+		{"a-prot/y", MIB(30), 0},
+		{"a-prot/z-p000", MIB(40), -1000},
+		{"b-p000", MIB(90), 0},
+	};
+	struct model_verdict v = choose(tasks, ARRAY_SIZE(tasks), "a-prot", true);
+
+	CHECK(v.killer == MODEL_KERNEL);
+	CHECK(v.index == 1);
+}
+
+static void test_nobody(void)
+{
+	const struct model_task tasks[] = {
+		{"a-p000", MIB(10), -1000},
+		{"b-p000", MIB(10), 0},
+	};
+
+	CHECK(choose(tasks, ARRAY_SIZE(tasks), "a-p000", true).killer == MODEL_NOBODY);
+	CHECK(choose(tasks, ARRAY_SIZE(tasks), "a-p000", false).killer == MODEL_NOBODY);
+	CHECK(choose(tasks, 0, "", true).killer == MODEL_NOBODY);
+}
+
+static void test_single_candidate_has_full_margin(void)
+{
+	const struct model_task tasks[] = {{"a", MIB(10), 0}, {"b-p900", MIB(20), 0}};
+	struct model_verdict v = choose(tasks, ARRAY_SIZE(tasks), "", true);
+
+	CHECK(v.index == 0);
+	CHECK(v.margin_pages == MODEL_MARGIN_MAX);
+}
+
+/* The rule of a table that has one victim and no handler of its own. */
+static void check_table(const struct scenario *s)
+{
+	struct model_task tasks[SCENARIO_ROWS_MAX];
+	size_t n = scenario_count_rows(s), victims = 0;
+	uint64_t limit_pages = MIB(s->room_mib);
+	struct model_verdict v;
+
+	scenario_to_tasks(s, tasks);
+	for (size_t i = 0; i < n; i++) {
+		victims += !!(s->rows[i].flags & ROW_VICTIM);
+		if (!s->domain || model_domain_contains(s->domain, tasks[i].path))
+			limit_pages += tasks[i].pages;
+	}
+	if (s->killer == KILLER_HANDLER) {
+		if (victims != 1)
+			FAIL("%s has %zu victims", s->name, victims);
+		return;
+	}
+	model_choose(tasks, n, s->domain ? s->domain : "", limit_pages, s->needs & NEEDS_DAEMON,
+		     &v);
+	if (s->killer == KILLER_NOBODY) {
+		if (v.killer != MODEL_NOBODY || victims != 0)
+			FAIL("%s: the model kills %s", s->name, tasks[v.index].path);
+		return;
+	}
+	if (victims != 1 ||
+	    v.killer != (s->killer == KILLER_POLICY ? MODEL_POLICY : MODEL_KERNEL) ||
+	    !(s->rows[v.index].flags & ROW_VICTIM))
+		FAIL("%s: the model kills %s", s->name, tasks[v.index].path);
+	/* In a system OOM the trigger is far larger than its row says. */
+	if (s->domain && v.margin_pages < MIB(2))
+		FAIL("%s is decided by %ju pages", s->name, (uintmax_t)v.margin_pages);
+}
+
+static void test_tables_agree_with_model(void)
+{
+	CHECK(n_victim_tables > 0);
+	for (size_t i = 0; i < n_victim_tables; i++)
+		check_table(&victim_tables[i]);
+}
+
+static void test_table_names_are_unique(void)
+{
+	for (size_t i = 0; i < n_victim_tables; i++)
+		for (size_t j = 0; j < i; j++)
+			if (strcmp(victim_tables[i].name, victim_tables[j].name) == 0)
+				FAIL("two tables are named %s", victim_tables[i].name);
+}
+
+static void test_random_tables_are_repeatable(void)
+{
+	for (unsigned i = 0; i < RANDOM_TABLES; i++) {
+		struct random_table a, b;
+
+		random_make_table(7, i, NEEDS_DAEMON, &a);
+		random_make_table(7, i, NEEDS_DAEMON, &b);
+		CHECK(memcmp(a.paths, b.paths, sizeof(a.paths)) == 0);
+		CHECK(strcmp(a.domain, b.domain) == 0);
+		CHECK(a.verdict.index == b.verdict.index);
+	}
+}
+
+/* What the random tables are for has to be in them. */
+static void test_random_tables_cover(void)
+{
+	unsigned by_kernel = 0, inherited = 0, by_default = 0, deeper = 0, not_trigger = 0;
+
+	for (unsigned i = 0; i < RANDOM_TABLES; i++) {
+		struct random_table t;
+		size_t n;
+
+		random_make_table(1, i, NEEDS_DAEMON, &t);
+		n = scenario_count_rows(&t.scenario);
+		CHECK(n >= 3 && n <= 10);
+		CHECK(t.verdict.killer != MODEL_NOBODY);
+		CHECK(t.verdict.margin_pages >= MIB(2));
+		CHECK(model_domain_contains(t.domain, t.paths[t.verdict.index]));
+		by_kernel += t.verdict.killer == MODEL_KERNEL;
+		by_default += t.verdict.rule.source_len == 0;
+		inherited += t.verdict.rule.source_len > 0 &&
+			     t.verdict.rule.source_len < strlen(t.paths[t.verdict.index]);
+		deeper += *t.domain && t.verdict.margin_pages != MODEL_MARGIN_MAX;
+		not_trigger += !(t.scenario.rows[t.verdict.index].flags & ROW_TRIGGER);
+	}
+	CHECK(by_kernel >= RANDOM_TABLES / 20);
+	CHECK(inherited >= RANDOM_TABLES / 20);
+	CHECK(by_default >= RANDOM_TABLES / 20);
+	CHECK(deeper >= RANDOM_TABLES / 20);
+	CHECK(not_trigger >= RANDOM_TABLES / 4);
+}
+
+static const struct test_case cases[] = {
+	TEST_CASE(rules),
+	TEST_CASE(domain),
+	TEST_CASE(policy_takes_lowest_then_largest),
+	TEST_CASE(kernel_counts_score),
+	TEST_CASE(kernel_where_policy_has_no_opinion),
+	TEST_CASE(nobody),
+	TEST_CASE(single_candidate_has_full_margin),
+	TEST_CASE(tables_agree_with_model),
+	TEST_CASE(table_names_are_unique),
+	TEST_CASE(random_tables_are_repeatable),
+	TEST_CASE(random_tables_cover),
+};
+TEST_MAIN(cases)

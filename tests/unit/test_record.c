@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Records: what is refused, what a good one says, and what hostile names in it can not do. */
+#include "daemon/record.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+#include "config/basic.h"
+#include "daemon/messages.h"
+#include "test.h"
+
+static struct record_text text;
+
+static const struct record_context context = {
+	.rule_name = "low",
+	.n_lost = 0,
+	.page_size_bytes = 4096,
+};
+
+/* A kill in a memcg, with every member set. */
+static struct op_oom_event sample(void)
+{
+	struct op_oom_event e = {
+		.header =
+			{
+				.version = OP_ABI_VERSION,
+				.type = OP_EVENT_OOM,
+				.size = sizeof(e),
+				.seq = 7,
+				.ktime_nsec = 5000999,
+			},
+		.decision = OP_DECISION_KILLED,
+		.flags = OP_OOM_MEMCG,
+		.order = 3,
+		.gfp_mask = 0x140cca,
+		.constraint = 3,
+		.priority = 10,
+		.rule_index = 1,
+		.nr_tasks = 12,
+		.nr_cgroups = 4,
+		.source_id = 300,
+		.domain_id = 200,
+		.select_nsec = 12345,
+		.handler_nsec = 45678,
+		.trigger = {.pid = 99, .tid = 100, .uid = 5, .oom_score_adj = -100, .comm = "db"},
+		.victim =
+			{
+				.pid = 123,
+				.tid = 123,
+				.uid = 1000,
+				.oom_score_adj = 500,
+				.start_boottime_nsec = 7000001,
+				.cgroup_id = 301,
+				.anon_pages = 2,
+				.file_pages = 3,
+				.shmem_pages = 4,
+				.swap_pages = 5,
+				.pgtables_bytes = 8192,
+				.comm = "hog",
+			},
+		.policy = "default",
+		.domain_path = "/work.slice",
+		.trigger_path = "/work.slice/db.service",
+		.victim_path = "/work.slice/low.service/x",
+		.source_path = "/work.slice/low.service",
+	};
+
+	return e;
+}
+
+/* The value of a field, NULL when there is none; fails when there are two. */
+static const char *value(const char *name)
+{
+	static char buf[RECORD_BUFFER_SIZE];
+	const char *found = NULL;
+
+	for (size_t i = 0; i < text.n_fields; i++) {
+		const char *field = text.fields[i].iov_base;
+		size_t length = text.fields[i].iov_len, n = strlen(name);
+
+		if (length <= n || memcmp(field, name, n) != 0 || field[n] != '=')
+			continue;
+		if (found)
+			FAIL("%s is there twice", name);
+		memcpy(buf, field + n + 1, length - n - 1);
+		buf[length - n - 1] = '\0';
+		found = buf;
+	}
+	return found;
+}
+
+static void test_kill(void)
+{
+	static const struct {
+		const char *name, *expected;
+	} table[] = {
+		{"MESSAGE_ID", MESSAGE_ID_KILL},
+		{"PRIORITY", "4"},
+		{"OBJECT_PID", "123"},
+		{"UNIT", "low.service"},
+		{"OBJECT_SYSTEMD_UNIT", "low.service"},
+		{"USER_UNIT", NULL},
+		{"OOMPOLICY_POLICY", "default"},
+		{"OOMPOLICY_RULE", "low"},
+		{"OOMPOLICY_DECISION", "killed"},
+		{"OOMPOLICY_REASON", NULL},
+		{"OOMPOLICY_KILL_ERROR", NULL},
+		{"OOMPOLICY_EFFECTIVE_PRIORITY", "10"},
+		{"OOMPOLICY_PRIORITY_SOURCE", "/work.slice/low.service"},
+		{"OOMPOLICY_DOMAIN", "/work.slice"},
+		{"OOMPOLICY_DOMAIN_ID", "200"},
+		{"OOMPOLICY_DOMAIN_TYPE", "memcg"},
+		{"OOMPOLICY_REMOTE", "0"},
+		{"OOMPOLICY_SYSRQ", "0"},
+		{"OOMPOLICY_CONSTRAINT", "memcg"},
+		{"OOMPOLICY_GFP_MASK", "0x140cca"},
+		{"OOMPOLICY_ORDER", "3"},
+		{"OOMPOLICY_TASKS", "12"},
+		{"OOMPOLICY_CGROUPS", "4"},
+		{"OOMPOLICY_SELECT_NSEC", "12345"},
+		{"OOMPOLICY_HANDLER_NSEC", "45678"},
+		{"OOMPOLICY_KTIME_USEC", "5000"},
+		{"OOMPOLICY_SEQ", "7"},
+		{"OOMPOLICY_LOST", "0"},
+		{"OOMPOLICY_PATH_CUT", "0"},
+		{"OOMPOLICY_VICTIM_PID", "123"},
+		{"OOMPOLICY_VICTIM_TID", "123"},
+		{"OOMPOLICY_VICTIM_COMM", "hog"},
+		{"OOMPOLICY_VICTIM_UID", "1000"},
+		{"OOMPOLICY_VICTIM_CGROUP", "/work.slice/low.service/x"},
+		{"OOMPOLICY_VICTIM_CGROUP_ID", "301"},
+		{"OOMPOLICY_VICTIM_UNIT", "low.service"},
+		{"OOMPOLICY_VICTIM_START_USEC", "7000"},
+		{"OOMPOLICY_VICTIM_OOM_SCORE_ADJ", "500"},
+		{"OOMPOLICY_VICTIM_ANON_BYTES", "8192"},
+		{"OOMPOLICY_VICTIM_FILE_BYTES", "12288"},
+		{"OOMPOLICY_VICTIM_SHMEM_BYTES", "16384"},
+		{"OOMPOLICY_VICTIM_SWAP_BYTES", "20480"},
+		{"OOMPOLICY_VICTIM_PGTABLES_BYTES", "8192"},
+		{"OOMPOLICY_TRIGGER_PID", "99"},
+		{"OOMPOLICY_TRIGGER_TID", "100"},
+		{"OOMPOLICY_TRIGGER_COMM", "db"},
+		{"OOMPOLICY_TRIGGER_UID", "5"},
+		{"OOMPOLICY_TRIGGER_OOM_SCORE_ADJ", "-100"},
+		{"OOMPOLICY_TRIGGER_UNIT", "db.service"},
+	};
+	struct op_oom_event e = sample(), decoded;
+
+	CHECK_INT(record_decode_oom(&e, sizeof(e), &decoded), 0);
+	record_format(&decoded, &context, &text);
+	CHECK(!text.truncated);
+	CHECK_STR(text.message,
+		  "OOM in /work.slice: killed hog (pid 123, /work.slice/low.service/x, "
+		  "priority 10 from /work.slice/low.service by rule low), "
+		  "triggered by db (pid 99, /work.slice/db.service)");
+	CHECK_STR(value("MESSAGE"), text.message);
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		const char *seen = value(table[i].name);
+
+		if (!seen || !table[i].expected ? seen != table[i].expected
+						: strcmp(seen, table[i].expected) != 0)
+			FAIL("%s is \"%s\", expected \"%s\"", table[i].name, seen ? seen : "(none)",
+			     table[i].expected ? table[i].expected : "(none)");
+	}
+}
+
+/* Each kind of record, by its sentence. */
+static void test_messages(void)
+{
+	struct record_context no_rule = context;
+	struct op_oom_event e;
+
+	no_rule.rule_name = NULL;
+
+	e = sample();
+	e.source_id = 0;
+	e.source_path[0] = '\0';
+	e.rule_index = OP_RULE_NONE;
+	e.flags = 0;
+	strcpy(e.domain_path, "/");
+	record_format(&e, &no_rule, &text);
+	CHECK_STR(
+		text.message,
+		"OOM in the system: killed hog (pid 123, /work.slice/low.service/x, priority 10 by "
+		"default), triggered by db (pid 99, /work.slice/db.service)");
+	CHECK_STR(value("OOMPOLICY_PRIORITY_SOURCE"), "policy default");
+	CHECK_STR(value("OOMPOLICY_DOMAIN_TYPE"), "system");
+	CHECK_STR(value("OOMPOLICY_RULE"), NULL);
+
+	e = sample();
+	e.decision = OP_DECISION_NONE;
+	e.reason = OP_REASON_ALL_PROTECTED;
+	memset(&e.victim, 0, sizeof(e.victim));
+	record_format(&e, &context, &text);
+	CHECK_STR(text.message,
+		  "OOM in /work.slice: left to the kernel, every task that could be killed is "
+		  "protected, triggered by db (pid 99, /work.slice/db.service)");
+	CHECK_STR(text.message_id, MESSAGE_ID_NO_OPINION);
+	CHECK_INT(text.priority, 4);
+	CHECK_STR(value("OOMPOLICY_REASON"), "all-protected");
+	CHECK_STR(value("OOMPOLICY_VICTIM_PID"), NULL);
+	CHECK_STR(value("OOMPOLICY_EFFECTIVE_PRIORITY"), NULL);
+	CHECK_STR(value("OBJECT_PID"), NULL);
+
+	e = sample();
+	e.decision = OP_DECISION_NONE;
+	e.reason = OP_REASON_KILL_FAILED;
+	e.kill_error = -22;
+	e.flags |= OP_OOM_SYSRQ | OP_OOM_REMOTE;
+	e.order = -1;
+	memset(&e.trigger, 0, sizeof(e.trigger));
+	record_format(&e, &context, &text);
+	CHECK_STR(text.message,
+		  "OOM by SysRq in /work.slice: left to the kernel, the kernel refused "
+		  "to kill the chosen task (error 22)");
+	CHECK_STR(value("OOMPOLICY_KILL_ERROR"), "-22");
+	CHECK_STR(value("OOMPOLICY_SYSRQ"), "1");
+	CHECK_STR(value("OOMPOLICY_REMOTE"), "1");
+	CHECK_STR(value("OOMPOLICY_ORDER"), "-1");
+
+	e = sample();
+	e.decision = OP_DECISION_WAITING;
+	e.reason = OP_REASON_VICTIM_DYING;
+	memset(&e.victim, 0, sizeof(e.victim));
+	e.victim.pid = 55;
+	e.victim_path[0] = '\0';
+	record_format(&e, &context, &text);
+	CHECK_STR(text.message,
+		  "OOM in /work.slice: nobody killed, a task (pid 55) is dying already, "
+		  "triggered by db (pid 99, /work.slice/db.service)");
+	CHECK_STR(text.message_id, MESSAGE_ID_WAITING);
+	CHECK_INT(text.priority, 5);
+	CHECK_STR(value("OOMPOLICY_VICTIM_PID"), "55");
+	CHECK_STR(value("OOMPOLICY_VICTIM_UID"), NULL);
+
+	e = sample();
+	e.decision = OP_DECISION_NONE;
+	e.reason = OP_REASON_DOMAIN_GONE;
+	e.domain_path[0] = '\0';
+	memset(&e.victim, 0, sizeof(e.victim));
+	memset(&e.trigger, 0, sizeof(e.trigger));
+	record_format(&e, &context, &text);
+	CHECK_STR(text.message,
+		  "OOM in cgroup 200: left to the kernel, its cgroup is gone already");
+}
+
+static void test_user_unit(void)
+{
+	struct op_oom_event e = sample();
+
+	strcpy(e.victim_path,
+	       "/user.slice/user-1000.slice/user@1000.service/app.slice/editor.service");
+	record_format(&e, &context, &text);
+	CHECK_STR(value("UNIT"), "user@1000.service");
+	CHECK_STR(value("USER_UNIT"), "editor.service");
+	CHECK_STR(value("OBJECT_SYSTEMD_USER_UNIT"), "editor.service");
+	CHECK_STR(value("OOMPOLICY_VICTIM_USER_UNIT"), "editor.service");
+}
+
+/* Every byte that is not as it must be, one at a time. */
+static void test_refused(void)
+{
+#define BREAK(statement)                                                \
+	do {                                                            \
+		struct op_oom_event e = sample(), ret;                  \
+		statement;                                              \
+		if (record_decode_oom(&e, sizeof(e), &ret) != -EBADMSG) \
+			FAIL("accepted after %s", #statement);          \
+	} while (0)
+	struct op_oom_event good = sample(), out;
+	char more[sizeof(good) + 8] = {};
+
+	CHECK_INT(record_decode_oom(&good, sizeof(good), &out), 0);
+	CHECK_INT(memcmp(&good, &out, sizeof(out)), 0);
+
+	/* Of any alignment. */
+	memcpy(more + 1, &good, sizeof(good));
+	CHECK_INT(record_decode_oom(more + 1, sizeof(good), &out), 0);
+
+	CHECK_INT(record_decode_oom(&good, sizeof(good) - 1, &out), -EBADMSG);
+	CHECK_INT(record_decode_oom(more, sizeof(good) + 8, &out), -EBADMSG);
+	CHECK_INT(record_decode_oom(&good, 0, &out), -EBADMSG);
+
+	BREAK(e.header.version++);
+	BREAK(e.header.version = 0);
+	BREAK(e.header.type = OP_EVENT_CGROUP_MKDIR);
+	BREAK(e.header.size--);
+	BREAK(e.header.seq = 0);
+	BREAK(e.decision = 0);
+	BREAK(e.decision = OP_DECISION_WAITING + 1);
+	BREAK(e.reason = OP_REASON_NOT_UNIFIED + 1);
+	BREAK(e.reason = ~0U);
+	BREAK(e.flags |= OP_OOM_PATH_CUT << 1);
+	BREAK(e.constraint = 4);
+	BREAK(e.order = -2);
+	BREAK(e.order = 64);
+	BREAK(e.priority = OP_PRIORITY_MAX + 1);
+	BREAK(e.victim.pid = 0);
+	BREAK(e.victim.oom_score_adj = 1001);
+	BREAK(e.trigger.oom_score_adj = -1001);
+	BREAK(memset(e.victim.comm, 'x', sizeof(e.victim.comm)));
+	BREAK(memset(e.trigger.comm, 'x', sizeof(e.trigger.comm)));
+	BREAK(memset(e.policy, 'x', sizeof(e.policy)));
+	BREAK(memset(e.domain_path, 'x', sizeof(e.domain_path)));
+	BREAK(memset(e.trigger_path, 'x', sizeof(e.trigger_path)));
+	BREAK(memset(e.victim_path, 'x', sizeof(e.victim_path)));
+	BREAK(memset(e.source_path, 'x', sizeof(e.source_path)));
+#undef BREAK
+}
+
+static void test_cgroup_events(void)
+{
+	struct op_cgroup_event good = {
+		.header =
+			{
+				.version = OP_ABI_VERSION,
+				.type = OP_EVENT_CGROUP_MKDIR,
+				.size = sizeof(good),
+				.seq = 1,
+			},
+		.id = 42,
+		.path = "/a/b",
+	};
+	struct op_cgroup_event e, out;
+
+	CHECK_INT(record_decode_cgroup(&good, sizeof(good), &out), 0);
+	CHECK_STR(out.path, "/a/b");
+	CHECK(!record_cgroup_path_is_cut(&out));
+
+	e = good;
+	e.header.type = OP_EVENT_CGROUP_RMDIR;
+	e.path[0] = '\0';
+	CHECK_INT(record_decode_cgroup(&e, sizeof(e), &out), 0);
+
+	e = good;
+	e.path[0] = 'a';
+	CHECK_INT(record_decode_cgroup(&e, sizeof(e), &out), -EBADMSG);
+	e = good;
+	e.id = 0;
+	CHECK_INT(record_decode_cgroup(&e, sizeof(e), &out), -EBADMSG);
+	e = good;
+	e.header.type = OP_EVENT_OOM;
+	CHECK_INT(record_decode_cgroup(&e, sizeof(e), &out), -EBADMSG);
+	e = good;
+	e.header.version++;
+	CHECK_INT(record_decode_cgroup(&e, sizeof(e), &out), -EBADMSG);
+	CHECK_INT(record_decode_cgroup(&good, sizeof(good) - 1, &out), -EBADMSG);
+
+	e = good;
+	memset(e.path, 'x', sizeof(e.path));
+	CHECK_INT(record_decode_cgroup(&e, sizeof(e), &out), -EBADMSG);
+	e.path[0] = '/';
+	e.path[sizeof(e.path) - 1] = '\0';
+	CHECK_INT(record_decode_cgroup(&e, sizeof(e), &out), 0);
+	CHECK(record_cgroup_path_is_cut(&out));
+	out.path[sizeof(out.path) - 2] = '\0';
+	CHECK(!record_cgroup_path_is_cut(&out));
+}
+
+static void test_lost(void)
+{
+	CHECK_INT(record_count_lost(0, 1), 0);
+	CHECK_INT(record_count_lost(0, 4), 3);
+	CHECK_INT(record_count_lost(7, 8), 0);
+	CHECK_INT(record_count_lost(7, 10), 2);
+	/* Not a number that can come: nothing is made up. */
+	CHECK_INT(record_count_lost(7, 7), 0);
+	CHECK_INT(record_count_lost(7, 1), 0);
+	CHECK_INT(record_count_lost(UINT64_MAX - 1, UINT64_MAX), 0);
+}
+
+/* Names chosen to forge a line or a field. */
+static void test_hostile_names(void)
+{
+	struct op_oom_event e = sample();
+
+	strcpy(e.victim.comm, "a\nPRIORITY=0");
+	strcpy(e.victim_path, "/x\nMESSAGE=all is well\x1b[2J");
+	strcpy(e.trigger.comm, "\xff\xfe\"");
+	record_format(&e, &context, &text);
+	CHECK_STR(
+		text.message,
+		"OOM in /work.slice: killed a\\nPRIORITY=0 (pid 123, /x\\nMESSAGE=all is "
+		"well\\x1b[2J, priority 10 from /work.slice/low.service by rule low), triggered by "
+		"\\xff\\xfe\\\" (pid 99, /work.slice/db.service)");
+	/* Fields carry the bytes as they are, and are still one field each. */
+	CHECK_STR(value("OOMPOLICY_VICTIM_COMM"), "a\nPRIORITY=0");
+	CHECK_STR(value("PRIORITY"), "4");
+	CHECK_STR(value("UNIT"), NULL);
+}
+
+/* The longest record there can be fits, with every byte of every name escaped. */
+static void test_brimful(void)
+{
+	struct op_oom_event e = sample();
+	struct record_context full = context;
+	char rule[256];
+
+#define FILL(array) (memset((array), 0x01, sizeof(array) - 1), (array)[sizeof(array) - 1] = '\0')
+	FILL(rule);
+	FILL(e.victim.comm);
+	FILL(e.trigger.comm);
+	FILL(e.policy);
+	FILL(e.domain_path);
+	FILL(e.trigger_path);
+	FILL(e.victim_path);
+	FILL(e.source_path);
+#undef FILL
+	/* With units on top: as long as they get. */
+	memcpy(e.victim_path, "/user@1.service/", 16);
+	memset(e.victim_path + 16, 'u', 247);
+	memcpy(e.victim_path + 16 + 247, ".service", 8);
+	e.victim_path[16 + 255] = '/';
+	memcpy(e.trigger_path, e.victim_path, sizeof(e.trigger_path));
+	full.rule_name = rule;
+	full.n_lost = UINT64_MAX;
+	e.header.seq = e.header.ktime_nsec = e.handler_nsec = e.domain_id = UINT64_MAX;
+	e.kill_error = INT32_MIN;
+	e.nr_tasks = e.nr_cgroups = e.gfp_mask = UINT32_MAX;
+	e.victim.pid = e.victim.tid = e.victim.uid = UINT32_MAX;
+	e.victim.start_boottime_nsec = e.victim.cgroup_id = UINT64_MAX;
+	e.victim.anon_pages = e.victim.file_pages = e.victim.shmem_pages = UINT64_MAX;
+	e.victim.swap_pages = e.victim.pgtables_bytes = UINT64_MAX;
+	memcpy(&e.trigger, &e.victim, sizeof(e.trigger));
+
+	record_format(&e, &full, &text);
+	CHECK(!text.truncated);
+	/* Sizes saturate, they do not wrap. */
+	CHECK_STR(value("OOMPOLICY_VICTIM_ANON_BYTES"), "18446744073709551615");
+	CHECK_INT(strlen(value("USER_UNIT")), 255);
+
+	e.decision = OP_DECISION_NONE;
+	e.reason = OP_REASON_KILL_FAILED;
+	record_format(&e, &full, &text);
+	CHECK(!text.truncated);
+}
+
+static const struct test_case cases[] = {
+	TEST_CASE(kill),	  TEST_CASE(messages), TEST_CASE(user_unit),	 TEST_CASE(refused),
+	TEST_CASE(cgroup_events), TEST_CASE(lost),     TEST_CASE(hostile_names), TEST_CASE(brimful),
+};
+TEST_MAIN(cases)
