@@ -117,16 +117,16 @@ struct op_oom_event {
 	__s32 kill_error; /* negative errno of the kill, or 0 */
 	__s32 order;	  /* of the allocation: 2^order pages; -1 for SysRq */
 	__u32 gfp_mask;
-	__u32 constraint; /* enum oom_constraint: 0 none, 1 cpuset, 2 memory policy, 3 memcg */
-	__u32 priority;	  /* the victim's, effective */
-	__u32 rule_index; /* op_rule.index behind it, or OP_RULE_NONE */
-	__u32 nr_tasks;	  /* thread groups looked at */
-	__u32 nr_cgroups; /* cgroups looked at */
-	__u32 pad;
-	__u64 source_id;    /* the cgroup whose entry gave the priority; 0: the policy's default */
-	__u64 domain_id;    /* cgroup id of the memcg that ran out; 0: the system */
-	__u64 select_nsec;  /* spent until the victim was chosen */
-	__u64 handler_nsec; /* spent in all, with the kill and the kernel's report */
+	__u32 constraint;  /* enum oom_constraint: 0 none, 1 cpuset, 2 memory policy, 3 memcg */
+	__u32 priority;	   /* the victim's, effective */
+	__u32 rule_index;  /* op_rule.index behind it, or OP_RULE_NONE */
+	__u32 nr_tasks;	   /* thread groups looked at */
+	__u32 nr_cgroups;  /* cgroups looked at */
+	__u32 suppressed;  /* runs without a kill that left no record since the last one that did */
+	__u64 source_id;   /* the cgroup whose entry gave the priority; 0: the policy's default */
+	__u64 domain_id;   /* cgroup id of the memcg that ran out; 0: the system */
+	__u64 select_nsec; /* spent until the victim was chosen */
+	__u64 handler_nsec;	/* spent in all, with the kill and the kernel's report */
 	struct op_task trigger; /* who allocated */
 	struct op_task victim;	/* who died; pid 0: nobody */
 	char policy[OP_POLICY_NAME_LEN];
@@ -138,7 +138,8 @@ struct op_oom_event {
 
 /* --- op_stats: one element, counters since the object was loaded. */
 struct op_stats {
-	__u64 ooms;		/* times the handler ran; the sequence number of the last record */
+	__u64 runs;		/* times the handler ran */
+	__u64 records;		/* the sequence number of the last record */
 	__u64 kills;		/* victims it killed */
 	__u64 events_lost;	/* OOM records that found the ring full */
 	__u64 cgroups_lost;	/* cgroup records that found the ring full */
@@ -152,6 +153,6 @@ _Static_assert(sizeof(struct op_cgroup_event) == 48 + OP_PATH_LEN, "op_cgroup_ev
 _Static_assert(sizeof(struct op_task) == 88, "op_task layout");
 _Static_assert(sizeof(struct op_oom_event) == 32 + 48 + 32 + 2 * 88 + 64 + 4 * OP_PATH_LEN,
 	       "op_oom_event layout");
-_Static_assert(sizeof(struct op_stats) == 48, "op_stats layout");
+_Static_assert(sizeof(struct op_stats) == 56, "op_stats layout");
 
 #endif

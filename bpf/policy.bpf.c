@@ -20,6 +20,7 @@ char LICENSE[] SEC("license") = "GPL";
 /* A chosen task may exit before it is killed; look again this often, then leave it to the kernel.
  */
 #define OP_ATTEMPTS 3
+#define OP_REPETITION_NSEC 1000000000ULL
 
 /* --- maps and variables the daemon fills */
 
@@ -60,15 +61,27 @@ const volatile char policy_name[OP_POLICY_NAME_LEN] = "default";
  * --- the OOM in hand; guarded by the kernel's oom_lock
  *
  * All of it lives in static memory, and the steps are global functions: the verifier then looks
- * at each step once and tracks no value from one to the next, which keeps loading fast.
+ * at each step once and tracks no value from one to the next, which keeps loading fast. Hidden
+ * and not static: clang takes a static struct apart, and the object's types then fit no longer.
  */
 
-static struct op_oom_event record;
+__hidden struct op_oom_event record = {};
 
 /* A component is copied at once, so a path needs room for one name behind its end. */
-static char path_buffer[OP_PATH_LEN + OP_CGROUP_NAME_MAX + 1];
+__hidden char path_buffer[OP_PATH_LEN + OP_CGROUP_NAME_MAX + 1] = {};
 
-static struct search {
+/* The last record of an OOM for which nobody could be killed. */
+struct retried {
+	__u64 domain_id;
+	__u64 ktime_nsec;
+	__u32 reason;
+	__u32 victim_pid;
+	__u32 suppressed;
+};
+
+__hidden struct retried last_retried = {};
+
+struct search {
 	/* the candidate that is best so far */
 	__u32 pid; /* 0: none */
 	__u32 priority;
@@ -82,7 +95,9 @@ static struct search {
 	__u32 protected_tasks;
 	__u32 tasks;
 	__u32 cgroups;
-} search;
+};
+
+__hidden struct search search = {};
 
 /* The mm of the first thread that still has one: the leader may have exited before the others. */
 static __always_inline struct mm_struct *process_mm(struct task_struct *task)
@@ -329,14 +344,6 @@ static __always_inline void record_task(struct task_struct *task, struct op_task
 
 static __always_inline void record_begin(struct oom_control *oc, __u64 now)
 {
-	struct op_stats *stats;
-	__u32 zero = 0;
-
-	/* Counted in the map, which an instance of the next policy shares. */
-	record.header.seq = 0;
-	stats = bpf_map_lookup_elem(&op_stats, &zero);
-	if (stats)
-		record.header.seq = ++stats->ooms;
 	record.header.version = OP_ABI_VERSION;
 	record.header.type = OP_EVENT_OOM;
 	record.header.size = sizeof(record);
@@ -352,6 +359,7 @@ static __always_inline void record_begin(struct oom_control *oc, __u64 now)
 	record.rule_index = OP_RULE_NONE;
 	record.nr_tasks = 0;
 	record.nr_cgroups = 0;
+	record.suppressed = 0;
 	record.select_nsec = 0;
 	record.source_id = 0;
 	record.domain_id = 0;
@@ -367,6 +375,32 @@ static __always_inline void record_begin(struct oom_control *oc, __u64 now)
 		record.flags |= OP_OOM_SYSRQ;
 }
 
+/*
+ * Where nobody can be killed the allocator tries again at once, hundreds of times a second: the
+ * same OOM, as long as its domain and its reason stay. One record a second tells as much.
+ */
+static __always_inline bool is_repetition(__u64 now)
+{
+	bool retried =
+		record.reason == OP_REASON_VICTIM_DYING || record.reason == OP_REASON_NO_CANDIDATE;
+
+	if (retried && record.domain_id == last_retried.domain_id &&
+	    record.reason == last_retried.reason && record.victim.pid == last_retried.victim_pid &&
+	    now - last_retried.ktime_nsec < OP_REPETITION_NSEC) {
+		last_retried.suppressed++;
+		return true;
+	}
+	record.suppressed = last_retried.suppressed;
+	last_retried.suppressed = 0;
+	if (retried) {
+		last_retried.domain_id = record.domain_id;
+		last_retried.reason = record.reason;
+		last_retried.victim_pid = record.victim.pid;
+		last_retried.ktime_nsec = now;
+	}
+	return false;
+}
+
 static __always_inline void record_end(__u64 begun)
 {
 	__u64 now = bpf_ktime_get_ns();
@@ -377,11 +411,16 @@ static __always_inline void record_end(__u64 begun)
 	stats = bpf_map_lookup_elem(&op_stats, &zero);
 	if (!stats)
 		return;
+	stats->runs++;
 	stats->handler_nsec += record.handler_nsec;
 	if (record.handler_nsec > stats->handler_max_nsec)
 		stats->handler_max_nsec = record.handler_nsec;
 	if (record.decision == OP_DECISION_KILLED)
 		stats->kills++;
+	if (is_repetition(now))
+		return;
+	/* Counted in the map, which an instance of the next policy shares. */
+	record.header.seq = ++stats->records;
 	if (bpf_ringbuf_output(&op_events, &record, sizeof(record), 0))
 		stats->events_lost++;
 }

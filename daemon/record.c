@@ -363,6 +363,7 @@ static void format_decision(struct record_text *t, const struct op_oom_event *e,
 	field(t, "OOMPOLICY_KTIME_USEC=%llu", (unsigned long long)e->header.ktime_nsec / 1000);
 	field(t, "OOMPOLICY_SEQ=%llu", (unsigned long long)e->header.seq);
 	field(t, "OOMPOLICY_LOST=%llu", (unsigned long long)context->n_lost);
+	field(t, "OOMPOLICY_SUPPRESSED=%u", e->suppressed);
 	field(t, "OOMPOLICY_PATH_CUT=%d", !!(e->flags & OP_OOM_PATH_CUT));
 }
 

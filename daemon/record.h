@@ -36,8 +36,8 @@ uint64_t record_count_lost(uint64_t last, uint64_t seq);
 
 /* What a record does not know by itself. */
 struct record_context {
-	const char *rule_name;	 /* of [Rule NAME], or NULL when unknown or none */
-	uint64_t n_lost;	 /* records lost just before this one */
+	const char *rule_name; /* of [Rule NAME], or NULL when unknown or none */
+	uint64_t n_lost;       /* records lost just before this one */
 	uint64_t page_size_bytes;
 };
 

@@ -63,8 +63,8 @@ DECLARE_STATIC_CALL(bpf_oom_kill, bpf_oom_kill_fn);
 DECLARE_STATIC_CALL(bpf_oom_scan_tasks, bpf_oom_scan_fn);
 DECLARE_STATIC_CALL(bpf_oom_dump_header, bpf_oom_report_fn);
 
-/* Finds everything above. Returns 0; -EEXIST if the kernel has the interface itself; -ENOENT if
- * it lacks a function this module stands on. Either is explained in the kernel log. */
+/* Finds everything above. Returns 0; -EOPNOTSUPP if the kernel has the interface itself; -ENOENT
+ * if it lacks a function this module stands on. Either is explained in the kernel log. */
 int bpf_oom_symbols_init(void);
 
 /* --- hook.c */
@@ -81,6 +81,9 @@ void bpf_oom_set_memory_freed(void);
 /* --- policy.c */
 
 int bpf_oom_policy_init(void);
+
+/* A glance without a lock: one that is registered just now may miss this OOM. */
+bool bpf_oom_have_policies(void);
 
 /*
  * Runs the registered policies in load order until one returns non-zero and memory was freed.

@@ -4,6 +4,9 @@
 #define _BPF_OOM_COMPAT_H
 
 #include <linux/btf.h>
+#include <linux/mm_types.h>
+#include <linux/oom.h>
+#include <linux/sched/coredump.h>
 #include <linux/version.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
@@ -14,5 +17,11 @@
 #ifndef KF_TRUSTED_ARGS
 #define KF_TRUSTED_ARGS 0
 #endif
+
+/* Has the reaper or exit_mmap() given this address space up? */
+static inline bool mm_oom_skip(struct mm_struct *mm)
+{
+	return test_bit(MMF_OOM_SKIP, &mm->flags);
+}
 
 #endif

@@ -28,9 +28,10 @@
 
 #include <linux/ftrace.h>
 #include <linux/mutex.h>
-#include <linux/sched.h>
+#include <linux/sched/signal.h>
 
 #include "bpf_oom.h"
+#include "compat.h"
 
 #define BPF_OOM_ABORTED ((struct task_struct *)-1UL)
 
@@ -68,14 +69,54 @@ void bpf_oom_set_memory_freed(void)
 	run.memory_freed = true;
 }
 
+static int note_dying(struct task_struct *task, void *arg)
+{
+	bool *dying = arg;
+
+	if (!tsk_is_oom_victim(task) || mm_oom_skip(task->signal->oom_mm))
+		return 0;
+	*dying = true;
+	return 1;
+}
+
+/* Does a victim of an earlier OOM in this domain still hold memory? */
+static bool victim_is_dying(struct oom_control *oc)
+{
+	struct task_struct *task;
+	bool dying = false;
+
+	if (oc->memcg) {
+		static_call(bpf_oom_scan_tasks)(oc->memcg, note_dying, &dying);
+		return dying;
+	}
+	rcu_read_lock();
+	for_each_process(task) {
+		if (note_dying(task, &dying))
+			break;
+	}
+	rcu_read_unlock();
+	return dying;
+}
+
+/*
+ * Returns whether the kernel has nobody left to kill: a policy handled the OOM, or a victim was
+ * dying when it came here. The kernel makes the latter check itself when it selects, but a policy
+ * takes its time, and a victim that is gone by then would have another one killed after it.
+ */
 static bool run_policies(struct oom_control *oc)
 {
-	bool handled;
+	bool nobody_left = false;
 
+	/* No hook replaces anything any more: what is called from here is the kernel's. */
 	run.phase = BPF_OOM_POLICIES;
-	handled = bpf_oom_run_policies(oc, &run.memory_freed, &run.policy_name);
+	if (bpf_oom_have_policies()) {
+		bool dying = oc->order != -1 && victim_is_dying(oc);
+
+		nobody_left =
+			bpf_oom_run_policies(oc, &run.memory_freed, &run.policy_name) || dying;
+	}
 	run.phase = BPF_OOM_KERNEL;
-	return handled;
+	return nobody_left;
 }
 
 /* out_of_memory() itself. */

@@ -29,6 +29,11 @@ DEFINE_STATIC_SRCU(policies_srcu);
 static DEFINE_MUTEX(policies_lock);
 static LIST_HEAD(policies);
 
+bool bpf_oom_have_policies(void)
+{
+	return !list_empty(&policies);
+}
+
 bool bpf_oom_run_policies(struct oom_control *oc, const bool *freed, const char **name)
 {
 	struct bpf_oom *policy;

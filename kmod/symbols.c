@@ -75,7 +75,7 @@ int bpf_oom_symbols_init(void)
 		if (lookup_foreign(provided[i])) {
 			pr_err("this kernel has the BPF OOM interface already (%s): not loading\n",
 			       provided[i]);
-			return -EEXIST;
+			return -EOPNOTSUPP; /* modprobe takes EEXIST for success */
 		}
 	}
 

@@ -122,6 +122,7 @@ static void test_kill(void)
 		{"OOMPOLICY_KTIME_USEC", "5000"},
 		{"OOMPOLICY_SEQ", "7"},
 		{"OOMPOLICY_LOST", "0"},
+		{"OOMPOLICY_SUPPRESSED", "0"},
 		{"OOMPOLICY_PATH_CUT", "0"},
 		{"OOMPOLICY_VICTIM_PID", "123"},
 		{"OOMPOLICY_VICTIM_TID", "123"},
