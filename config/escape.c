@@ -93,7 +93,7 @@ char *escape_text(const char *text, size_t size, char *buf, size_t buf_size)
 	size = strnlen(text, size);
 	for (size_t i = 0; i < size;) {
 		char escaped[5];
-		const char *out = escaped;
+		const char *out;
 		size_t n_in = 1, n_out = 2;
 
 		switch (text[i]) {
