@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# vm: memory=1024 cpus=2 timeout=180
+#
+# What the daemon costs while nothing happens: memory of its own, and how often it is woken up.
+# shellcheck source=tests/vm/guest/lib.sh
+. lib.sh
+
+private_kib()
+{
+	awk '/^Private_/ { sum += $2 } END { print sum }' "/proc/$1/smaps_rollup"
+}
+
+# Every time slice of the process, over all its threads.
+switches()
+{
+	cat "/proc/$1"/task/*/status | awk '/ctxt_switches/ { sum += $2 } END { print sum }'
+}
+
+bench_idle()
+{
+	local pid before after kib
+	daemon_start
+	# What the start and the boot leave behind comes to an end.
+	sleep 15
+	pid=$(daemon_pid)
+	before=$(switches "$pid")
+	sleep 60
+	after=$(switches "$pid")
+	kib=$(private_kib "$pid")
+	figure wakeups_per_minute_idle $((after - before)) "context switches"
+	figure private_memory "$kib" KiB
+	((kib <= 4096)) || fail "$kib KiB of its own are over 4 MiB"
+	# systemd's watchdog is fed every few minutes, which may fall into this one.
+	((after - before <= 1)) || fail "woken up $((after - before)) times in a minute of idleness"
+}
+
+plan 1
+run_test idle bench_idle

@@ -1,0 +1,123 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# bpf_oom.ko by itself: loading, unloading, what it refuses, what its interface does.
+# vm: memory=512 cpus=2 timeout=240
+. "$(dirname "$0")/lib.sh"
+
+readonly MODTEST=/usr/lib/oompolicyd-tests/modtest
+readonly CYCLES=25
+
+module_loaded()
+{
+	[[ -d /sys/module/bpf_oom ]]
+}
+
+# Every test begins with the module loaded, also after one that failed half-way.
+run_with_module()
+{
+	modprobe bpf_oom
+	"$@"
+}
+
+test_refuses_kernel_with_interface()
+{
+	rmmod bpf_oom
+	insmod "/usr/lib/oompolicyd-tests/oom_clash.ko"
+	assert_status 1 modprobe bpf_oom
+	rmmod oom_clash
+	kernel_has 'bpf_oom: this kernel has the BPF OOM interface already' || fail "it did not say why"
+	modprobe bpf_oom
+}
+
+test_refuses_occupied_function()
+{
+	rmmod bpf_oom
+	insmod "/usr/lib/oompolicyd-tests/oom_occupy.ko"
+	assert_status 1 modprobe bpf_oom
+	rmmod oom_occupy
+	kernel_has 'bpf_oom: cannot hook out_of_memory' || fail "it did not say why"
+	modprobe bpf_oom
+	"$MODTEST" kill-and-report
+}
+
+# Processes that run into a limit all the time, in two cgroups at once.
+storm_start()
+{
+	local n
+	for n in 1 2; do
+		mkdir -p "/sys/fs/cgroup/storm$n"
+		echo 8M >"/sys/fs/cgroup/storm$n/memory.max"
+		echo 0 >"/sys/fs/cgroup/storm$n/memory.swap.max"
+		(
+			echo "$BASHPID" >"/sys/fs/cgroup/storm$n/cgroup.procs"
+			echo -1000 >/proc/self/oom_score_adj
+			while [[ -e /run/storm ]]; do
+				choom -n 0 -- head -c 16M /dev/zero | choom -n 0 -- tail >/dev/null || :
+			done
+		) 2>/dev/null &
+	done
+}
+
+storm_stop()
+{
+	rm -f /run/storm
+	wait
+}
+
+oom_kills()
+{
+	sed -n 's/^oom_kill //p' /proc/vmstat
+}
+
+test_unload_while_ooms_happen()
+{
+	local i before after
+	before=$(oom_kills)
+	touch /run/storm
+	trap storm_stop EXIT
+	storm_start
+	for ((i = 0; i < CYCLES; i++)); do
+		rmmod bpf_oom
+		modprobe bpf_oom
+	done
+	storm_stop
+	trap - EXIT
+	after=$(oom_kills)
+	((after - before >= CYCLES)) || fail "only $((after - before)) OOM kills in $CYCLES cycles"
+	sleep 6 # the kernel leaves reports out beyond ten in five seconds
+	"$MODTEST" kill-and-report
+}
+
+test_unload_with_policy_refused()
+{
+	daemon_start
+	assert_status 1 rmmod bpf_oom
+	assert_match "rmmod's message" "$OUTPUT" 'in use'
+	daemon_stop
+	wait_for 10 "the module to be free" rmmod bpf_oom
+	modprobe bpf_oom
+}
+
+# vm.oom_kill_allocating_task comes before any policy, for a system OOM only.
+test_unload_leaves_kernel_alone()
+{
+	rmmod bpf_oom
+	! module_loaded || fail "the module is still there"
+	workload_overrun
+	assert_eq "the victim without the module" "$VICTIM" large
+	! kernel_has 'oom_policy=' || fail "the report still names a policy"
+	modprobe bpf_oom
+}
+
+modprobe bpf_oom
+mapfile -t names < <("$MODTEST" list)
+plan $((${#names[@]} + 5))
+for name in "${names[@]}"; do
+	run_test "$name" "$MODTEST" "$name"
+done
+run_test refuses-kernel-with-interface run_with_module test_refuses_kernel_with_interface
+run_test refuses-occupied-function run_with_module test_refuses_occupied_function
+run_test unload-while-ooms-happen run_with_module test_unload_while_ooms_happen
+run_test unload-with-policy-refused run_with_module test_unload_with_policy_refused
+run_test unload-leaves-kernel-alone run_with_module test_unload_leaves_kernel_alone

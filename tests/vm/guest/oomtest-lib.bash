@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+#
+# For the guest scripts around oomtest: `. oomtest-lib.bash` comes after lib.sh. Runs tables, keeps
+# what the policy is known to have killed in $KILLS, and compares that with the journal.
+
+readonly KILLS=/run/oomtest-kills
+
+oomtest_here()
+{
+	oomtest --group="$TEST_GROUP" --kills="$KILLS" "$@"
+}
+
+# tables_count NEEDS...: of the tables of all these lists, whatever the pattern.
+tables_count()
+{
+	local needs
+	for needs; do
+		oomtest --needs="$needs" list
+	done | wc -l
+}
+
+# tables NEEDS: one result line a table. A failure is in the line, so the script goes on.
+tables()
+{
+	oomtest_here --needs="$1" --pattern="${OOMPOLICYD_TEST_PATTERN:-}" tables || :
+}
+
+# records_begin: what is in the journal from here on belongs to the tables. A time and not a cursor:
+# journalctl of systemd 252 leaves out the first entry that matches after a cursor.
+records_begin()
+{
+	: >"$KILLS"
+	RECORDS_SINCE=@$(date +%s.%6N)
+}
+
+# records_kills: "PID PRIORITY" of each kill that the daemon recorded.
+records_kills()
+{
+	journalctl -q -o json --since="$RECORDS_SINCE" -u oompolicyd.service \
+		MESSAGE_ID="$MESSAGE_ID_KILL" \
+		--output-fields=OOMPOLICY_VICTIM_PID,OOMPOLICY_EFFECTIVE_PRIORITY |
+		sed -n 's/.*"OOMPOLICY_VICTIM_PID":"\([0-9]*\)".*"OOMPOLICY_EFFECTIVE_PRIORITY":"\([0-9]*\)".*/\1 \2/p
+			t
+			s/.*"OOMPOLICY_EFFECTIVE_PRIORITY":"\([0-9]*\)".*"OOMPOLICY_VICTIM_PID":"\([0-9]*\)".*/\2 \1/p'
+}
+
+records_complete()
+{
+	local expected
+	expected=$(grep -c '^[0-9]' "$KILLS" || :)
+	(($(records_kills | wc -l) >= expected))
+}
+
+# test_one_record_a_kill: each kill of the policy has one record with the right priority, and
+# there is no record of a kill that did not happen.
+test_one_record_a_kill()
+{
+	local difference
+	if [[ ! -s $KILLS ]]; then
+		[[ -n ${OOMPOLICYD_TEST_PATTERN:-} ]] || fail "no table ran with the daemon"
+		skip "no chosen table ran with the daemon"
+	fi
+	journalctl --sync
+	# The daemon may be a moment behind the kernel. The comparison says what is missing.
+	(wait_for 10 "the records" records_complete) || : >"$REASON_FILE"
+	difference=$(diff <(grep '^[0-9]' "$KILLS" | sort -n) <(records_kills | sort -n) | grep '^[<>]' | head -n 5 | paste -sd' ') || :
+	[[ -z $difference ]] ||
+		fail "kills (<) and records (>) as 'pid priority' differ: $difference"
+}
+
+# test_no_opinion_is_recorded: where the policy left the choice to the kernel, it said so.
+test_no_opinion_is_recorded()
+{
+	local expected said
+	expected=$(grep -c '^none' "$KILLS" || :)
+	if ((expected == 0)); then
+		[[ -n ${OOMPOLICYD_TEST_PATTERN:-} ]] || fail "no table left the choice to the kernel"
+		skip "no chosen table left the choice to the kernel"
+	fi
+	journalctl --sync
+	said=$(journalctl -q -o cat --since="$RECORDS_SINCE" -u oompolicyd.service \
+		MESSAGE_ID="$MESSAGE_ID_NO_OPINION" | wc -l)
+	((said >= expected)) || fail "$said records say so, for $expected OOMs"
+}

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# vm: memory=1024 cpus=2 timeout=500
+#
+# Random tables against the reference model. The few without the daemon hold the model's idea of
+# the kernel's own choice against the kernel. `random.sh SEED` takes another seed.
+# shellcheck source=tests/vm/guest/lib.sh
+. lib.sh
+# shellcheck source=tests/vm/guest/oomtest-lib.bash
+. oomtest-lib.bash
+
+readonly COUNT=200 COUNT_KERNEL=20
+seed=${1:-1}
+
+# random NEEDS COUNT
+random()
+{
+	oomtest_here --needs="$1" --count="$2" --seed="$seed" --pattern="${OOMPOLICYD_TEST_PATTERN:-}" random || :
+}
+
+plan $((COUNT + COUNT_KERNEL + 2))
+
+random no-daemon $COUNT_KERNEL
+oomtest config | config_write
+daemon_start
+records_begin
+random daemon $COUNT
+run_test one-record-a-kill test_one_record_a_kill
+run_test no-opinion-is-recorded test_no_opinion_is_recorded

@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Tests of bpf_oom.ko by itself, without the daemon: what may attach, what an attached handler
+ * can do, what the kernel prints. Each test provokes an OOM in a small cgroup of its own and
+ * reads the kernel's log of just that OOM.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include <bpf/libbpf.h>
+
+#include "cgtree.h"
+#include "config/basic.h"
+#include "handler.skel.h"
+
+#define CGROUP "modtest"
+#define LIMIT_BYTES "16777216"
+#define EATER_BYTES (32U << 20)
+#define LOG_SIZE (256 * 1024)
+#define KTHREADD_PID 2
+
+#define CHECK(condition)                                                                     \
+	do {                                                                                 \
+		if (!(condition)) {                                                          \
+			snprintf(reason, sizeof(reason), "line %d: %s (errno %s)", __LINE__, \
+				 #condition, strerror(errno));                               \
+			return false;                                                        \
+		}                                                                            \
+	} while (0)
+
+static char reason[256];
+static char kernel_log[LOG_SIZE];
+
+/* A process that will exceed its cgroup's limit when it is told to. */
+struct eater {
+	pid_t pid;
+	int go;
+};
+
+static void eater_run(int go)
+{
+	char byte, *memory;
+
+	if (cgtree_write(CGROUP, "cgroup.procs", "0") < 0 || read(go, &byte, 1) != 1)
+		_exit(1);
+	memory =
+		mmap(NULL, EATER_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		_exit(1);
+	memset(memory, 1, EATER_BYTES);
+	_exit(0);
+}
+
+static int eater_start(struct eater *ret)
+{
+	int fds[2];
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid == 0) {
+		close(fds[1]);
+		eater_run(fds[0]);
+	}
+	close(fds[0]);
+	*ret = (struct eater){.pid = pid, .go = fds[1]};
+	return 0;
+}
+
+/* Lets it run into the limit. Returns its wait status; kernel_log holds what was printed. */
+static int eater_finish(struct eater *e)
+{
+	_cleanup_close_ int kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	size_t used = 0;
+	int status;
+
+	if (kmsg < 0 || lseek(kmsg, 0, SEEK_END) < 0)
+		return -errno;
+	if (write(e->go, "g", 1) != 1)
+		return -errno;
+	if (waitpid(e->pid, &status, 0) < 0)
+		return -errno;
+	close(e->go);
+
+	while (used < sizeof(kernel_log) - 1) {
+		ssize_t n = read(kmsg, kernel_log + used, sizeof(kernel_log) - 1 - used);
+
+		if (n < 0 && errno == EPIPE)
+			continue; /* overwritten meanwhile: the next read starts at the oldest */
+		if (n <= 0)
+			break;
+		used += n;
+	}
+	kernel_log[used] = '\0';
+	return status;
+}
+
+static bool killed(int status)
+{
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+}
+
+static bool logged(const char *text)
+{
+	return strstr(kernel_log, text) != NULL;
+}
+
+static struct op_handler *handler_open(const char *name, pid_t victim, int result)
+{
+	struct op_handler *h = op_handler__open();
+	struct {
+		void *handle_out_of_memory;
+		char name[64];
+	} * value;
+	size_t size;
+
+	if (!h)
+		return NULL;
+	value = bpf_map__initial_value(h->maps.test_ops, &size);
+	memset(value->name, 0, sizeof(value->name));
+	strncpy(value->name, name, sizeof(value->name) - 1);
+	h->rodata->victim_pid = victim;
+	h->rodata->result = result;
+	return h;
+}
+
+static void handler_freep(struct op_handler **h)
+{
+	op_handler__destroy(*h);
+}
+
+static void link_freep(struct bpf_link **link)
+{
+	bpf_link__destroy(*link);
+}
+
+#define _cleanup_handler_ _cleanup_(handler_freep)
+#define _cleanup_link_ _cleanup_(link_freep)
+
+static bool test_kill_and_report(void)
+{
+	_cleanup_handler_ struct op_handler *h = NULL;
+	_cleanup_link_ struct bpf_link *link = NULL;
+	struct eater e;
+
+	CHECK(eater_start(&e) == 0);
+	h = handler_open("alpha", e.pid, 1);
+	CHECK(h && op_handler__load(h) == 0);
+	link = bpf_map__attach_struct_ops(h->maps.test_ops);
+	CHECK(link);
+	CHECK(killed(eater_finish(&e)));
+	CHECK(h->bss->calls == 1);
+	CHECK(h->bss->kill_result == 0);
+	CHECK(logged("oom_policy=alpha\n"));
+	CHECK(logged("killed by a test: Killed process"));
+	CHECK(logged("oom-kill:constraint=CONSTRAINT_MEMCG"));
+	return true;
+}
+
+static bool test_unnamed_policy(void)
+{
+	_cleanup_handler_ struct op_handler *h = NULL;
+	_cleanup_link_ struct bpf_link *link = NULL;
+	struct eater e;
+
+	CHECK(eater_start(&e) == 0);
+	h = handler_open("", e.pid, 1);
+	CHECK(h && op_handler__load(h) == 0);
+	link = bpf_map__attach_struct_ops(h->maps.test_ops);
+	CHECK(link);
+	CHECK(killed(eater_finish(&e)));
+	CHECK(logged("oom_policy=bpf_defined_policy\n"));
+	return true;
+}
+
+static bool test_no_policy(void)
+{
+	struct eater e;
+
+	CHECK(eater_start(&e) == 0);
+	CHECK(killed(eater_finish(&e)));
+	CHECK(logged("oom_policy=default\n"));
+	CHECK(logged("Memory cgroup out of memory: Killed process"));
+	return true;
+}
+
+/* One that claims to have freed memory and did nothing must not stop the kernel's killer. */
+static bool test_lie(void)
+{
+	_cleanup_handler_ struct op_handler *h = handler_open("liar", 0, 1);
+	_cleanup_link_ struct bpf_link *link = NULL;
+	struct eater e;
+
+	CHECK(h && op_handler__load(h) == 0);
+	link = bpf_map__attach_struct_ops(h->maps.test_ops);
+	CHECK(link);
+	CHECK(eater_start(&e) == 0);
+	CHECK(killed(eater_finish(&e)));
+	CHECK(h->bss->calls == 1);
+	CHECK(logged("oom_policy=default\n"));
+	CHECK(logged("Memory cgroup out of memory: Killed process"));
+	return true;
+}
+
+/* Tries to kill @victim, is refused with @error, and lies about it: the kernel kills the eater. */
+static bool check_refused(pid_t victim, int error)
+{
+	_cleanup_handler_ struct op_handler *h = handler_open("refused", victim, 1);
+	_cleanup_link_ struct bpf_link *link = NULL;
+	struct eater e;
+
+	CHECK(h && op_handler__load(h) == 0);
+	link = bpf_map__attach_struct_ops(h->maps.test_ops);
+	CHECK(link);
+	CHECK(eater_start(&e) == 0);
+	CHECK(killed(eater_finish(&e)));
+	CHECK(h->bss->kill_result == error);
+	CHECK(logged("oom_policy=default\n"));
+	CHECK(kill(victim, 0) == 0);
+	return true;
+}
+
+static bool test_init_refused(void)
+{
+	return check_refused(1, -EPERM);
+}
+
+static bool test_kernel_thread_refused(void)
+{
+	return check_refused(KTHREADD_PID, -EPERM);
+}
+
+static bool test_score_adj_min_refused(void)
+{
+	pid_t pid = fork();
+	bool ok;
+
+	if (pid == 0) {
+		_cleanup_close_ int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+		if (write(fd, "-1000", 5) != 5)
+			_exit(1);
+		pause();
+		_exit(0);
+	}
+	usleep(200 * 1000);
+	ok = check_refused(pid, -EINVAL);
+	kill(pid, SIGKILL);
+	CHECK(waitpid(pid, NULL, 0) == pid);
+	return ok;
+}
+
+static bool test_zombie_refused(void)
+{
+	siginfo_t info;
+	pid_t pid = fork();
+	bool ok;
+
+	if (pid == 0)
+		_exit(0);
+	CHECK(waitid(P_PID, pid, &info, WEXITED | WNOWAIT) == 0);
+	ok = check_refused(pid, -EINVAL);
+	CHECK(waitpid(pid, NULL, 0) == pid);
+	return ok;
+}
+
+static bool test_detach(void)
+{
+	_cleanup_handler_ struct op_handler *h = handler_open("gone", 0, 0);
+	_cleanup_link_ struct bpf_link *link = NULL;
+	struct eater e;
+
+	CHECK(h && op_handler__load(h) == 0);
+	link = bpf_map__attach_struct_ops(h->maps.test_ops);
+	CHECK(link);
+	CHECK(bpf_link__detach(link) == 0);
+	CHECK(eater_start(&e) == 0);
+	CHECK(killed(eater_finish(&e)));
+	CHECK(h->bss->calls == 0);
+	return true;
+}
+
+static bool test_update_map(void)
+{
+	_cleanup_handler_ struct op_handler *first = handler_open("first", 0, 0), *second = NULL;
+	_cleanup_link_ struct bpf_link *link = NULL;
+	struct eater e;
+
+	CHECK(eater_start(&e) == 0);
+	CHECK(first && op_handler__load(first) == 0);
+	second = handler_open("second", e.pid, 1);
+	CHECK(second && op_handler__load(second) == 0);
+	link = bpf_map__attach_struct_ops(first->maps.test_ops);
+	CHECK(link);
+	CHECK(bpf_link__update_map(link, second->maps.test_ops) == 0);
+	CHECK(killed(eater_finish(&e)));
+	CHECK(first->bss->calls == 0);
+	CHECK(second->bss->calls == 1);
+	CHECK(logged("oom_policy=second\n"));
+
+	/* And back: what was taken out can be put in again. */
+	CHECK(bpf_link__update_map(link, first->maps.test_ops) == 0);
+	CHECK(eater_start(&e) == 0);
+	CHECK(killed(eater_finish(&e)));
+	CHECK(first->bss->calls == 1);
+	CHECK(second->bss->calls == 1);
+	return true;
+}
+
+static bool test_same_map_twice(void)
+{
+	_cleanup_handler_ struct op_handler *h = handler_open("twice", 0, 0);
+	_cleanup_link_ struct bpf_link *link = NULL, *second = NULL;
+	struct eater e;
+
+	CHECK(h && op_handler__load(h) == 0);
+	link = bpf_map__attach_struct_ops(h->maps.test_ops);
+	CHECK(link);
+	second = bpf_map__attach_struct_ops(h->maps.test_ops);
+	CHECK(!second && errno == EEXIST);
+	CHECK(eater_start(&e) == 0);
+	CHECK(killed(eater_finish(&e)));
+	CHECK(h->bss->calls == 1);
+	return true;
+}
+
+/* The name goes to the kernel log, where a newline would forge a line. */
+static bool test_bad_name_refused(void)
+{
+	static const char *const names[] = {"a b", "a\nb", "a\033[1m", "\303\244"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		_cleanup_handler_ struct op_handler *h = handler_open(names[i], 0, 0);
+		_cleanup_link_ struct bpf_link *link = NULL;
+
+		CHECK(h && op_handler__load(h) == 0);
+		link = bpf_map__attach_struct_ops(h->maps.test_ops);
+		CHECK(!link && errno == EINVAL);
+	}
+	return true;
+}
+
+static const struct {
+	const char *name;
+	bool (*run)(void);
+} tests[] = {
+	{"no-policy", test_no_policy},
+	{"kill-and-report", test_kill_and_report},
+	{"unnamed-policy", test_unnamed_policy},
+	{"lie", test_lie},
+	{"init-refused", test_init_refused},
+	{"kernel-thread-refused", test_kernel_thread_refused},
+	{"oom-score-adj-min-refused", test_score_adj_min_refused},
+	{"zombie-refused", test_zombie_refused},
+	{"detach", test_detach},
+	{"update-map", test_update_map},
+	{"same-map-twice", test_same_map_twice},
+	{"bad-name-refused", test_bad_name_refused},
+};
+
+static int print_nothing(enum libbpf_print_level level _unused_, const char *format _unused_,
+			 va_list args _unused_)
+{
+	return 0;
+}
+
+/* modtest list | modtest NAME: runs one test; says why on standard error when it fails. */
+int main(int argc, char **argv)
+{
+	if (argc != 2)
+		return 64;
+	libbpf_set_print(print_nothing);
+	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < ARRAY_SIZE(tests); i++) {
+		bool ok;
+
+		if (strcmp(argv[1], "list") == 0) {
+			puts(tests[i].name);
+			continue;
+		}
+		if (strcmp(argv[1], tests[i].name) != 0)
+			continue;
+		if (cgtree_create(CGROUP) < 0 ||
+		    cgtree_write(CGROUP, "memory.max", LIMIT_BYTES) < 0 ||
+		    cgtree_write(CGROUP, "memory.swap.max", "0") < 0) {
+			fprintf(stderr, "cannot make the cgroup\n");
+			return 1;
+		}
+		ok = tests[i].run();
+		cgtree_remove(CGROUP);
+		if (!ok)
+			fprintf(stderr, "%s\n", reason);
+		return ok ? 0 : 1;
+	}
+	return strcmp(argv[1], "list") == 0 ? 0 : 64;
+}

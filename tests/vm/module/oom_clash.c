@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Has a function of the BPF OOM interface, as a kernel with the series would: bpf_oom.ko must not
+ * load beside it. */
+#include <linux/module.h>
+
+struct oom_control;
+struct task_struct;
+
+/* Never called: its name in kallsyms is what the test is about. */
+int bpf_oom_evaluate_task(struct task_struct *task, struct oom_control *oc);
+noinline int bpf_oom_evaluate_task(struct task_struct *task, struct oom_control *oc)
+{
+	return task && oc;
+}
+
+static int __init oom_clash_init(void)
+{
+	return 0;
+}
+
+static void __exit oom_clash_exit(void)
+{
+}
+
+module_init(oom_clash_init);
+module_exit(oom_clash_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("test: a kernel that has the BPF OOM interface");

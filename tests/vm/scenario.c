@@ -1,0 +1,622 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "scenario.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "cgtree.h"
+#include "handlers.h"
+#include "hog.h"
+#include "model.h"
+
+/* Emulated processors are slow; only a hang takes this long. */
+#define FILL_MSEC 60000U
+#define DEATH_MSEC 30000U
+/* Half of the time after which the kernel's reaper takes a dying victim's memory away
+ * (OOM_REAPER_DELAY, mm/oom_kill.c). */
+#define LINGER_MSEC 1000U
+#define TICK_MSEC 5U
+/* From a victim's memory being free to its death. */
+#define CONTENT_MSEC 3000U
+/* Beyond its room the trigger wants this much more, which any one victim has. */
+#define EXCESS_KIB 2048U
+/* A system has far more room than a table can know. */
+#define SYSTEM_GROWTH_KIB (2048U * 1024)
+
+#define POLICY_NAME "vmtest"
+#define PRIORITY_STEP 50
+
+struct run {
+	struct scenario *s;
+	const struct scenario_options *options;
+	struct scenario_outcome *o;
+	size_t n_rows;
+	struct hog hogs[SCENARIO_ROWS_MAX];
+	struct handler handlers[SCENARIO_HANDLERS_MAX];
+	int kmsg;
+	uint64_t kills_before; /* of the scenario's cgroup, and of the system */
+	uint64_t system_kills_before;
+	bool failed;
+};
+
+static void run_fail(struct run *run, const char *format, ...) _printf_(2, 3);
+
+/* Keeps the first reason: what follows is mostly its consequence. */
+static void run_fail(struct run *run, const char *format, ...)
+{
+	va_list ap;
+
+	if (run->failed)
+		return;
+	run->failed = true;
+	va_start(ap, format);
+	vsnprintf(run->o->reason, sizeof(run->o->reason), format, ap);
+	va_end(ap);
+}
+
+static void sleep_msec(unsigned msec)
+{
+	const struct timespec t = {.tv_sec = msec / 1000,
+				   .tv_nsec = (long)(msec % 1000) * 1000 * 1000};
+
+	nanosleep(&t, NULL);
+}
+
+static uint64_t now_msec(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static void scenario_path(const struct scenario *s, const char *path,
+			  char buf[static CGTREE_PATH_MAX])
+{
+	snprintf(buf, CGTREE_PATH_MAX, "%s%s%s", s->name, *path ? "/" : "", path);
+}
+
+/* The cgroup that a ROW_MOVES_IN process starts in: a sibling that inherits. */
+static void door_path(const struct scenario *s, const char *path, char buf[static CGTREE_PATH_MAX])
+{
+	const char *slash = strrchr(path, '/');
+
+	snprintf(buf, CGTREE_PATH_MAX, "%s/%.*sdoor", s->name, slash ? (int)(slash - path) + 1 : 0,
+		 path);
+}
+
+int scenario_create_cgroups(const struct scenario *s)
+{
+	size_t n = scenario_count_rows(s);
+	char path[CGTREE_PATH_MAX];
+	int r;
+
+	for (size_t i = 0; i < n; i++) {
+		if (s->rows[i].flags & ROW_MOVES_IN)
+			door_path(s, s->rows[i].path, path);
+		else
+			scenario_path(s, s->rows[i].path, path);
+		r = cgtree_create(path);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static unsigned row_hog_flags(const struct row *row)
+{
+	return (row->flags & ROW_SHMEM ? HOG_SHMEM : 0) |
+	       (row->flags & ROW_PGTABLES ? HOG_PGTABLES : 0) |
+	       (row->flags & ROW_LEADER_GONE ? HOG_LEADER_GONE : 0) |
+	       (row->flags & ROW_POPULATE ? HOG_POPULATE : 0);
+}
+
+static void run_start_hogs(struct run *run)
+{
+	char start[CGTREE_PATH_MAX], own[CGTREE_PATH_MAX];
+	unsigned triggers = 0;
+	int r;
+
+	for (size_t i = 0; i < run->n_rows; i++)
+		triggers += !!(run->s->rows[i].flags & ROW_TRIGGER);
+
+	for (size_t i = 0; i < run->n_rows && !run->failed; i++) {
+		const struct row *row = &run->s->rows[i];
+		bool moves = row->flags & ROW_MOVES_IN;
+		struct hog_config config = {
+			.cgroup = moves ? start : own,
+			.moves_to = moves ? own : NULL,
+			.fill_mib = row->fill_mib,
+			.grow_kib = run->s->domain ? run->s->room_mib * 1024 + EXCESS_KIB
+						   : SYSTEM_GROWTH_KIB,
+			.oom_score_adj = row->oom_score_adj,
+			.flags = row_hog_flags(row),
+			/* Several triggers are there to run at the same time. */
+			.turn = triggers > 1		   ? HOG_ANYWHERE
+				: row->flags & ROW_TRIGGER ? HOG_LAST
+							   : HOG_FIRST,
+		};
+
+		scenario_path(run->s, row->path, own);
+		door_path(run->s, row->path, start);
+		r = hog_start(&config, &run->hogs[i]);
+		if (r < 0)
+			run_fail(run, "cannot start the process of %s: %s", row->path,
+				 strerror(-r));
+		run->o->pids[i] = run->hogs[i].pid;
+	}
+	for (size_t i = 0; i < run->n_rows && !run->failed; i++) {
+		struct hog *h = &run->hogs[i];
+
+		r = hog_wait_report(h, FILL_MSEC, &h->filled);
+		if (r == 0)
+			r = h->filled.error;
+		if (r < 0)
+			run_fail(run, "the process of %s cannot fill its memory: %s",
+				 run->s->rows[i].path, strerror(-r));
+		run->o->kib[i] = h->filled.kib;
+	}
+}
+
+/* A victim that is traced with PTRACE_O_TRACEEXIT stops in do_exit() before it gives up its
+ * memory: it is dying for as long as we like. */
+static void run_trace_lingering(struct run *run)
+{
+	for (size_t i = 0; i < run->n_rows; i++)
+		if (run->s->rows[i].flags & ROW_LINGERS &&
+		    ptrace(PTRACE_SEIZE, run->hogs[i].pid, NULL, PTRACE_O_TRACEEXIT) < 0)
+			run_fail(run, "cannot trace %s: %m", run->s->rows[i].path);
+}
+
+static void run_attach_handlers(struct run *run)
+{
+	for (size_t i = 0; i < SCENARIO_HANDLERS_MAX; i++) {
+		const struct handler_spec *spec = &run->s->handlers[i];
+		pid_t pid = 0;
+		int r;
+
+		if (!spec->used)
+			continue;
+		for (size_t row = 0; spec->kills && row < run->n_rows; row++)
+			if (strcmp(run->s->rows[row].path, spec->kills) == 0)
+				pid = run->hogs[row].pid;
+		if (spec->kills && pid == 0) {
+			run_fail(run, "the table has no row %s for its handler", spec->kills);
+			return;
+		}
+		r = handler_attach(&run->handlers[i], pid, spec->result);
+		if (r < 0)
+			run_fail(run, "cannot attach handler %zu: %s", i, strerror(-r));
+	}
+}
+
+static void run_check_handlers(struct run *run)
+{
+	for (size_t i = 0; i < SCENARIO_HANDLERS_MAX; i++) {
+		const struct handler_spec *spec = &run->s->handlers[i];
+		uint64_t calls = handler_count_calls(&run->handlers[i]);
+
+		if (spec->used && spec->runs != (calls > 0))
+			run_fail(run, "handler %zu ran %" PRIu64 " times, it should%s have run", i,
+				 calls, spec->runs ? "" : " not");
+	}
+}
+
+static void run_set_limit(struct run *run)
+{
+	char path[CGTREE_PATH_MAX], value[32];
+	uint64_t usage_bytes = 0, limit_bytes;
+	int r;
+
+	if (!run->s->domain)
+		return;
+	scenario_path(run->s, run->s->domain, path);
+	r = cgtree_read_u64(path, "memory.current", NULL, &usage_bytes);
+	if (r == 0) {
+		limit_bytes = usage_bytes + ((uint64_t)run->s->room_mib << 20);
+		run->o->limit_pages = limit_bytes / 4096;
+		snprintf(value, sizeof(value), "%" PRIu64, limit_bytes);
+		r = cgtree_write(path, "memory.max", value);
+	}
+	if (r == 0)
+		r = cgtree_write(path, "memory.swap.max", "0");
+	/* There is no such file on a kernel without swap accounting. */
+	if (r < 0 && r != -ENOENT)
+		run_fail(run, "cannot limit %s: %s", path, strerror(-r));
+}
+
+static uint64_t read_system_kills(void)
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/vmstat", "re");
+	uint64_t value;
+	char name[64];
+
+	while (f && fscanf(f, "%63s %" SCNu64, name, &value) == 2)
+		if (strcmp(name, "oom_kill") == 0)
+			return value;
+	return 0;
+}
+
+static uint64_t run_read_kills(struct run *run)
+{
+	uint64_t kills = 0;
+
+	if (cgtree_read_u64(run->s->name, "memory.events", "oom_kill", &kills) < 0)
+		run_fail(run, "cannot read memory.events of %s", run->s->name);
+	return kills;
+}
+
+static void run_trigger(struct run *run)
+{
+	run->kills_before = run_read_kills(run);
+	run->system_kills_before = read_system_kills();
+	hog_stop_all(false);
+	for (size_t i = 0; i < run->n_rows && !run->failed; i++)
+		if (run->s->rows[i].flags & ROW_TRIGGER && hog_order_growth(&run->hogs[i]) < 0)
+			run_fail(run, "cannot tell %s to grow: %m", run->s->rows[i].path);
+}
+
+static bool run_see_deaths(struct run *run)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < run->n_rows; i++) {
+		run->o->died[i] = hog_is_dead(&run->hogs[i]);
+		any = any || run->o->died[i];
+	}
+	return any;
+}
+
+/* All triggers have grown as far as they may, or are dead. */
+static bool run_triggers_done(struct run *run)
+{
+	for (size_t i = 0; i < run->n_rows; i++)
+		if (run->s->rows[i].flags & ROW_TRIGGER && !hog_is_dead(&run->hogs[i]) &&
+		    !hog_has_report(&run->hogs[i]))
+			return false;
+	return true;
+}
+
+static bool run_wait_death(struct run *run, const char *whose)
+{
+	uint64_t end = now_msec() + DEATH_MSEC;
+	bool content = false;
+
+	while (!run_see_deaths(run)) {
+		/* A dying process gives up its memory before it counts as dead. */
+		if (!content && run_triggers_done(run)) {
+			content = true;
+			end = now_msec() + CONTENT_MSEC;
+		}
+		if (now_msec() > end) {
+			run_fail(run, "nobody died%s, %s should have",
+				 content ? " and the trigger got all it asked for" : " in time",
+				 whose);
+			return false;
+		}
+		sleep_msec(TICK_MSEC);
+	}
+	return true;
+}
+
+/* After the kill the trigger gets what it asked for. */
+static void run_wait_triggers(struct run *run)
+{
+	uint64_t end = now_msec() + DEATH_MSEC;
+
+	while (!run_triggers_done(run)) {
+		if (now_msec() > end) {
+			run_fail(run, "the trigger still waits for memory after the kill");
+			return;
+		}
+		sleep_msec(TICK_MSEC);
+	}
+}
+
+static void run_name_dead(struct run *run, char *buf, size_t size)
+{
+	size_t len = 0;
+
+	snprintf(buf, size, "nobody");
+	for (size_t i = 0; i < run->n_rows; i++)
+		if (run->o->died[i] && len < size)
+			len += (size_t)snprintf(buf + len, size - len, "%s%s", len ? ", " : "",
+						run->s->rows[i].path);
+}
+
+/* The dead are those with one of @flags, no others. */
+static void run_check_deaths(struct run *run, unsigned flags)
+{
+	char dead[256];
+
+	run_see_deaths(run);
+	run_name_dead(run, dead, sizeof(dead));
+	for (size_t i = 0; i < run->n_rows; i++) {
+		bool expected = run->s->rows[i].flags & flags;
+
+		if (expected && !run->o->died[i])
+			run_fail(run, "%s should have died, but %s did", run->s->rows[i].path,
+				 dead);
+		else if (!expected && run->o->died[i])
+			run_fail(run, "%s died and should live; dead: %s", run->s->rows[i].path,
+				 dead);
+		else if (expected && (!WIFSIGNALED(run->hogs[i].status) ||
+				      WTERMSIG(run->hogs[i].status) != SIGKILL))
+			run_fail(run, "%s was not killed, its status is %#x", run->s->rows[i].path,
+				 (unsigned)run->hogs[i].status);
+	}
+}
+
+/* One death, or with KILLER_NOBODY none and an error for the trigger instead. */
+static void run_watch_plain(struct run *run)
+{
+	if (run->s->killer == KILLER_NOBODY) {
+		run_wait_triggers(run);
+		for (size_t i = 0; i < run->n_rows && !run->failed; i++) {
+			struct hog_report report;
+
+			if (!(run->s->rows[i].flags & ROW_TRIGGER))
+				continue;
+			if (hog_wait_report(&run->hogs[i], 0, &report) < 0 || report.error >= 0)
+				run_fail(run,
+					 "the trigger %s got its memory, the limit did not hold",
+					 run->s->rows[i].path);
+		}
+	} else if (run_wait_death(run, "the victim")) {
+		/* In a system OOM it would go on to the next one. */
+		if (!run->s->domain)
+			hog_stop_all(true);
+		run_check_deaths(run, ROW_VICTIM);
+		run_wait_triggers(run);
+	}
+	sleep_msec(run->options->settle_msec);
+	run_check_deaths(run, ROW_VICTIM);
+}
+
+static bool is_stopped_at_exit(pid_t pid)
+{
+	int status;
+
+	return waitpid(pid, &status, WNOHANG | __WALL) == pid && WIFSTOPPED(status) &&
+	       status >> 8 == (SIGTRAP | (PTRACE_EVENT_EXIT << 8));
+}
+
+static void run_lift_limit(struct run *run)
+{
+	char path[CGTREE_PATH_MAX];
+	int r;
+
+	scenario_path(run->s, run->s->domain, path);
+	r = cgtree_write(path, "memory.max", "max");
+	if (r < 0)
+		run_fail(run, "cannot lift the limit of %s: %s", path, strerror(-r));
+}
+
+/*
+ * The victim is killed but stands still in its exit, so the triggers, which keep asking from as
+ * many processors as there are triggers, get nothing. Nobody else may die for it. Then either the
+ * limit is lifted and the triggers are content, or the kernel's reaper gives the victim up two
+ * seconds after its kill, and the next one has to die while the first still stands there. A race
+ * of two real exits would show less: the kernel marks a victim as given up before the last of its
+ * pages are free, so that a second kill can be right then.
+ */
+static void run_watch_lingering(struct run *run, size_t victim)
+{
+	uint64_t end = now_msec() + DEATH_MSEC;
+	bool has_second = false;
+
+	for (size_t i = 0; i < run->n_rows; i++)
+		has_second = has_second || run->s->rows[i].flags & ROW_SECOND_VICTIM;
+	while (!is_stopped_at_exit(run->hogs[victim].pid)) {
+		if (run_see_deaths(run) || now_msec() > end) {
+			run_check_deaths(run, 0);
+			run_fail(run, "%s was not killed in %u ms", run->s->rows[victim].path,
+				 DEATH_MSEC);
+			return;
+		}
+		sleep_msec(TICK_MSEC);
+	}
+	sleep_msec(LINGER_MSEC);
+	run_check_deaths(run, 0);
+	if (run_triggers_done(run))
+		run_fail(run, "the trigger was content while the victim still had its memory");
+	if (!has_second)
+		run_lift_limit(run);
+	else if (!run->failed)
+		run_wait_death(run, "the second victim");
+	run_wait_triggers(run);
+	sleep_msec(run->options->settle_msec);
+	run_check_deaths(run, ROW_SECOND_VICTIM);
+	if (ptrace(PTRACE_DETACH, run->hogs[victim].pid, NULL, 0) < 0)
+		run_fail(run, "cannot let %s go: %m", run->s->rows[victim].path);
+	end = now_msec() + DEATH_MSEC;
+	while (!hog_is_dead(&run->hogs[victim]) && now_msec() < end)
+		sleep_msec(TICK_MSEC);
+	run_check_deaths(run, ROW_VICTIM | ROW_SECOND_VICTIM);
+}
+
+static void run_watch(struct run *run)
+{
+	for (size_t i = 0; i < run->n_rows; i++)
+		if (run->s->rows[i].flags & ROW_LINGERS) {
+			run_watch_lingering(run, i);
+			return;
+		}
+	run_watch_plain(run);
+}
+
+struct kernel_log {
+	unsigned kills;	      /* "Killed process" lines */
+	unsigned reports;     /* the kernel leaves out those of many kills in five seconds */
+	unsigned named_kills; /* with a report that named the expected policy */
+};
+
+/* Reads what the kernel logged since the trigger was told to grow. */
+static void run_read_log(struct run *run, const char *policy, struct kernel_log *ret)
+{
+	char record[8192], wanted[128];
+	bool named = false;
+	ssize_t n;
+
+	*ret = (struct kernel_log){};
+	snprintf(wanted, sizeof(wanted), "oom_policy=%s\n", policy);
+	for (;;) {
+		const char *at;
+
+		n = read(run->kmsg, record, sizeof(record) - 1);
+		if (n < 0 && errno == EPIPE)
+			continue; /* overwritten; the next read goes on after the gap */
+		if (n <= 0)
+			break;
+		record[n] = '\0';
+		if (strstr(record, wanted))
+			named = true;
+		if (strstr(record, " invoked oom-killer: "))
+			ret->reports++;
+		at = strstr(record, "Killed process ");
+		if (!at)
+			continue;
+		ret->kills++;
+		ret->named_kills += named;
+		named = false;
+	}
+}
+
+/* The counters, the kernel's log and the processes must tell the same story. */
+static void run_check_kills(struct run *run)
+{
+	bool by_policy = run->s->killer == KILLER_POLICY || run->s->killer == KILLER_HANDLER;
+	uint64_t kills = run_read_kills(run) - run->kills_before;
+	uint64_t system_kills = read_system_kills() - run->system_kills_before;
+	struct kernel_log log;
+	unsigned expected = 0;
+
+	for (size_t i = 0; i < run->n_rows; i++)
+		expected += !!(run->s->rows[i].flags & (ROW_VICTIM | ROW_SECOND_VICTIM));
+	if (run->s->killer == KILLER_NOBODY)
+		expected = 0;
+	if (kills != expected || system_kills != expected)
+		run_fail(run,
+			 "memory.events counts %" PRIu64 " kills and the system %" PRIu64
+			 ", expected %u",
+			 kills, system_kills, expected);
+	run_read_log(run, run->s->killer == KILLER_HANDLER ? HANDLERS_POLICY_NAME : POLICY_NAME,
+		     &log);
+	if (log.kills != expected)
+		run_fail(run, "the kernel logged %u kills, expected %u", log.kills, expected);
+	if (by_policy && log.named_kills != log.reports)
+		run_fail(run, "%u of %u reports carry the policy's name", log.named_kills,
+			 log.reports);
+}
+
+static void run_note_kills(struct run *run)
+{
+	FILE *f = run->options->kills;
+
+	if (!f || !(run->s->needs & NEEDS_DAEMON))
+		return;
+	if (run->s->killer != KILLER_POLICY) {
+		fprintf(f, "none\n");
+		fflush(f);
+		return;
+	}
+	for (size_t i = 0; i < run->n_rows; i++) {
+		struct model_rule rule;
+
+		if (!(run->s->rows[i].flags & (ROW_VICTIM | ROW_SECOND_VICTIM)))
+			continue;
+		model_find_rule(run->s->rows[i].path, &rule);
+		fprintf(f, "%d %u\n", run->o->pids[i], rule.priority);
+	}
+	fflush(f);
+}
+
+static void run_clean_up(struct run *run)
+{
+	int r;
+
+	hog_stop_all(true);
+	for (size_t i = 0; i < SCENARIO_HANDLERS_MAX; i++)
+		handler_done(&run->handlers[i]);
+	for (size_t i = 0; i < run->n_rows; i++)
+		hog_done(&run->hogs[i]);
+	r = cgtree_remove(run->s->name);
+	if (r < 0)
+		run_fail(run, "cannot remove the cgroups: %s", strerror(-r));
+	run->kmsg = safe_close(run->kmsg);
+}
+
+void scenario_run(struct scenario *s, const struct scenario_options *options,
+		  scenario_expect_fn expect, struct scenario_outcome *ret)
+{
+	struct run run = {.s = s,
+			  .options = options,
+			  .o = ret,
+			  .n_rows = scenario_count_rows(s),
+			  .kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC)};
+	int r;
+
+	*ret = (struct scenario_outcome){};
+	for (size_t i = 0; i < SCENARIO_ROWS_MAX; i++)
+		run.hogs[i] = (struct hog)HOG_INIT;
+	if (run.kmsg < 0 || lseek(run.kmsg, 0, SEEK_END) < 0)
+		run_fail(&run, "cannot read the kernel's log: %m");
+	r = scenario_create_cgroups(s);
+	if (r < 0)
+		run_fail(&run, "cannot make the cgroups: %s", strerror(-r));
+	if (!run.failed)
+		run_start_hogs(&run);
+	if (!run.failed)
+		run_trace_lingering(&run);
+	if (!run.failed)
+		run_attach_handlers(&run);
+	if (!run.failed)
+		run_set_limit(&run);
+	if (!run.failed && expect)
+		expect(s, ret->limit_pages);
+	if (!run.failed)
+		run_trigger(&run);
+	if (!run.failed) {
+		run_watch(&run);
+		run_check_handlers(&run);
+		run_check_kills(&run);
+		run_note_kills(&run);
+	}
+	run_clean_up(&run);
+	ret->passed = !run.failed;
+}
+
+void scenario_print(const struct scenario *s, const struct scenario_outcome *o, FILE *f)
+{
+	size_t n = scenario_count_rows(s);
+
+	fprintf(f, "# %s: domain %s, room %u MiB, limit %" PRIu64 " pages\n", s->name,
+		!s->domain    ? "the system"
+		: !*s->domain ? "(all)"
+			      : s->domain,
+		s->room_mib, o->limit_pages);
+	for (size_t i = 0; i < n; i++) {
+		const struct row *row = &s->rows[i];
+
+		fprintf(f, "#   %-40s fill %3u MiB, adj %5d, was %6u KiB, pid %d%s%s%s\n",
+			row->path, row->fill_mib, row->oom_score_adj, o->kib[i], o->pids[i],
+			row->flags & ROW_TRIGGER ? ", trigger" : "",
+			row->flags & (ROW_VICTIM | ROW_SECOND_VICTIM) ? ", VICTIM" : "",
+			o->died[i] ? ", died" : "");
+	}
+}
+
+void scenario_print_config(FILE *f)
+{
+	fprintf(f, "[Policy " POLICY_NAME "]\nDefaultPriority=%u\n", MODEL_DEFAULT_PRIORITY);
+	for (unsigned p = 0; p <= 1000; p += PRIORITY_STEP)
+		fprintf(f, "\n[Rule p%03u]\nCgroup=" CGTREE_PREFIX "/**/*-p%03u\nPriority=%u\n", p,
+			p, p);
+	fprintf(f, "\n[Rule prot]\nCgroup=" CGTREE_PREFIX "/**/*-prot\nProtect=yes\n");
+}
