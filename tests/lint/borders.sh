@@ -1,0 +1,35 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# One module a library: a header of a foreign library is included in the one file that owns it.
+# Programs under tests/ are on their own.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+status=0
+
+# only WHAT REGEX FILE...: the include is found in no other file of the shipped code.
+only()
+{
+	local what=$1 regex=$2 found
+	shift 2
+	found=$(grep -l -r -E --include='*.[ch]' "^[[:space:]]*#[[:space:]]*include[[:space:]]*[<\"]($regex)[>\"]" \
+		config daemon | grep -v -x -F -f <(printf '%s\n' "$@") || :)
+	if [[ -n $found ]]; then
+		printf '%s is for %s alone, and included by:\n%s\n' "$what" "$*" "$found"
+		status=1
+	fi
+}
+
+only inih 'ini\.h' config/parser.c
+only libcgroup 'libcgroup(/.*)?\.h' daemon/cgroup.c
+only libbpf 'bpf/(libbpf|bpf|btf)\.h|.*\.skel\.h' daemon/loader.c
+only sd-journal 'systemd/sd-journal\.h' daemon/journal.c
+only sd-bus 'systemd/sd-bus\.h' daemon/bus.c
+
+# The model and its compilation do no I/O.
+found=$(grep -n -E 'include[[:space:]]*<(fcntl|sys/stat|sys/socket|dirent|syslog|time|sys/time)\.h>|[^_a-z](f?open|fopen|printf|fprintf|clock_gettime|time)\(' \
+	config/policy.c config/glob.c || :)
+if [[ -n $found ]]; then
+	printf 'the policy model does no I/O:\n%s\n' "$found"
+	status=1
+fi
+exit $status

@@ -1,0 +1,13 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Runs cppcheck over user space. The kernel's and BPF's headers mean nothing to it, and neither does
+# the cleanup attribute: leaks are for the sanitizers to find, formats for the compiler.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+find config daemon tests -name '*.c' ! -name '*.bpf.c' ! -path 'tests/fuzz/*' -print0 | sort -z |
+	xargs -0 cppcheck --quiet --std=c11 --language=c -I. -D_GNU_SOURCE -D__x86_64__ \
+		--enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+		--suppress=missingIncludeSystem --suppress=unknownMacro \
+		--suppress=memleak --suppress=resourceLeak --suppress=invalidPrintfArgType_uint \
+		--template='{file}:{line}: {severity}: {message} [{id}]'

@@ -1,0 +1,8 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Every C file is laid out as .clang-format says.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+find bpf config daemon kmod tests -name '*.[ch]' -type f -print0 | sort -z |
+	xargs -0 clang-format --dry-run -Werror

@@ -1,0 +1,48 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What no file of the tree may hold, and what each must.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+status=0
+
+mapfile -d '' -t files < <(find . -type f ! -path './.git/*' ! -path './build*' ! -path './.cache/*' \
+	! -path './tests/*/corpus/*' ! -path './tests/unit/data/*' -print0 | sort -z)
+
+# complain WHAT TEXT
+complain()
+{
+	[[ -z $2 ]] && return
+	printf '%s:\n%s\n' "$1" "$2"
+	status=1
+}
+
+# The words are put together so that this file does not hold them.
+marker='TO''DO|FIX''ME|XX''X|HA''CK'
+complain "a marker of unfinished work" "$(grep -n -w -E "$marker" "${files[@]}" || :)"
+mirror='deb\.deb''ian\.org|ftp\.[a-z.]*deb''ian\.org|snap''shot\.deb''ian'
+complain "a mirror is named; it is the machine's to choose" "$(grep -n -i -E "$mirror" "${files[@]}" || :)"
+complain "trailing white space" "$(grep -n -I -E '[[:blank:]]+$' "${files[@]}" || :)"
+
+for file in "${files[@]}"; do
+	case $file in
+	*.c | *.h | *.sh | *.bash | */meson.build)
+		head -n 3 "$file" | grep -q 'SPDX-License-Identifier: ' || complain "no SPDX line" "$file"
+		;;
+	esac
+	case $file in
+	*.c | *.h | *.sh)
+		[[ $(wc -l <"$file") -le 900 ]] || complain "over 900 lines" "$file"
+		;;
+	esac
+done
+
+# Each MESSAGE_ID has its text in the catalog and the other way round.
+catalog=systemd/oompolicyd.catalog
+if [[ -e $catalog ]]; then
+	complain "in one of daemon/messages.h and $catalog only" "$(comm -3 \
+		<(sed -n 's/^#define MESSAGE_ID_[A-Z_]* "\([0-9a-f]\{32\}\)"$/\1/p' daemon/messages.h | sort) \
+		<(sed -n 's/^-- \([0-9a-f]\{32\}\)$/\1/p' "$catalog" | sort))"
+else
+	complain "missing" "$catalog"
+fi
+exit $status

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+#
+# The suites of tools/check. Each builds what it needs, runs its tests and counts them with
+# results.sh; a suite that cannot be built is a failed test.
+
+# The place of the test groups' logs.
+LOGS=$BUILD/vm/log
+
+# build_or_fail NAME COMMAND...: whether the command could be run; one failed test if not.
+build_or_fail()
+{
+	local name=$1
+	shift
+	attempt "$@"
+	if ((ATTEMPT != 0)); then
+		result_fail "$name" "could not be built"
+	fi
+}
+
+# suite_build VARIANT [MESON_ARGUMENT...]: configures and compiles $BUILD/VARIANT.
+suite_build()
+{
+	local dir=$BUILD/$1
+	shift
+	build_configure "$dir" "$@"
+	build_compile "$dir"
+}
+
+# script_tests GROUP FILE...: programs that print result lines.
+script_tests()
+{
+	local group=$1 file output
+	shift
+	output=$(mktemp)
+	for file; do
+		attempt "$file" >"$output" 2>&1
+		results_count "$group/$(basename "$file" .sh)" "$ATTEMPT" "$output" "$PATTERN"
+	done
+	rm -f "$output"
+}
+
+# --- unit
+
+suite_unit()
+{
+	script_tests unit "$TOP"/tests/shell/*.sh
+	progress "unit: scripts"
+	unit_variant tree
+	# gcc sees ghosts in instrumented code; what it warns of was judged in the build before.
+	CC=gcc unit_variant asan -Db_sanitize=address,undefined -Dwerror=false
+	CC=clang-16 unit_variant clang -Db_sanitize=address,undefined -Db_lundef=false
+}
+
+# unit_variant NAME MESON_ARGUMENT...
+unit_variant()
+{
+	local variant=$1 dir=$BUILD/$1 before=$PASSED name status file
+	build_or_fail "unit/$variant" suite_build "$@"
+	((ATTEMPT == 0)) || return 0
+
+	rm -rf "$dir/results" "$dir/meson-logs/testlog.json"
+	mkdir -p "$dir/results"
+	ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+		meson test -C "$dir" --no-rebuild --num-processes 2 >"$dir/results/log" 2>&1 </dev/null || :
+	if [[ ! -s $dir/meson-logs/testlog.json ]]; then
+		tail -n 20 "$dir/results/log"
+		result_fail "unit/$variant" "meson ran no test"
+		return
+	fi
+	while IFS=$'\t' read -r name status file; do
+		results_count "unit/$variant/$name" "$status" "$file" "$PATTERN"
+	done < <(python3 "$TOP/tools/lib/testlog.py" "$dir/meson-logs/testlog.json" "$dir/results")
+	progress "unit: $variant, $((PASSED - before)) passed"
+}
+
+# --- fuzz
+
+suite_fuzz()
+{
+	local target name corpus started
+	CC=clang-16 build_or_fail fuzz suite_build fuzz -Dfuzz=true -Db_lundef=false
+	((ATTEMPT == 0)) || return 0
+	mkdir -p "$BUILD/log"
+	for target in "$BUILD"/fuzz/tests/fuzz/fuzz_*; do
+		[[ -f $target && -x $target ]] || continue
+		name=${target##*/}
+		wanted "fuzz/$name" || continue
+		# Finds are kept from run to run, apart from the corpus of the tree.
+		corpus=$BUILD/fuzz/found/$name
+		mkdir -p "$corpus"
+		started=$SECONDS
+		local seeds=()
+		[[ ! -d $TOP/tests/fuzz/corpus/${name#fuzz_} ]] || seeds+=("$TOP/tests/fuzz/corpus/${name#fuzz_}")
+		[[ ! -d $TOP/tests/fuzz/corpus/$name ]] || seeds+=("$TOP/tests/fuzz/corpus/$name")
+		child_run timeout -k 5 "$((FUZZ_SECONDS + 120))" "$target" "-max_total_time=$FUZZ_SECONDS" \
+			-timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+			"-artifact_prefix=$BUILD/log/$name-" "$corpus" "${seeds[@]}" >"$BUILD/log/$name" 2>&1
+		if ((ATTEMPT == 0)); then
+			result_pass
+			progress "fuzz: $name, $(sed -n 's/^stat::number_of_executed_units: *//p' "$BUILD/log/$name") runs in $((SECONDS - started)) s"
+		else
+			tail -n 30 "$BUILD/log/$name"
+			result_fail "fuzz/$name" "status $ATTEMPT, log in $BUILD/log/$name"
+		fi
+	done
+}
+
+# --- vm and bench: a guest script is one boot
+
+suite_payload()
+{
+	payload_ensure >/dev/null
+}
+
+# guest_groups SUITE FILE...
+guest_groups()
+{
+	local suite=$1 script group n=0 total=0 started payload
+	shift
+	local scripts=()
+	for script; do
+		group=$(basename "$script" .sh)
+		[[ $group == lib ]] && continue
+		# A boot is dear: what stands before the slash of a pattern selects the groups.
+		if [[ $PATTERN == */* && ! $group =~ ${PATTERN%%/*} ]]; then
+			continue
+		fi
+		scripts+=("$script")
+	done
+	((${#scripts[@]} > 0)) || return 0
+
+	build_or_fail "$suite" suite_payload
+	((ATTEMPT == 0)) || return 0
+	payload=$BUILD/vm/payload.tar
+	total=${#scripts[@]}
+	for script in "${scripts[@]}"; do
+		group=$(basename "$script" .sh)
+		n=$((n + 1))
+		started=$SECONDS
+		mkdir -p "$LOGS/$group"
+		OOMPOLICYD_TEST_PATTERN=$PATTERN child_run "$TOP/tests/vm/boot" --payload "$payload" --quiet \
+			--logs "$LOGS/$group" "$script" >"$LOGS/$group/boot" 2>&1
+		cat "$LOGS/$group/boot"
+		results_count "$group" "$ATTEMPT" "$LOGS/$group/output" "$PATTERN"
+		progress "$suite: $n/$total $group, $((SECONDS - started)) s (logs in $LOGS/$group)"
+	done
+}
+
+suite_vm()
+{
+	guest_groups vm "$TOP"/tests/vm/guest/*.sh
+}
+
+suite_bench()
+{
+	local scripts=("$TOP"/tests/bench/*.sh) script group figures=$BUILD/figures
+	guest_groups bench "${scripts[@]}"
+	: >"$figures"
+	for script in "${scripts[@]}"; do
+		group=$(basename "$script" .sh)
+		[[ ! -e $LOGS/$group/output ]] || sed -n 's/^figure //p' "$LOGS/$group/output" >>"$figures"
+	done
+	awk '{ name = $1; value = $2; sub(/^[^ ]+ [^ ]+ /, ""); printf "figure %-32s %12s %s\n", name, value, $0 }' "$figures"
+}
+
+# --- lint
+
+suite_lint()
+{
+	local script name output
+	output=$(mktemp)
+	for script in "$TOP"/tests/lint/*.sh; do
+		name=$(basename "$script" .sh)
+		wanted "lint/$name" || continue
+		if [[ $name == tidy ]]; then
+			CC=clang-16 build_or_fail lint/tidy suite_build clang -Db_sanitize=address,undefined -Db_lundef=false
+			((ATTEMPT == 0)) || continue
+			export OOMPOLICYD_COMPILE_COMMANDS=$BUILD/clang
+		fi
+		child_run timeout 300 "$script" >"$output" 2>&1
+		if ((ATTEMPT == 0)); then
+			result_pass
+			continue
+		fi
+		head -n 100 "$output"
+		result_fail "lint/$name" "see above"
+	done
+	rm -f "$output"
+}
