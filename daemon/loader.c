@@ -564,3 +564,11 @@ uint64_t loader_count_cgroups_lost(const struct loader *l)
 {
 	return l->cgroups ? __atomic_load_n(&l->cgroups->bss->cgroups_lost, __ATOMIC_RELAXED) : 0;
 }
+
+uint64_t loader_count_ooms_lost(const struct loader *l)
+{
+	struct op_stats stats = {};
+	uint32_t slot = 0;
+
+	return bpf_map_lookup_elem(l->stats_fd, &slot, &stats) < 0 ? 0 : stats.events_lost;
+}

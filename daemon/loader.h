@@ -96,6 +96,9 @@ int loader_cgroup_fd(const struct loader *l);
 int loader_consume_ooms(struct loader *l);
 int loader_consume_cgroups(struct loader *l);
 
+/* Counts the OOM records that found the ring full, since the first policy was loaded. */
+uint64_t loader_count_ooms_lost(const struct loader *l);
+
 /* Counts the cgroup records that the BPF side could not store, since it was loaded. */
 uint64_t loader_count_cgroups_lost(const struct loader *l);
 

@@ -54,6 +54,7 @@ struct manager {
 
 	uint64_t page_size_bytes;
 	uint64_t last_oom_seq;
+	uint64_t ooms_lost;    /* as said last */
 	uint64_t cgroups_lost; /* as of the last walk */
 	uint64_t resynced_usec;
 	bool resync_failed;
@@ -146,12 +147,6 @@ static void on_oom_record(const void *data, size_t size, void *userdata)
 	context.rule_name = rule_name(m->policy, &m->oom);
 	m->last_oom_seq = m->oom.header.seq;
 
-	if (context.n_lost > 0)
-		log_message(LOG_WARNING, MESSAGE_ID_RECORDS_LOST,
-			    "%" PRIu64 " records of OOMs were lost, as they came faster than they "
-			    "could be logged.",
-			    context.n_lost);
-
 	record_format(&m->oom, &context, &m->text);
 	r = journal_send_record(&m->text);
 	if (r < 0)
@@ -164,6 +159,7 @@ static void on_oom_record(const void *data, size_t size, void *userdata)
 static int on_oom_ready(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
 	struct manager *m = userdata;
+	uint64_t lost;
 	int r;
 
 	(void)source;
@@ -172,6 +168,15 @@ static int on_oom_ready(sd_event_source *source, int fd, uint32_t revents, void 
 	r = loader_consume_ooms(m->loader);
 	if (r < 0)
 		log_warning("Cannot read the records of OOMs: %s, ignoring.", strerror(-r));
+
+	/* Said now: the gap in the numbers shows only with the next OOM. */
+	lost = loader_count_ooms_lost(m->loader);
+	if (lost > m->ooms_lost)
+		log_message(LOG_WARNING, MESSAGE_ID_RECORDS_LOST,
+			    "%" PRIu64 " records of OOMs were lost, as they came faster than they "
+			    "could be logged.",
+			    lost - m->ooms_lost);
+	m->ooms_lost = lost;
 	return 0;
 }
 
