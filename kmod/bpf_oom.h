@@ -41,11 +41,13 @@ struct bpf_oom_ops {
 /* --- symbols.c */
 
 extern struct mutex *bpf_oom_lock; /* the kernel's oom_lock */
+extern atomic_t *bpf_oom_victims;  /* the kernel's oom_victims: in flight; NULL: not found */
 extern struct bpf_oom_kernel {
 	unsigned long out_of_memory;
 	unsigned long oom_evaluate_task;
 	unsigned long mem_cgroup_scan_tasks;
 	unsigned long dump_header;
+	unsigned long mem_cgroup_get_oom_group;
 } bpf_oom_kernel;
 
 typedef int bpf_oom_task_fn(struct task_struct *task, void *arg);
@@ -75,6 +77,8 @@ void bpf_oom_hook_exit(void);
 
 /* Is @oc the OOM that the current task handles right now? */
 bool bpf_oom_is_current(const struct oom_control *oc);
+/* While set, a kill takes one process alone. Of the OOM in hand. */
+void bpf_oom_set_single(bool single);
 /* A policy killed for the OOM in hand. */
 void bpf_oom_set_memory_freed(void);
 

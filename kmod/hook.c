@@ -49,6 +49,7 @@ static struct bpf_oom_run {
 	bool selection_reached; /* a system OOM came as far as selection */
 	bool memory_freed;
 	bool in_report;
+	bool single; /* memory.oom.group does not count */
 	const char *policy_name;
 } run;
 
@@ -69,6 +70,11 @@ void bpf_oom_set_memory_freed(void)
 	run.memory_freed = true;
 }
 
+void bpf_oom_set_single(bool single)
+{
+	run.single = single;
+}
+
 static int note_dying(struct task_struct *task, void *arg)
 {
 	bool *dying = arg;
@@ -84,6 +90,13 @@ static bool victim_is_dying(struct oom_control *oc)
 {
 	struct task_struct *task;
 	bool dying = false;
+
+	/*
+	 * Spares the walk where no victim is in flight anywhere. One whose marked thread has gone
+	 * before its others is missed, and left to the kernel's own check.
+	 */
+	if (bpf_oom_victims && !atomic_read(bpf_oom_victims))
+		return false;
 
 	if (oc->memcg) {
 		static_call(bpf_oom_scan_tasks)(oc->memcg, note_dying, &dying);
@@ -193,6 +206,18 @@ static void hooked_dump_header(struct oom_control *oc)
 	printk(KERN_WARNING "oom_policy=%s\n", run.policy_name ?: "default");
 }
 
+/* The group that a kill takes along. */
+
+static bool oom_group_wanted(struct ftrace_regs *fregs)
+{
+	return READ_ONCE(run.task) == current && run.single;
+}
+
+static struct mem_cgroup *hooked_oom_group(struct task_struct *victim, struct mem_cgroup *domain)
+{
+	return NULL;
+}
+
 static void notrace hook_callback(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
 				  struct ftrace_regs *fregs)
 {
@@ -213,6 +238,7 @@ static void notrace hook_callback(unsigned long ip, unsigned long parent_ip, str
 /* out_of_memory() comes last: without it none of the others ever replaces anything. */
 static struct bpf_oom_hook hooks[] = {
 	BPF_OOM_HOOK(dump_header, dump_header),
+	BPF_OOM_HOOK(mem_cgroup_get_oom_group, oom_group),
 	BPF_OOM_HOOK(mem_cgroup_scan_tasks, scan_tasks),
 	BPF_OOM_HOOK(oom_evaluate_task, evaluate_task),
 	BPF_OOM_HOOK(out_of_memory, out_of_memory),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What a policy may call. Names, signatures and flags are those of the posted series. */
+/* What a policy may call. Names, signatures and flags are those of the posted series, except for
+ * what is said to be our own. */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/bpf.h>
@@ -33,6 +34,25 @@ static bool has_mm(struct task_struct *task)
 	return found;
 }
 
+static int kill_process(struct oom_control *oc, struct task_struct *task, const char *message)
+{
+	if (!bpf_oom_is_current(oc))
+		return -EINVAL;
+	if (is_global_init(task) || (task->flags & PF_KTHREAD))
+		return -EPERM;
+	if (task->signal->oom_score_adj == OOM_SCORE_ADJ_MIN || !has_mm(task))
+		return -EINVAL;
+
+	/* oom_kill_process() drops this reference. */
+	oc->chosen = tryget_task_struct(task);
+	if (!oc->chosen)
+		return -EINVAL;
+	static_call(bpf_oom_kill)(oc, message);
+	oc->chosen = NULL;
+	bpf_oom_set_memory_freed();
+	return 0;
+}
+
 __bpf_kfunc_start_defs();
 
 /**
@@ -51,21 +71,30 @@ __bpf_kfunc_start_defs();
 __bpf_kfunc int bpf_oom_kill_process(struct oom_control *oc, struct task_struct *task,
 				     const char *message__str)
 {
+	return kill_process(oc, task, message__str);
+}
+
+/**
+ * bpf_oom_kill_single_process - the same for one process, whatever memory.oom.group says
+ * @oc: the argument of the handler that calls this
+ * @task: any thread of the process
+ * @message__str: begins the kernel's line "<message>: Killed process ..."
+ *
+ * Not of the posted series: a policy that asks for one process must be able to get it.
+ *
+ * Return: as bpf_oom_kill_process().
+ */
+__bpf_kfunc int bpf_oom_kill_single_process(struct oom_control *oc, struct task_struct *task,
+					    const char *message__str)
+{
+	int err;
+
 	if (!bpf_oom_is_current(oc))
 		return -EINVAL;
-	if (is_global_init(task) || (task->flags & PF_KTHREAD))
-		return -EPERM;
-	if (task->signal->oom_score_adj == OOM_SCORE_ADJ_MIN || !has_mm(task))
-		return -EINVAL;
-
-	/* oom_kill_process() drops this reference. */
-	oc->chosen = tryget_task_struct(task);
-	if (!oc->chosen)
-		return -EINVAL;
-	static_call(bpf_oom_kill)(oc, message__str);
-	oc->chosen = NULL;
-	bpf_oom_set_memory_freed();
-	return 0;
+	bpf_oom_set_single(true);
+	err = kill_process(oc, task, message__str);
+	bpf_oom_set_single(false);
+	return err;
 }
 
 /**
@@ -83,6 +112,7 @@ __bpf_kfunc_end_defs();
 
 BTF_KFUNCS_START(bpf_oom_kfuncs)
 BTF_ID_FLAGS(func, bpf_oom_kill_process, KF_SLEEPABLE | KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_oom_kill_single_process, KF_SLEEPABLE | KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_task_is_oom_victim, KF_TRUSTED_ARGS)
 BTF_KFUNCS_END(bpf_oom_kfuncs)
 

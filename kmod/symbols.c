@@ -11,6 +11,7 @@
 #include "bpf_oom.h"
 
 struct mutex *bpf_oom_lock;
+atomic_t *bpf_oom_victims;
 struct bpf_oom_kernel bpf_oom_kernel;
 
 DEFINE_STATIC_CALL_RET0(bpf_oom_out_of_memory, bpf_oom_out_of_memory_fn);
@@ -80,10 +81,12 @@ int bpf_oom_symbols_init(void)
 	}
 
 	bpf_oom_lock = (struct mutex *)lookup_required("oom_lock", &err);
+	bpf_oom_victims = (atomic_t *)lookup_foreign("oom_victims");
 	bpf_oom_kernel.out_of_memory = lookup_required("out_of_memory", &err);
 	bpf_oom_kernel.oom_evaluate_task = lookup_required("oom_evaluate_task", &err);
 	bpf_oom_kernel.mem_cgroup_scan_tasks = lookup_required("mem_cgroup_scan_tasks", &err);
 	bpf_oom_kernel.dump_header = lookup_required("dump_header", &err);
+	bpf_oom_kernel.mem_cgroup_get_oom_group = lookup_required("mem_cgroup_get_oom_group", &err);
 	kill = lookup_required("oom_kill_process", &err);
 	if (err)
 		return err;
