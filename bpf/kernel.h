@@ -114,6 +114,7 @@ enum oom_constraint {
 };
 
 struct oom_control {
+	unsigned long totalpages;
 	struct mem_cgroup *memcg;
 	unsigned int gfp_mask;
 	int order;
@@ -180,6 +181,9 @@ extern void bpf_task_release(struct task_struct *task) __ksym;
 extern int bpf_oom_kill_process(struct oom_control *oc, struct task_struct *task,
 				const char *message__str) __ksym;
 extern bool bpf_task_is_oom_victim(struct task_struct *task) __ksym;
+/* From bpf_oom.ko alone: the same for one process, whatever memory.oom.group says. */
+extern int bpf_oom_kill_single_process(struct oom_control *oc, struct task_struct *task,
+				       const char *message__str) __ksym __weak;
 
 /* PAGE_SIZE of x86 and of arm64 as Debian builds it. */
 #define OP_PAGE_SIZE 4096

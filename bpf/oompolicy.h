@@ -34,18 +34,58 @@
 /* How many ancestors a walk upwards visits; deeper cgroups get no opinion. */
 #define OP_DEPTH_MAX 64
 
-/* --- op_rules: cgroup id -> rule. Only cgroups that a rule matches have an entry; the others
- * inherit from the nearest ancestor that has one. Key 0, which no cgroup has as its id, holds
- * the policy's default. */
+/*
+ * --- the rules: one hash map holds a whole configuration, so that one switch exchanges it.
+ *
+ * Key: a cgroup id, for a cgroup that a rule matches or that a policy answers for; the others
+ * inherit, the rule and the policy each from the nearest ancestor that has one. Or OP_KEY_POLICY()
+ * of a handler's slot, for what that policy is. Or 0, which no cgroup has as its id, for the
+ * number of the configuration.
+ */
+
+#define OP_KEY_CONFIG 0ULL
+#define OP_KEY_POLICY(slot) ((1ULL << 63) | (slot))
 
 #define OP_RULE_NONE 0xffffffffU /* op_rule.index where no [Rule] applies */
 
-#define OP_RULE_PROTECT (1U << 0) /* nothing in this cgroup is ever chosen */
+#define OP_RULE_MATCH (1U << 0)		   /* a rule is here; without it only policies are */
+#define OP_RULE_PROTECT (1U << 1)	   /* nothing in this cgroup is ever chosen */
+#define OP_RULE_DEFAULT_PRIORITY (1U << 2) /* the policy that answers gives the priority */
+#define OP_RULE_KILL_PROCESS (1U << 3)	   /* Kill=process */
+#define OP_RULE_KILL_CGROUP (1U << 4)	   /* Kill=cgroup: all of the cgroup with this entry */
 
+/*
+ * Each policy is a handler of its own, as the kernel's report names the handler; every OOM asks
+ * them all, in the order they were attached. A handler keeps its slot as long as it is attached.
+ * Slot 0 is the director: attached first, it looks up who answers, kills nobody, and the others
+ * go by what it found, so that a switch in between cannot leave an OOM without an answer.
+ */
+#define OP_POLICIES_MAX 32
+#define OP_SLOT_DIRECTOR 0
+#define OP_SLOTS_MAX 128 /* those of the next configuration are attached beside those in force */
+
+#define OP_VICTIM_LARGEST 0 /* rss + swap + page tables */
+#define OP_VICTIM_BADNESS 1 /* the same with oom_score_adj, as the kernel's own killer */
+#define OP_VICTIM_NEWEST 2  /* by start time */
+#define OP_VICTIM_OLDEST 3
+
+/* The value for every kind of key; fields a kind has no use for are 0. */
 struct op_rule {
-	__u32 priority; /* OP_PRIORITY_MIN..OP_PRIORITY_MAX, the lowest dies first */
-	__u32 index;	/* of the [Rule] in the loaded configuration, or OP_RULE_NONE */
-	__u32 flags;	/* OP_RULE_* */
+	__u32 priority; /* rule: 0..1000, the lowest dies first; policy: its DefaultPriority= */
+	__u32 index; /* rule: of the [Rule], or OP_RULE_NONE; policy: OP_VICTIM_*; config: number */
+	__u32 flags; /* OP_RULE_* */
+	__u16 slot_memcg;  /* policy that answers for memcg OOMs from here down; 0: as above */
+	__u16 slot_system; /* the same for OOMs of the system: of use at the root only */
+};
+
+/*
+ * The maps of configurations wait in the slots of an array of maps; op_switch says which is in
+ * force. A map is staged in the next slot, so that an OOM in hand keeps the one it began with.
+ */
+#define OP_CONFIGS_MAX 8
+
+struct op_switch {
+	__u32 config; /* index into op_configs */
 	__u32 pad;
 };
 
@@ -54,6 +94,7 @@ struct op_rule {
 #define OP_EVENT_OOM 1		/* struct op_oom_event, on op_events */
 #define OP_EVENT_CGROUP_MKDIR 2 /* struct op_cgroup_event, on op_cgroups */
 #define OP_EVENT_CGROUP_RMDIR 3 /* struct op_cgroup_event, on op_cgroups; path is empty */
+#define OP_EVENT_MEMBER 4	/* struct op_member_event, on op_events, before its OOM's record */
 
 struct op_event_header {
 	__u32 version; /* OP_ABI_VERSION */
@@ -82,7 +123,7 @@ struct op_cgroup_event {
 #define OP_REASON_NO_CANDIDATE 1  /* no killable task in the domain at all */
 #define OP_REASON_ALL_PROTECTED 2 /* killable tasks there are, each in a protected cgroup */
 #define OP_REASON_VICTIM_DYING 3  /* victim: the task that is still dying */
-#define OP_REASON_NO_POLICY 4	  /* the rules map is missing */
+#define OP_REASON_NO_POLICY 4	  /* no policy answers for this domain, or none is loaded */
 #define OP_REASON_DOMAIN_GONE 5	  /* the memcg of the OOM could not be looked up */
 #define OP_REASON_VICTIM_GONE 6	  /* the chosen task exited before it could be killed */
 #define OP_REASON_KILL_FAILED 7	  /* kill_error says why */
@@ -117,16 +158,20 @@ struct op_oom_event {
 	__s32 kill_error; /* negative errno of the kill, or 0 */
 	__s32 order;	  /* of the allocation: 2^order pages; -1 for SysRq */
 	__u32 gfp_mask;
-	__u32 constraint;  /* enum oom_constraint: 0 none, 1 cpuset, 2 memory policy, 3 memcg */
-	__u32 priority;	   /* the victim's, effective */
-	__u32 rule_index;  /* op_rule.index behind it, or OP_RULE_NONE */
-	__u32 nr_tasks;	   /* thread groups looked at */
-	__u32 nr_cgroups;  /* cgroups looked at */
-	__u32 suppressed;  /* runs without a kill that left no record since the last one that did */
-	__u64 source_id;   /* the cgroup whose entry gave the priority; 0: the policy's default */
-	__u64 domain_id;   /* cgroup id of the memcg that ran out; 0: the system */
-	__u64 select_nsec; /* spent until the victim was chosen */
-	__u64 handler_nsec;	/* spent in all, with the kill and the kernel's report */
+	__u32 constraint; /* enum oom_constraint: 0 none, 1 cpuset, 2 memory policy, 3 memcg */
+	__u32 priority;	  /* the victim's, effective */
+	__u32 rule_index; /* op_rule.index behind it, or OP_RULE_NONE */
+	__u32 nr_tasks;	  /* thread groups looked at */
+	__u32 nr_cgroups; /* cgroups looked at */
+	__u32 suppressed; /* retries of an OOM that left no record, since the last record */
+	__u32 config;	  /* number of the configuration that decided */
+	__u32 kill;	  /* OP_RULE_KILL_PROCESS, OP_RULE_KILL_CGROUP, or 0 */
+	__u32 n_members;  /* killed with the victim; each has left an OP_EVENT_MEMBER */
+	__u32 pad;
+	__u64 source_id;    /* the cgroup whose entry gave the priority; 0: the policy's default */
+	__u64 domain_id;    /* cgroup id of the memcg that ran out; 0: the system */
+	__u64 select_nsec;  /* spent until the victim was chosen */
+	__u64 handler_nsec; /* spent in all, with the kill and the kernel's report */
 	struct op_task trigger; /* who allocated */
 	struct op_task victim;	/* who died; pid 0: nobody */
 	char policy[OP_POLICY_NAME_LEN];
@@ -134,6 +179,13 @@ struct op_oom_event {
 	char trigger_path[OP_PATH_LEN];
 	char victim_path[OP_PATH_LEN];
 	char source_path[OP_PATH_LEN]; /* empty for the policy's default */
+};
+
+/* One process that died with the victim, Kill=cgroup. Its sequence number counts with the OOMs'. */
+struct op_member_event {
+	struct op_event_header header;
+	struct op_task task;
+	char path[OP_PATH_LEN];
 };
 
 /* --- op_stats: one element, counters since the object was loaded. */
@@ -148,10 +200,12 @@ struct op_stats {
 };
 
 _Static_assert(sizeof(struct op_rule) == 16, "op_rule layout");
+_Static_assert(sizeof(struct op_switch) == 8, "op_switch layout");
+_Static_assert(sizeof(struct op_member_event) == 32 + 88 + OP_PATH_LEN, "op_member_event layout");
 _Static_assert(sizeof(struct op_event_header) == 32, "op_event_header layout");
 _Static_assert(sizeof(struct op_cgroup_event) == 48 + OP_PATH_LEN, "op_cgroup_event layout");
 _Static_assert(sizeof(struct op_task) == 88, "op_task layout");
-_Static_assert(sizeof(struct op_oom_event) == 32 + 48 + 32 + 2 * 88 + 64 + 4 * OP_PATH_LEN,
+_Static_assert(sizeof(struct op_oom_event) == 32 + 64 + 32 + 2 * 88 + 64 + 4 * OP_PATH_LEN,
 	       "op_oom_event layout");
 _Static_assert(sizeof(struct op_stats) == 56, "op_stats layout");
 

@@ -120,25 +120,25 @@ static void closedirp(DIR **d)
 		closedir(*d);
 }
 
+/* Gone, or no directory: not an error of the walk. */
+static bool is_gone(int error)
+{
+	return error == ENOENT || error == ENODEV || error == ENOTDIR || error == ELOOP;
+}
+
 /* Opens @name below @parent_fd. Returns 0 and no directory where it is gone or is none. */
-static int open_directory(int parent_fd, const char *name, DIR **ret, uint64_t *ret_id)
+static int open_directory(int parent_fd, const char *name, DIR **ret)
 {
 	_cleanup_close_ int fd = -EBADF;
-	struct stat st;
 
 	*ret = NULL;
 	fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
-		return errno == ENOENT || errno == ENODEV || errno == ENOTDIR || errno == ELOOP
-			       ? 0
-			       : -errno;
-	if (fstat(fd, &st) < 0)
-		return -errno;
+		return is_gone(errno) ? 0 : -errno;
 	*ret = fdopendir(fd);
 	if (!*ret)
 		return -errno;
 	TAKE_FD(fd);
-	*ret_id = st.st_ino;
 	return 0;
 }
 
@@ -169,34 +169,47 @@ struct walk {
 	char path[CGROUP_PATH_SIZE]; /* of the directory in hand; empty for the root */
 };
 
-/* Visits @d and all below. Recurses at most OP_DEPTH_MAX deep, one descriptor open per level. */
-static int walk_directory(struct walk *w, DIR *d, uint64_t id)
+static int walk_children(struct walk *w, DIR *d);
+
+/*
+ * Visits the directory @name below @parent_fd, whose path is in @w, and all below. Most cgroups
+ * have no children, which kernfs tells by the number of links (fs/kernfs/inode.c,
+ * kernfs_refresh_inode()): these cost one call and are not opened.
+ */
+static int walk_directory(struct walk *w, int parent_fd, const char *name)
+{
+	_cleanup_(closedirp) DIR *d = NULL;
+	struct stat st;
+	int r;
+
+	if (fstatat(parent_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return is_gone(errno) ? 0 : -errno;
+	if (!S_ISDIR(st.st_mode))
+		return 0;
+	r = w->visit(w->path[0] ? w->path : "/", st.st_ino, w->userdata);
+	if (r < 0 || w->depth >= OP_DEPTH_MAX || st.st_nlink == 2)
+		return r;
+	r = open_directory(parent_fd, name, &d);
+	return r < 0 || !d ? r : walk_children(w, d);
+}
+
+/* Recurses at most OP_DEPTH_MAX deep, one descriptor open per level. */
+static int walk_children(struct walk *w, DIR *d)
 {
 	size_t length = strlen(w->path);
 	const struct dirent *entry;
-	int r, error = 0;
-
-	r = w->visit(length ? w->path : "/", id, w->userdata);
-	if (r < 0 || w->depth >= OP_DEPTH_MAX)
-		return r;
+	int error = 0;
 
 	while ((entry = next_directory(d, &error))) {
-		_cleanup_(closedirp) DIR *child = NULL;
 		size_t name_length = strlen(entry->d_name);
-		uint64_t child_id;
+		int r;
 
 		if (length + 1 + name_length >= sizeof(w->path))
 			return -ENAMETOOLONG;
-		r = open_directory(dirfd(d), entry->d_name, &child, &child_id);
-		if (r < 0)
-			return r;
-		if (!child)
-			continue;
-
 		w->path[length] = '/';
 		memcpy(w->path + length + 1, entry->d_name, name_length + 1);
 		w->depth++;
-		r = walk_directory(w, child, child_id);
+		r = walk_directory(w, dirfd(d), w->path + length + 1);
 		w->depth--;
 		w->path[length] = '\0';
 		if (r < 0)
@@ -207,15 +220,12 @@ static int walk_directory(struct walk *w, DIR *d, uint64_t id)
 
 int cgroup_walk(const char *root, cgroup_visit_t visit, void *userdata)
 {
-	_cleanup_(closedirp) DIR *d = NULL;
 	struct walk w = {.visit = visit, .userdata = userdata};
-	uint64_t id;
-	int r;
+	struct stat st;
 
-	r = open_directory(AT_FDCWD, root, &d, &id);
-	if (r < 0)
-		return r;
-	if (!d)
-		return -ENOENT;
-	return walk_directory(&w, d, id);
+	if (lstat(root, &st) < 0)
+		return -errno;
+	if (!S_ISDIR(st.st_mode))
+		return -ENOTDIR;
+	return walk_directory(&w, AT_FDCWD, root);
 }

@@ -22,27 +22,34 @@ int journal_send_record(const struct record_text *text)
 	return sd_journal_sendv(text->fields, (int)text->n_fields);
 }
 
-int journal_send_line(int priority, const char *message_id, const char *line)
+int journal_send_line(int priority, const char *message_id, const char *line,
+		      const char *const *fields, size_t n_fields)
 {
 	char priority_field[] = "PRIORITY=0", id_field[64];
 	char message_field[8 + 2048] = "MESSAGE=";
-	struct iovec fields[3];
-	size_t n_fields = 0, length;
+	struct iovec sent[3 + JOURNAL_LINE_FIELDS_MAX];
+	size_t n_sent = 0, length;
+
+	if (n_fields > JOURNAL_LINE_FIELDS_MAX)
+		return -E2BIG;
 
 	length = strnlen(line, sizeof(message_field) - 8);
 	memcpy(message_field + 8, line, length);
-	fields[n_fields++] = (struct iovec){message_field, 8 + length};
+	sent[n_sent++] = (struct iovec){message_field, 8 + length};
 
 	priority_field[sizeof(priority_field) - 2] = (char)('0' + (priority & 7));
-	fields[n_fields++] = (struct iovec){priority_field, sizeof(priority_field) - 1};
+	sent[n_sent++] = (struct iovec){priority_field, sizeof(priority_field) - 1};
 
 	if (message_id) {
 		int n = snprintf(id_field, sizeof(id_field), "MESSAGE_ID=%s", message_id);
 
 		if (n < 0 || (size_t)n >= sizeof(id_field))
 			return -EINVAL;
-		fields[n_fields++] = (struct iovec){id_field, (size_t)n};
+		sent[n_sent++] = (struct iovec){id_field, (size_t)n};
 	}
 
-	return sd_journal_sendv(fields, (int)n_fields);
+	for (size_t i = 0; i < n_fields; i++)
+		sent[n_sent++] = (struct iovec){(char *)fields[i], strlen(fields[i])};
+
+	return sd_journal_sendv(sent, (int)n_sent);
 }

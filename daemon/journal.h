@@ -3,6 +3,8 @@
 #ifndef OP_JOURNAL_H
 #define OP_JOURNAL_H
 
+#include <stddef.h>
+
 struct record_text;
 
 /*
@@ -11,8 +13,14 @@ struct record_text;
  */
 int journal_send_record(const struct record_text *text);
 
-/* Sends one line of the daemon's own log; @message_id may be NULL. Returns 0 or a negative errno.
+/* How many fields a line may have besides. */
+#define JOURNAL_LINE_FIELDS_MAX 8
+
+/*
+ * Sends one line of the daemon's own log with @n_fields more fields, each "NAME=value";
+ * @message_id may be NULL. Returns 0, -E2BIG when there are too many, another negative errno.
  */
-int journal_send_line(int priority, const char *message_id, const char *line);
+int journal_send_line(int priority, const char *message_id, const char *line,
+		      const char *const *fields, size_t n_fields);
 
 #endif

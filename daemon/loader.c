@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Owns everything that is open towards BPF: the two skeletons, the link that keeps the policy in
- * force, the ring buffers. Refuses to know what a rule means or what a record says.
+ * Owns everything that is open towards BPF: the links that keep the policies in force, the maps
+ * that they share, the ring buffers. Refuses to know what a rule means or what a record says.
  *
  * The interface of the kernel is told by its BTF alone, before anything is loaded: stock kernels
  * ignore parts of a struct_ops attach that later shapes of bpf_oom_ops need, so trying would not
  * fail but do something else.
  *
- * The name in the kernel's report is fixed when a struct_ops map is loaded. A policy of another
- * name is therefore a second instance of the program, complete with its rules, which the link is
- * switched to; it writes to the ring of the first, so that readers notice nothing.
+ * The name in the kernel's report is fixed when a struct_ops map is loaded. So each policy is an
+ * instance of the same object, with a slot by which the rules refer to it. The first is the
+ * director, whose maps all others use: for a reader there is one ring, and for a reload one switch.
+ *
+ * Invariant: what op_switch_map points to names attached slots only. Instances come before the
+ * switch to the configuration that names them, and go after the switch away from it.
  */
 #include "loader.h"
 
@@ -20,6 +23,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -29,12 +33,17 @@
 #include "config/basic.h"
 #include "log.h"
 #include "policy.skel.h"
+#include "slots.h"
+#include "victims.skel.h"
 
 #define VMLINUX_BTF "/sys/kernel/btf/vmlinux"
 #define MODULE_NAME "bpf_oom"
 #define MODULE_BTF "/sys/kernel/btf/" MODULE_NAME
 
 #define HOOK_STRUCT "bpf_oom_ops"
+
+/* What the kernel's report would call the director; it kills nobody. */
+#define DIRECTOR_NAME "oompolicyd"
 
 /* How much of libbpf's output is shown: the end of a verifier log holds the reason. */
 #define LIBRARY_TAIL_SIZE 8192
@@ -47,12 +56,24 @@ struct ops_value {
 _Static_assert(sizeof(struct ops_value) == sizeof(struct op_policy__op_policy_ops__bpf_oom_ops),
 	       "bpf_oom_ops has more members than are known here");
 
+/* The maps that all instances have in common. */
+enum shared_map {
+	SHARED_CONFIGS,
+	SHARED_SWITCH,
+	SHARED_EVENTS,
+	SHARED_STATS,
+	SHARED_OOM,
+	_SHARED_MAX,
+};
+
 struct loader {
 	struct loader_callbacks callbacks;
-	struct op_policy *policy; /* the instance in force, or loaded to be */
-	struct bpf_link *link;	  /* NULL before the first commit */
-	char policy_name[OP_POLICY_NAME_LEN];
-	int events_fd, stats_fd; /* our own, as they outlive the instance that made them */
+	int shared[_SHARED_MAX]; /* -EBADF before the director is loaded */
+	uint32_t config;	 /* index of the configuration in force */
+	struct slots slots;
+	/* By slot. A link is all that an instance needs to stay: the object is closed again. */
+	struct bpf_link *links[OP_SLOTS_MAX];
+	struct bpf_link *victims; /* NULL: the policy looks for dying victims itself */
 	struct ring_buffer *oom_ring;
 	struct op_cgroups *cgroups; /* NULL: cgroups are not followed */
 	struct ring_buffer *cgroup_ring;
@@ -296,6 +317,26 @@ void loader_rules_done(struct loader_rules *r)
 	r->fd = safe_close(r->fd);
 }
 
+int loader_rules_fill(const struct loader_rules *r, const uint64_t *ids,
+		      const struct op_rule *rules, size_t n)
+{
+	uint32_t n_done = (uint32_t)n;
+
+	if (n > r->max_entries)
+		return -E2BIG;
+	if (n == 0 || bpf_map_update_batch(r->fd, ids, rules, &n_done, NULL) == 0)
+		return 0;
+
+	/* Not every kernel has it for every map. It tells how far it came; one by one tells why. */
+	for (size_t i = n_done < n ? n_done : 0; i < n; i++) {
+		int error = bpf_map_update_elem(r->fd, &ids[i], &rules[i], BPF_ANY);
+
+		if (error < 0)
+			return error;
+	}
+	return 0;
+}
+
 int loader_rules_set(const struct loader_rules *r, uint64_t id, const struct op_rule *rule)
 {
 	int error = bpf_map_update_elem(r->fd, &id, rule, BPF_NOEXIST);
@@ -307,14 +348,14 @@ int loader_rules_set(const struct loader_rules *r, uint64_t id, const struct op_
 	return bpf_map_update_elem(r->fd, &id, rule, BPF_EXIST);
 }
 
-int loader_rules_remove(const struct loader_rules *r, uint64_t id)
+int loader_rules_remove(const struct loader_rules *r, uint64_t id, struct op_rule *ret)
 {
-	int error = bpf_map_delete_elem(r->fd, &id);
+	int error = bpf_map_lookup_and_delete_elem(r->fd, &id, ret);
 
 	return error == -ENOENT ? 0 : error < 0 ? error : 1;
 }
 
-/* --- the policy */
+/* --- the policies */
 
 static int load_error(int r, char why[static LOADER_WHY_SIZE])
 {
@@ -341,9 +382,47 @@ static void policy_skeleton_freep(struct op_policy **skeleton)
 	op_policy__destroy(*skeleton);
 }
 
-/* Loads an instance of the policy, not in force yet. It shares the maps of @l if there are any. */
-static int load_policy(const struct loader *l, const char *name, char why[static LOADER_WHY_SIZE],
-		       struct op_policy **ret)
+static void list_shared(const struct op_policy *skeleton, struct bpf_map *ret[_SHARED_MAX])
+{
+	ret[SHARED_CONFIGS] = skeleton->maps.op_configs;
+	ret[SHARED_SWITCH] = skeleton->maps.op_switch_map;
+	ret[SHARED_EVENTS] = skeleton->maps.op_events;
+	ret[SHARED_STATS] = skeleton->maps.op_stats;
+	ret[SHARED_OOM] = skeleton->maps.op_oom;
+}
+
+/* Gives the instance the maps of the director, if that is loaded. */
+static int reuse_shared(const struct loader *l, const struct op_policy *skeleton)
+{
+	struct bpf_map *maps[_SHARED_MAX];
+
+	list_shared(skeleton, maps);
+	for (size_t i = 0; i < _SHARED_MAX; i++) {
+		int r = l->shared[i] < 0 ? 0 : bpf_map__reuse_fd(maps[i], l->shared[i]);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Keeps the maps of the director. */
+static int keep_shared(struct loader *l, const struct op_policy *skeleton)
+{
+	struct bpf_map *maps[_SHARED_MAX];
+
+	list_shared(skeleton, maps);
+	for (size_t i = 0; i < _SHARED_MAX; i++) {
+		l->shared[i] = fcntl(bpf_map__fd(maps[i]), F_DUPFD_CLOEXEC, 3);
+		if (l->shared[i] < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+/* Loads an instance of the policy and attaches it in @slot. */
+static int attach_policy(struct loader *l, const char *name, uint32_t slot,
+			 char why[static LOADER_WHY_SIZE])
 {
 	_cleanup_(policy_skeleton_freep) struct op_policy *skeleton = NULL;
 	struct ops_value *ops;
@@ -360,82 +439,113 @@ static int load_policy(const struct loader *l, const char *name, char why[static
 	memset(ops->name, 0, sizeof(ops->name));
 	memcpy(ops->name, name, strlen(name));
 	memcpy((char *)skeleton->rodata->policy_name, ops->name, sizeof(ops->name));
+	skeleton->rodata->slot = slot;
 	skeleton->bss->daemon_tgid = (__u32)getpid();
 
-	if (l->events_fd >= 0) {
-		r = bpf_map__reuse_fd(skeleton->maps.op_events, l->events_fd);
-		if (r >= 0)
-			r = bpf_map__reuse_fd(skeleton->maps.op_stats, l->stats_fd);
-		if (r < 0)
-			return r;
-	}
-
+	r = reuse_shared(l, skeleton);
+	if (r < 0)
+		return r;
 	r = op_policy__load(skeleton);
 	if (r < 0)
 		return load_error(r, why);
-	*ret = TAKE_PTR(skeleton);
-	return 0;
-}
-
-static int put_rules(const struct op_policy *skeleton, const struct loader_rules *rules)
-{
-	uint32_t slot = 0;
-
-	return bpf_map_update_elem(bpf_map__fd(skeleton->maps.op_active), &slot, &rules->fd,
-				   BPF_ANY);
-}
-
-/* Switches the link to @skeleton, which has its rules. */
-static int switch_link(struct loader *l, const struct op_policy *skeleton)
-{
-	struct bpf_link *link;
-	int r;
-
-	if (l->link) {
-		r = bpf_link__update_map(l->link, skeleton->maps.op_policy_ops);
-		if (r != -EOPNOTSUPP)
+	if (slot == OP_SLOT_DIRECTOR) {
+		r = keep_shared(l, skeleton);
+		if (r < 0)
 			return r;
-		/* The posted series cannot exchange: attach the new one behind the old one, which
-		 * goes on deciding until it is detached. */
 	}
+	l->links[slot] = bpf_map__attach_struct_ops(skeleton->maps.op_policy_ops);
+	return l->links[slot] ? 0 : load_error(-errno, why);
+}
 
-	link = bpf_map__attach_struct_ops(skeleton->maps.op_policy_ops);
-	if (!link)
-		return -errno;
-	bpf_link__destroy(l->link);
-	l->link = link;
+static void release_slot(uint32_t slot, void *userdata)
+{
+	struct loader *l = userdata;
+
+	bpf_link__destroy(TAKE_PTR(l->links[slot]));
+}
+
+void loader_cancel(struct loader *l)
+{
+	slots_cancel(&l->slots, release_slot, l);
+}
+
+static int prepare(struct loader *l, const char *const *names, size_t n_names, uint16_t *ret_slots,
+		   char why[static LOADER_WHY_SIZE])
+{
+	bool loaded = false;
+
+	slots_begin(&l->slots);
+	for (size_t i = 0; i < n_names; i++) {
+		uint32_t slot;
+		int r = slots_want(&l->slots, names[i], &slot);
+
+		if (r == -EBUSY)
+			why_set(why,
+				"Too many policies of earlier configurations are still attached, "
+				"as is usual for %llu seconds: try again then.",
+				SLOTS_RETIRE_USEC / 1000000);
+		if (r > 0)
+			r = attach_policy(l, names[i], slot, why);
+		if (r != 0)
+			return r;
+		ret_slots[i] = (uint16_t)slot;
+		loaded = loaded || l->slots.items[slot].state == SLOT_STAGED;
+	}
+	/* libbpf needed megabytes of type information, and libc would keep them. */
+	if (loaded)
+		malloc_trim(0);
 	return 0;
 }
 
-int loader_commit(struct loader *l, const char *policy_name, const struct loader_rules *rules,
-		  char why[static LOADER_WHY_SIZE])
+int loader_prepare(struct loader *l, const char *const *names, size_t n_names, uint16_t *ret_slots,
+		   char why[static LOADER_WHY_SIZE])
 {
-	_cleanup_(policy_skeleton_freep) struct op_policy *fresh = NULL;
 	int r;
 
 	why[0] = '\0';
-	if (l->link && strcmp(policy_name, l->policy_name) == 0)
-		return put_rules(l->policy, rules);
+	loader_expire(l);
+	r = prepare(l, names, n_names, ret_slots, why);
+	if (r != 0)
+		loader_cancel(l);
+	return r;
+}
 
-	if (strcmp(policy_name, l->policy_name) != 0) {
-		r = load_policy(l, policy_name, why, &fresh);
-		if (r != 0)
-			return r;
+static uint64_t now_nsec(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+int loader_commit(struct loader *l, const struct loader_rules *rules, uint64_t *ret_switch_nsec,
+		  char why[static LOADER_WHY_SIZE])
+{
+	struct op_switch next = {.config = (l->config + 1) % OP_CONFIGS_MAX};
+	uint64_t begun = 0, done = 0;
+	uint32_t zero = 0;
+	int r;
+
+	why[0] = '\0';
+	r = bpf_map_update_elem(l->shared[SHARED_CONFIGS], &next.config, &rules->fd, BPF_ANY);
+	if (r == 0) {
+		begun = now_nsec();
+		r = bpf_map_update_elem(l->shared[SHARED_SWITCH], &zero, &next, BPF_ANY);
+		done = now_nsec();
 	}
-	r = put_rules(fresh ?: l->policy, rules);
-	if (r < 0)
-		return r;
-	r = switch_link(l, fresh ?: l->policy);
-	if (r < 0)
+	if (r < 0) {
+		loader_cancel(l);
 		return load_error(r, why);
-
-	if (fresh) {
-		op_policy__destroy(l->policy);
-		l->policy = TAKE_PTR(fresh);
-		snprintf(l->policy_name, sizeof(l->policy_name), "%s", policy_name);
-		malloc_trim(0);
 	}
+	l->config = next.config;
+	slots_commit(&l->slots, done / 1000);
+	*ret_switch_nsec = done - begun;
 	return 0;
+}
+
+uint64_t loader_expire(struct loader *l)
+{
+	return slots_expire(&l->slots, now_nsec() / 1000, release_slot, l);
 }
 
 /* --- the rings */
@@ -478,20 +588,31 @@ static void unfollow_cgroups(struct loader *l)
 	op_cgroups__destroy(TAKE_PTR(l->cgroups));
 }
 
-static int open_oom_ring(struct loader *l)
+static void victims_skeleton_freep(struct op_victims **skeleton)
 {
-	l->events_fd = fcntl(bpf_map__fd(l->policy->maps.op_events), F_DUPFD_CLOEXEC, 3);
-	if (l->events_fd < 0)
-		return -errno;
-	l->stats_fd = fcntl(bpf_map__fd(l->policy->maps.op_stats), F_DUPFD_CLOEXEC, 3);
-	if (l->stats_fd < 0)
-		return -errno;
-	l->oom_ring = ring_buffer__new(l->events_fd, pass_oom, l, NULL);
-	return l->oom_ring ? 0 : -errno;
+	op_victims__destroy(*skeleton);
 }
 
-int loader_new(const char *policy_name, const struct loader_callbacks *callbacks,
-	       char why[static LOADER_WHY_SIZE], struct loader **ret)
+/* Optional: without it the policy looks at every task for one that is dying. */
+static int follow_victims(struct loader *l)
+{
+	_cleanup_(victims_skeleton_freep) struct op_victims *skeleton = NULL;
+	int r;
+
+	skeleton = op_victims__open();
+	if (!skeleton)
+		return -errno;
+	r = bpf_map__reuse_fd(skeleton->maps.op_oom, l->shared[SHARED_OOM]);
+	if (r >= 0)
+		r = op_victims__load(skeleton);
+	if (r < 0)
+		return r;
+	l->victims = bpf_program__attach(skeleton->progs.op_mark_victim);
+	return l->victims ? 0 : -errno;
+}
+
+int loader_new(const struct loader_callbacks *callbacks, char why[static LOADER_WHY_SIZE],
+	       struct loader **ret)
 {
 	_cleanup_(loader_freep) struct loader *l = NULL;
 	int r;
@@ -502,16 +623,19 @@ int loader_new(const char *policy_name, const struct loader_callbacks *callbacks
 	if (!l)
 		return -ENOMEM;
 	l->callbacks = *callbacks;
-	l->events_fd = l->stats_fd = -EBADF;
-	snprintf(l->policy_name, sizeof(l->policy_name), "%s", policy_name);
+	for (size_t i = 0; i < _SHARED_MAX; i++)
+		l->shared[i] = -EBADF;
 
-	r = load_policy(l, policy_name, why, &l->policy);
+	r = attach_policy(l, DIRECTOR_NAME, OP_SLOT_DIRECTOR, why);
 	if (r != 0)
 		return r;
-	r = open_oom_ring(l);
-	if (r < 0)
-		return r;
+	l->oom_ring = ring_buffer__new(l->shared[SHARED_EVENTS], pass_oom, l, NULL);
+	if (!l->oom_ring)
+		return -errno;
 
+	r = follow_victims(l);
+	if (r < 0)
+		log_debug("Cannot follow victims: %s, ignoring.", strerror(-r));
 	r = follow_cgroups(l);
 	if (r < 0) {
 		log_warning("Cannot follow cgroups: %s. A new cgroup inherits until the next "
@@ -519,9 +643,6 @@ int loader_new(const char *policy_name, const struct loader_callbacks *callbacks
 			    strerror(-r));
 		unfollow_cgroups(l);
 	}
-
-	/* libbpf needed megabytes of type information, and libc would keep them. */
-	malloc_trim(0);
 	*ret = TAKE_PTR(l);
 	return 0;
 }
@@ -530,12 +651,14 @@ struct loader *loader_free(struct loader *l)
 {
 	if (!l)
 		return NULL;
-	bpf_link__destroy(l->link);
+	/* The director last: the others go by what it found for the OOM in hand. */
+	for (uint32_t slot = OP_SLOTS_MAX; slot-- > 0;)
+		bpf_link__destroy(l->links[slot]);
+	bpf_link__destroy(l->victims);
 	unfollow_cgroups(l);
 	ring_buffer__free(l->oom_ring);
-	safe_close(l->stats_fd);
-	safe_close(l->events_fd);
-	op_policy__destroy(l->policy);
+	for (size_t i = 0; i < _SHARED_MAX; i++)
+		safe_close(l->shared[i]);
 	free(l);
 	return NULL;
 }
@@ -570,5 +693,6 @@ uint64_t loader_count_ooms_lost(const struct loader *l)
 	struct op_stats stats = {};
 	uint32_t slot = 0;
 
-	return bpf_map_lookup_elem(l->stats_fd, &slot, &stats) < 0 ? 0 : stats.events_lost;
+	return bpf_map_lookup_elem(l->shared[SHARED_STATS], &slot, &stats) < 0 ? 0
+									       : stats.events_lost;
 }

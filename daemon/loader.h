@@ -51,11 +51,21 @@ struct loader_rules {
 int loader_rules_init(struct loader_rules *r, size_t n_entries);
 void loader_rules_done(struct loader_rules *r);
 
+/*
+ * Sets @n entries, of different ids, in as few calls as the kernel takes. Returns 0, -E2BIG when
+ * they do not fit, or errno of bpf(2).
+ */
+int loader_rules_fill(const struct loader_rules *r, const uint64_t *ids,
+		      const struct op_rule *rules, size_t n);
+
 /* Sets the entry of a cgroup. Returns 1 when it is new, 0 when it was there, -E2BIG when full. */
 int loader_rules_set(const struct loader_rules *r, uint64_t id, const struct op_rule *rule);
 
-/* Removes the entry of a cgroup. Returns 1 when there was one, 0 when not, or errno of bpf(2). */
-int loader_rules_remove(const struct loader_rules *r, uint64_t id);
+/*
+ * Removes the entry of a cgroup. Returns 1 when there was one, which is then in @ret; 0 when not;
+ * or errno of bpf(2).
+ */
+int loader_rules_remove(const struct loader_rules *r, uint64_t id, struct op_rule *ret);
 
 /* Called for each record; the bytes are untrusted and valid during the call. */
 typedef void (*loader_record_t)(const void *data, size_t size, void *userdata);
@@ -67,26 +77,44 @@ struct loader_callbacks {
 };
 
 /*
- * Opens the rings and follows cgroups. The policy is not in force before the first
- * loader_commit(). Following cgroups is optional: when the kernel refuses it, loader_cgroup_fd()
+ * Attaches the director, which asks nobody before the first loader_commit(); opens the rings and
+ * follows cgroups. Following cgroups is optional: when the kernel refuses it, loader_cgroup_fd()
  * is -EBADF and the log says so.
  *
  * Returns 0 and a loader that the caller owns; LOADER_E_* and a sentence; a negative errno.
  */
-int loader_new(const char *policy_name, const struct loader_callbacks *callbacks,
-	       char why[static LOADER_WHY_SIZE], struct loader **ret);
+int loader_new(const struct loader_callbacks *callbacks, char why[static LOADER_WHY_SIZE],
+	       struct loader **ret);
 
-/* Takes the policy out of the kernel and frees everything. Takes NULL; returns NULL. */
+/* Takes the policies out of the kernel and frees everything. Takes NULL; returns NULL. */
 struct loader *loader_free(struct loader *l);
 
 /*
- * Puts @rules in force under @policy_name in one step. The name in force is exchanged with the
- * rules, without an instant in which no policy is loaded. @rules stays the caller's, to be updated
- * while in force. On an error (LOADER_E_* with a sentence, or a negative errno) what was in force
- * stays.
+ * First step of another configuration: sees to it that each policy of @names is attached, and
+ * gives their slots. Those that are new decide nothing before loader_commit(). Must be followed by
+ * loader_commit() or loader_cancel(). On an error (LOADER_E_* with a sentence, or a negative errno)
+ * everything is as before.
  */
-int loader_commit(struct loader *l, const char *policy_name, const struct loader_rules *rules,
+int loader_prepare(struct loader *l, const char *const *names, size_t n_names, uint16_t *ret_slots,
+		   char why[static LOADER_WHY_SIZE]);
+
+/* Undoes loader_prepare(). Harmless after loader_commit(). */
+void loader_cancel(struct loader *l);
+
+/*
+ * Puts @rules in force: with what loader_prepare() attached, or for the policies in force already
+ * where it was not called. One step; an OOM sees all of the configuration before or all of this
+ * one. @rules stays the caller's, to be updated while in force. The time of that step alone is
+ * given in @ret_switch_nsec. On an error (likewise) everything is as before loader_prepare().
+ */
+int loader_commit(struct loader *l, const struct loader_rules *rules, uint64_t *ret_switch_nsec,
 		  char why[static LOADER_WHY_SIZE]);
+
+/*
+ * Detaches policies that have not been used for a while. Returns when there will be more to do, in
+ * microseconds of CLOCK_MONOTONIC, or UINT64_MAX: not before another loader_commit().
+ */
+uint64_t loader_expire(struct loader *l);
 
 /* Readable when there are records; -EBADF where cgroups are not followed. Owned by the loader. */
 int loader_oom_fd(const struct loader *l);

@@ -60,23 +60,42 @@ bool log_enabled(int level)
 	return level <= max_level;
 }
 
-void log_message(int level, const char *message_id, const char *format, ...)
+static void log_va(int level, const char *message_id, const char *const *fields, size_t n_fields,
+		   const char *format, va_list ap) _printf_(5, 0);
+
+static void log_va(int level, const char *message_id, const char *const *fields, size_t n_fields,
+		   const char *format, va_list ap)
 {
 	char line[LINE_SIZE];
 	int saved = errno;
-	va_list ap;
 
 	if (!log_enabled(level))
 		return;
 
-	va_start(ap, format);
 	vsnprintf(line, sizeof(line), format, ap);
-	va_end(ap);
-
 	if (!to_journal)
 		fprintf(stderr, "%s\n", line);
-	else if (journal_send_line(level, message_id, line) < 0)
+	else if (journal_send_line(level, message_id, line, fields, n_fields) < 0)
 		/* The stream may still work where the socket does not; "<N>" is its priority. */
 		fprintf(stderr, "<%d>%s\n", level & 7, line);
 	errno = saved;
+}
+
+void log_message(int level, const char *message_id, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	log_va(level, message_id, NULL, 0, format, ap);
+	va_end(ap);
+}
+
+void log_fields(int level, const char *message_id, const char *const *fields, size_t n_fields,
+		const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	log_va(level, message_id, fields, n_fields, format, ap);
+	va_end(ap);
 }

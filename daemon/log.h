@@ -4,6 +4,7 @@
 #define OP_LOG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <syslog.h>
 
 #include "config/basic.h"
@@ -22,6 +23,11 @@ bool log_enabled(int level);
 
 /* Writes one line. @message_id may be NULL. Keeps errno. */
 void log_message(int level, const char *message_id, const char *format, ...) _printf_(3, 4);
+
+/* Likewise, with @n_fields more journal fields, each "NAME=value", at most JOURNAL_LINE_FIELDS_MAX.
+ */
+void log_fields(int level, const char *message_id, const char *const *fields, size_t n_fields,
+		const char *format, ...) _printf_(5, 6);
 
 #define log_error(...) log_message(LOG_ERR, NULL, __VA_ARGS__)
 #define log_warning(...) log_message(LOG_WARNING, NULL, __VA_ARGS__)

@@ -6,8 +6,10 @@
 
 #include "config/basic.h"
 #include "config/diagnostics.h"
+#include "config/layers.h"
 #include "config/parser.h"
 #include "config/policy.h"
+#include "config/user.h"
 #include "control.h"
 #include "log.h"
 #include "manager.h"
@@ -24,29 +26,57 @@ static void print_help(void)
 	       "Makes the kernel kill by the administrator's order when memory has run out.\n\n"
 	       "  -h --help           Show this help\n"
 	       "     --version        Show the version\n"
-	       "     --config=FILE    Read this configuration (default: %s)\n"
+	       "     --config=FILE    Read this file alone, not %s and all beside it\n"
 	       "     --check[=FILE]   Check the configuration, report all errors, and exit\n"
+	       "     --cat-config     Show the files that apply, and which are masked\n"
 	       "     --reload         Make the running daemon reload, wait for the outcome\n\n"
 	       "See oompolicyd(8) and oompolicy.conf(5).\n",
 	       OOMPOLICYD_CONFIG_PATH);
 }
 
+static void print_diagnostics(const struct diagnostics *diag)
+{
+	for (size_t i = 0; i < diag->n_items; i++)
+		fprintf(stderr, "%s%s\n", diag->items[i].message,
+			diag->items[i].level == DIAGNOSTIC_WARNING ? " (warning)" : "");
+}
+
+/* Without a @path all files that apply. */
 static int check(const char *path)
 {
+	static const struct parser_users users = {.resolve = user_resolve};
 	_cleanup_(diagnostics_done) struct diagnostics diag = {};
-	_cleanup_(policy_freep) struct policy *policy = NULL;
+	_cleanup_(config_freep) struct config *config = NULL;
+	const char *what = path ?: "configuration";
 	int r;
 
-	r = parser_parse_file(path, &diag, &policy);
-	for (size_t i = 0; i < diag.n_items; i++)
-		fprintf(stderr, "%s%s\n", diag.items[i].message,
-			diag.items[i].level == DIAGNOSTIC_WARNING ? " (warning)" : "");
+	r = path ? parser_parse_file(path, &users, &diag, &config)
+		 : layers_load("", &users, &diag, &config);
+	print_diagnostics(&diag);
 	if (r < 0 && diag.n_items == 0)
-		fprintf(stderr, "%s: %s\n", path, strerror(-r));
+		fprintf(stderr, "%s: %s\n", what, strerror(-r));
 	if (r < 0)
 		return r == -ENOMEM ? EXIT_FAILURE : EX_CONFIG;
-	printf("%s: policy '%s', %zu rules, no errors\n", path, policy->policy_name,
-	       policy->n_rules);
+	printf("%s: %zu policies, %zu rules, %zu triggers, no errors\n", what, config->n_policies,
+	       config->n_rules, config->n_triggers);
+	return EXIT_SUCCESS;
+}
+
+static int cat_config(void)
+{
+	_cleanup_(diagnostics_done) struct diagnostics diag = {};
+	_cleanup_(layers_done) struct layers layers = {};
+	int r;
+
+	r = layers_acquire("", &diag, &layers);
+	if (r == 0)
+		r = layers_print(&layers, &diag, stdout);
+	print_diagnostics(&diag);
+	if (r < 0 && diag.n_items == 0)
+		fprintf(stderr, "%s: cannot show the configuration: %s\n",
+			program_invocation_short_name, strerror(-r));
+	if (r < 0)
+		return r == -ENOMEM ? EXIT_FAILURE : EX_CONFIG;
 	return EXIT_SUCCESS;
 }
 
@@ -84,17 +114,25 @@ static int run(const char *config_path)
 
 int main(int argc, char *argv[])
 {
-	enum { OPTION_VERSION = 256, OPTION_CONFIG, OPTION_CHECK, OPTION_RELOAD };
+	enum {
+		OPTION_VERSION = 256,
+		OPTION_CONFIG,
+		OPTION_CHECK,
+		OPTION_CAT_CONFIG,
+		OPTION_RELOAD
+	};
 	static const struct option options[] = {
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, OPTION_VERSION},
 		{"config", required_argument, NULL, OPTION_CONFIG},
 		{"check", optional_argument, NULL, OPTION_CHECK},
+		{"cat-config", no_argument, NULL, OPTION_CAT_CONFIG},
 		{"reload", no_argument, NULL, OPTION_RELOAD},
 		{},
 	};
-	const char *config_path = OOMPOLICYD_CONFIG_PATH, *check_path = NULL;
-	bool do_check = false, do_reload = false;
+	/* NULL: all files that apply */
+	const char *config_path = NULL, *check_path = NULL;
+	bool do_check = false, do_cat = false, do_reload = false;
 	int c;
 
 	log_init();
@@ -113,6 +151,9 @@ int main(int argc, char *argv[])
 			do_check = true;
 			check_path = optarg;
 			break;
+		case OPTION_CAT_CONFIG:
+			do_cat = true;
+			break;
 		case OPTION_RELOAD:
 			do_reload = true;
 			break;
@@ -124,14 +165,16 @@ int main(int argc, char *argv[])
 			program_invocation_short_name, argv[optind]);
 		return EX_USAGE;
 	}
-	if (do_check && do_reload) {
-		fprintf(stderr, "%s: --check and --reload exclude each other\n",
+	if (do_check + do_cat + do_reload > 1) {
+		fprintf(stderr, "%s: --check, --cat-config and --reload exclude each other\n",
 			program_invocation_short_name);
 		return EX_USAGE;
 	}
 
 	if (do_check)
 		return check(check_path ?: config_path);
+	if (do_cat)
+		return cat_config();
 	if (do_reload)
 		return reload();
 	return run(config_path);

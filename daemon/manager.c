@@ -3,10 +3,10 @@
  * Ties the modules together: the order of starting and stopping, reloads, and what is told to
  * systemd. Knows what happens when, and leaves how to the others.
  *
- * Invariant: the policy, the tracker's map and what the kernel has in force belong together. All
- * three are exchanged after the last step that can fail, which is loader_commit().
+ * Invariant: the configuration, the tracker's map and what the kernel has in force belong together.
+ * All three are exchanged after the last step that can fail, which is loader_commit().
  *
- * Nothing here runs by a clock: the two one-shot timers are set by records only.
+ * Nothing here runs by a clock: the one-shot timers are set by records and reloads only.
  */
 #include "manager.h"
 
@@ -22,9 +22,12 @@
 #include "cgroup.h"
 #include "config/basic.h"
 #include "config/diagnostics.h"
+#include "config/layers.h"
 #include "config/parser.h"
 #include "config/policy.h"
+#include "config/user.h"
 #include "control.h"
+#include "history.h"
 #include "journal.h"
 #include "loader.h"
 #include "log.h"
@@ -41,29 +44,46 @@
 /* After a walk that failed: the same cause is likely to be there still. */
 #define RESYNC_RETRY_USEC (30 * USEC_PER_SEC)
 
+/* Room for describe(). */
+#define STATUS_SIZE 512
+
+/* How many policies are named in a line for people; the rest are counted. */
+#define NAMED_POLICIES_MAX 3
+
 struct manager {
-	char *config_path;
+	char *config_path; /* NULL: the layered set */
 	char *cgroup_root;
-	struct policy *policy;
+	struct config *config;
+	uint32_t config_number; /* of the one in force, counted from 1 */
+	struct history history; /* of those before it */
 	struct tracker tracker;
 	struct loader *loader;
 
 	sd_event *event;
-	sd_event_source *status_timer, *resync_timer;
+	sd_event_source *status_timer, *resync_timer, *expiry_timer;
 	struct control *control;
 
 	uint64_t page_size_bytes;
 	uint64_t last_oom_seq;
+	uint64_t n_lost;       /* records of OOMs, since the last that was logged */
 	uint64_t ooms_lost;    /* as said last */
 	uint64_t cgroups_lost; /* as of the last walk */
 	uint64_t resynced_usec;
 	bool resync_failed;
-	bool active;				 /* the policy is in force */
+	bool active;				 /* the policies are in force */
 	char reload_error[CONTROL_MESSAGE_SIZE]; /* of the last reload; empty when it worked */
 
 	/* Made before memory is short. */
 	struct op_oom_event oom;
+	struct op_member_event member;
+	struct record_members members;
 	struct record_text text;
+};
+
+/* How long a change took. */
+struct timing {
+	uint64_t begun_usec;
+	uint64_t switch_nsec; /* the step that put it in force */
 };
 
 static uint64_t now_usec(void)
@@ -76,16 +96,53 @@ static uint64_t now_usec(void)
 
 /* --- what is told to systemd and people */
 
+/* "Policy 'a'", "Policies 'a', 'b'", "Policies 'a', 'b', 'c' (+7)". */
+static void describe_policies(const struct config *c, char *buf, size_t size)
+{
+	size_t used = 0;
+
+	used += (size_t)snprintf(buf, size, c->n_policies == 1 ? "Policy" : "Policies");
+	for (size_t i = 0; i < c->n_policies && i < NAMED_POLICIES_MAX && used < size; i++)
+		used += (size_t)snprintf(buf + used, size - used, "%s '%s'", i ? "," : "",
+					 c->policies[i].name);
+	if (c->n_policies > NAMED_POLICIES_MAX && used < size)
+		snprintf(buf + used, size - used, " (+%zu)", c->n_policies - NAMED_POLICIES_MAX);
+}
+
 static void describe(const struct manager *m, char *buf, size_t size)
 {
-	snprintf(buf, size, "Policy '%s' active: %zu rules, %zu cgroups ruled, backend %s",
-		 m->policy->policy_name, m->policy->n_rules, m->tracker.n_ruled,
-		 backend_to_string(BACKEND_STRUCT_OPS));
+	char policies[NAMED_POLICIES_MAX * (OP_POLICY_NAME_LEN + 4) + 32];
+
+	describe_policies(m->config, policies, sizeof(policies));
+	snprintf(buf, size, "%s active: %zu rules, %zu cgroups ruled, backend %s", policies,
+		 m->config->n_rules, m->tracker.n_ruled, backend_to_string(BACKEND_STRUCT_OPS));
+}
+
+/* Logs that the configuration is in force, after a start or a reload. */
+static void log_active(const struct manager *m, const struct timing *timing, bool reloaded,
+		       const char *description)
+{
+	uint64_t usec = now_usec() - timing->begun_usec;
+	uint64_t switch_usec = (timing->switch_nsec + 999) / 1000;
+	char config[64], total[64], exchange[64];
+	const char *const fields[] = {config, total, exchange};
+
+	snprintf(config, sizeof(config), "OOMPOLICY_CONFIG=%" PRIu32, m->config_number);
+	snprintf(total, sizeof(total), "OOMPOLICY_%s_USEC=%" PRIu64, reloaded ? "RELOAD" : "START",
+		 usec);
+	snprintf(exchange, sizeof(exchange), "OOMPOLICY_SWITCH_USEC=%" PRIu64, switch_usec);
+	if (reloaded)
+		log_fields(LOG_INFO, MESSAGE_ID_POLICY_ACTIVE, fields, ARRAY_SIZE(fields),
+			   "Reloaded in %" PRIu64 " ms, switched in %" PRIu64 " us. %s.",
+			   (usec + 500) / 1000, switch_usec, description);
+	else
+		log_fields(LOG_INFO, MESSAGE_ID_POLICY_ACTIVE, fields, ARRAY_SIZE(fields), "%s.",
+			   description);
 }
 
 static void notify_status(const struct manager *m, const char *prefix)
 {
-	char status[256];
+	char status[STATUS_SIZE];
 
 	describe(m, status, sizeof(status));
 	if (m->reload_error[0])
@@ -115,37 +172,27 @@ static void schedule_status(struct manager *m)
 
 /* --- OOM records */
 
-/*
- * The rule behind a record. A record may have been made under the policy before this one, so its
- * index is believed only if that rule is what the cgroup has now.
- */
-static const char *rule_name(const struct policy *p, const struct op_oom_event *e)
+/* The rule behind a record, by the configuration that it was made under. */
+static const char *rule_name(const struct manager *m, const struct op_oom_event *e)
 {
-	struct op_rule rule = {};
-
-	if (e->decision != OP_DECISION_KILLED || e->source_id == 0 || e->rule_index >= p->n_rules)
+	if (e->decision != OP_DECISION_KILLED || e->rule_index == OP_RULE_NONE)
 		return NULL;
-	if (strlen(e->source_path) < sizeof(e->source_path) - 1 &&
-	    (!policy_compile_cgroup(p, e->source_path, &rule) || rule.index != e->rule_index ||
-	     rule.priority != e->priority))
-		return NULL;
-	return p->rules[e->rule_index].name;
+	if (e->config != m->config_number)
+		return history_rule_name(&m->history, e->config, e->rule_index);
+	return e->rule_index < m->config->n_rules ? m->config->rules[e->rule_index].name : NULL;
 }
 
-static void on_oom_record(const void *data, size_t size, void *userdata)
+static void log_oom(struct manager *m)
 {
-	struct manager *m = userdata;
-	struct record_context context = {.page_size_bytes = m->page_size_bytes};
+	struct record_context context = {
+		.rule_name = rule_name(m, &m->oom),
+		.n_lost = m->n_lost,
+		.page_size_bytes = m->page_size_bytes,
+		.members = &m->members,
+	};
 	int r;
 
-	if (record_decode_oom(data, size, &m->oom) < 0) {
-		log_message(LOG_WARNING, MESSAGE_ID_RECORDS_LOST,
-			    "A record of an OOM is not valid (%zu bytes), ignoring it.", size);
-		return;
-	}
-	context.n_lost = record_count_lost(m->last_oom_seq, m->oom.header.seq);
-	context.rule_name = rule_name(m->policy, &m->oom);
-	m->last_oom_seq = m->oom.header.seq;
+	m->n_lost = 0;
 
 	record_format(&m->oom, &context, &m->text);
 	r = journal_send_record(&m->text);
@@ -154,6 +201,28 @@ static void on_oom_record(const void *data, size_t size, void *userdata)
 			    strerror(-r));
 	if (r < 0 || !log_is_journal())
 		log_message(m->text.priority, m->text.message_id, "%s", m->text.message);
+}
+
+static void count_lost(struct manager *m, uint64_t seq)
+{
+	m->n_lost += record_count_lost(m->last_oom_seq, seq);
+	m->last_oom_seq = seq;
+}
+
+static void on_oom_record(const void *data, size_t size, void *userdata)
+{
+	struct manager *m = userdata;
+
+	if (record_type(data, size) == OP_EVENT_MEMBER &&
+	    record_decode_member(data, size, &m->member) == 0) {
+		count_lost(m, m->member.header.seq);
+		record_members_add(&m->members, &m->member, m->page_size_bytes);
+	} else if (record_decode_oom(data, size, &m->oom) == 0) {
+		count_lost(m, m->oom.header.seq);
+		log_oom(m);
+	} else
+		log_message(LOG_WARNING, MESSAGE_ID_RECORDS_LOST,
+			    "A record of an OOM is not valid (%zu bytes), ignoring it.", size);
 }
 
 static int on_oom_ready(sd_event_source *source, int fd, uint32_t revents, void *userdata)
@@ -186,7 +255,24 @@ static void on_cgroup_record(const void *data, size_t size, void *userdata)
 {
 	struct manager *m = userdata;
 
-	tracker_apply(&m->tracker, m->policy, data, size);
+	tracker_apply(&m->tracker, m->config, data, size);
+}
+
+/* Has policies detached that no configuration uses any more, now and when more are due. */
+static void manager_expire(struct manager *m)
+{
+	uint64_t due = loader_expire(m->loader);
+
+	if (due != UINT64_MAX && sd_event_source_set_time(m->expiry_timer, due) >= 0)
+		sd_event_source_set_enabled(m->expiry_timer, SD_EVENT_ONESHOT);
+}
+
+static int on_expiry_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	manager_expire(userdata);
+	return 0;
 }
 
 /* Takes over a tracker whose map has just been put in force. */
@@ -219,17 +305,22 @@ static void manager_consume_cgroups(struct manager *m)
 		sd_event_source_set_enabled(m->resync_timer, SD_EVENT_ONESHOT);
 }
 
+static const char *describe_tracker_error(int r)
+{
+	return r == -E2BIG ? "more cgroups have a rule than fit" : strerror(-r);
+}
+
 static int resync(struct manager *m)
 {
 	_cleanup_(tracker_done) struct tracker t = {.rules.fd = -EBADF};
-	uint64_t lost = loader_count_cgroups_lost(m->loader);
+	uint64_t lost = loader_count_cgroups_lost(m->loader), switch_nsec;
 	char why[LOADER_WHY_SIZE];
 	int r;
 
-	r = tracker_init(m->cgroup_root, m->policy, &t);
+	r = tracker_init(m->cgroup_root, m->config, m->tracker.slots, m->config_number, &t);
 	if (r < 0)
 		return r;
-	r = loader_commit(m->loader, m->policy->policy_name, &t.rules, why);
+	r = loader_commit(m->loader, &t.rules, &switch_nsec, why);
 	if (r != 0)
 		return r < 0 ? r : -EIO;
 	manager_set_tracker(m, &t);
@@ -250,7 +341,7 @@ static int on_resync_timer(sd_event_source *source, uint64_t usec, void *userdat
 	if (r < 0)
 		log_error("Cannot walk the cgroups again: %s. Some new cgroups only inherit, "
 			  "ignoring until more come.",
-			  r == -E2BIG ? "more cgroups have a rule than fit" : strerror(-r));
+			  describe_tracker_error(r));
 	else
 		log_debug("Walked the cgroups again: %zu ruled.", m->tracker.n_ruled);
 	schedule_status(m);
@@ -269,18 +360,32 @@ static int on_cgroup_ready(sd_event_source *source, int fd, uint32_t revents, vo
 
 /* --- configuration */
 
+/* Says what a configuration asks for and does not get. */
+static void warn_of_triggers(const struct config *c, struct diagnostics *diag)
+{
+	for (size_t i = 0; i < c->n_triggers; i++)
+		diagnostics_add(diag, DIAGNOSTIC_WARNING, c->triggers[i].file, c->triggers[i].line,
+				"[Trigger %s] has no effect: the kernel interface for declaring an "
+				"OOM is not available in this version",
+				c->triggers[i].name);
+}
+
 /*
  * Reads and validates the configuration, and logs every diagnostic. Returns 0, -ENOMEM, or -EINVAL
  * with a summary in @message.
  */
-static int load_config(const char *path, struct policy **ret,
+static int load_config(const char *path, struct config **ret,
 		       char message[static CONTROL_MESSAGE_SIZE])
 {
+	static const struct parser_users users = {.resolve = user_resolve};
 	_cleanup_(diagnostics_done) struct diagnostics diag = {};
 	const char *first = NULL;
 	int r;
 
-	r = parser_parse_file(path, &diag, ret);
+	r = path ? parser_parse_file(path, &users, &diag, ret)
+		 : layers_load("", &users, &diag, ret);
+	if (r >= 0)
+		warn_of_triggers(*ret, &diag);
 	for (size_t i = 0; i < diag.n_items; i++) {
 		const struct diagnostic *d = &diag.items[i];
 
@@ -293,7 +398,8 @@ static int load_config(const char *path, struct policy **ret,
 		return 0;
 
 	if (!first)
-		snprintf(message, CONTROL_MESSAGE_SIZE, "%s: %s", path, strerror(-r));
+		snprintf(message, CONTROL_MESSAGE_SIZE, "%s: %s", path ?: "The configuration",
+			 strerror(-r));
 	else if (diag.n_errors > 1)
 		snprintf(message, CONTROL_MESSAGE_SIZE, "%.900s (and %zu more)", first,
 			 diag.n_errors - 1);
@@ -302,53 +408,98 @@ static int load_config(const char *path, struct policy **ret,
 	return r == -ENOMEM ? r : -EINVAL;
 }
 
-/* Everything of a reload that can fail; nothing has changed when it does. */
-static int reload_transaction(struct manager *m, char message[static CONTROL_MESSAGE_SIZE])
+static int prepare_policies(struct loader *l, const struct config *c,
+			    uint16_t slots[static OP_POLICIES_MAX],
+			    char why[static LOADER_WHY_SIZE])
+{
+	const char *names[OP_POLICIES_MAX];
+
+	for (size_t i = 0; i < c->n_policies; i++)
+		names[i] = c->policies[i].name;
+	return loader_prepare(l, names, c->n_policies, slots, why);
+}
+
+/* What is attached and staged, but not in force yet. */
+static int stage(struct manager *m, const struct config *c, uint32_t number, struct tracker *ret,
+		 char message[static CONTROL_MESSAGE_SIZE])
+{
+	uint16_t slots[OP_POLICIES_MAX];
+	char why[LOADER_WHY_SIZE] = "";
+	int r;
+
+	r = prepare_policies(m->loader, c, slots, why);
+	if (r != 0) {
+		snprintf(message, CONTROL_MESSAGE_SIZE, "Cannot load the policies: %s",
+			 why[0] ? why : strerror(-r));
+		return r;
+	}
+	r = tracker_init(m->cgroup_root, c, slots, number, ret);
+	if (r < 0) {
+		loader_cancel(m->loader);
+		snprintf(message, CONTROL_MESSAGE_SIZE,
+			 "Cannot compile the rules of all cgroups: %s", describe_tracker_error(r));
+	}
+	return r;
+}
+
+/*
+ * Puts @c in force. Nothing has changed when it fails: LOADER_E_* or a negative errno, both with a
+ * sentence in @message. Takes @c over when it does not.
+ */
+static int apply_config(struct manager *m, struct config **c, struct timing *timing,
+			char message[static CONTROL_MESSAGE_SIZE])
 {
 	_cleanup_(tracker_done) struct tracker staged = {.rules.fd = -EBADF};
-	_cleanup_(policy_freep) struct policy *policy = NULL;
 	uint64_t lost = loader_count_cgroups_lost(m->loader);
 	char why[LOADER_WHY_SIZE] = "";
 	int r;
 
-	r = load_config(m->config_path, &policy, message);
-	if (r < 0)
+	r = stage(m, *c, m->config_number + 1, &staged, message);
+	if (r != 0)
 		return r;
-	r = tracker_init(m->cgroup_root, policy, &staged);
-	if (r < 0) {
-		snprintf(message, CONTROL_MESSAGE_SIZE,
-			 "Cannot compile the rules of all cgroups: %s",
-			 r == -E2BIG ? "more cgroups have a rule than fit" : strerror(-r));
-		return r;
-	}
-
-	/* Records made so far are explained by the policy that made them. */
-	loader_consume_ooms(m->loader);
-
-	r = loader_commit(m->loader, policy->policy_name, &staged.rules, why);
+	r = loader_commit(m->loader, &staged.rules, &timing->switch_nsec, why);
 	if (r != 0) {
-		snprintf(message, CONTROL_MESSAGE_SIZE, "Cannot put the new policy in force: %s",
+		snprintf(message, CONTROL_MESSAGE_SIZE, "Cannot put the new policies in force: %s",
 			 why[0] ? why : strerror(-r));
-		return r < 0 ? r : -EIO;
+		return r;
 	}
 
 	manager_set_tracker(m, &staged);
-	policy_free(m->policy);
-	m->policy = TAKE_PTR(policy);
+	if (m->config && history_add(&m->history, m->config_number, m->config) < 0)
+		log_debug("Records of the configuration before will not name their rules.");
+	config_free(m->config);
+	m->config = TAKE_PTR(*c);
+	m->config_number++;
 	m->cgroups_lost = lost;
 	m->resync_failed = false;
+	manager_expire(m);
 	return 0;
+}
+
+/* Everything of a reload that can fail; nothing has changed when it does. */
+static int reload_transaction(struct manager *m, struct timing *timing,
+			      char message[static CONTROL_MESSAGE_SIZE])
+{
+	_cleanup_(config_freep) struct config *config = NULL;
+	int r;
+
+	r = load_config(m->config_path, &config, message);
+	if (r < 0)
+		return r;
+	r = apply_config(m, &config, timing, message);
+	return r > 0 ? -EIO : r;
 }
 
 static int manager_reload(void *userdata, char message[static CONTROL_MESSAGE_SIZE])
 {
+	struct timing timing = {.begun_usec = now_usec()};
 	struct manager *m = userdata;
 	int r;
 
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\nSTATUS=Reloading the configuration",
-		   now_usec());
+		   timing.begun_usec);
 
-	r = reload_transaction(m, message);
+	r = reload_transaction(m, &timing, message);
 	if (r < 0) {
 		if (!message[0])
 			snprintf(message, CONTROL_MESSAGE_SIZE, "%s", strerror(-r));
@@ -357,9 +508,9 @@ static int manager_reload(void *userdata, char message[static CONTROL_MESSAGE_SI
 			    "Reload failed, the running policy stays: %s", message);
 	} else {
 		m->reload_error[0] = '\0';
-		manager_consume_cgroups(m);
 		describe(m, message, CONTROL_MESSAGE_SIZE);
-		log_message(LOG_INFO, MESSAGE_ID_POLICY_ACTIVE, "Reloaded. %s.", message);
+		log_active(m, &timing, true, message);
+		manager_consume_cgroups(m);
 	}
 	notify_status(m, "READY=1\n");
 	return r;
@@ -404,21 +555,20 @@ static void warn_of_preemption(void)
 			    "before the policy is asked.");
 }
 
-/* Logs and translates a failure of the loader. */
-static int loader_failure(int r, const char *why)
+/* Translates a failure of the loader, which has been logged. */
+static int loader_failure(int r)
 {
-	log_error("%s", why[0] ? why : strerror(-r));
 	return r == LOADER_E_KERNEL	 ? MANAGER_E_KERNEL
 	       : r == LOADER_E_PRIVILEGE ? MANAGER_E_PRIVILEGE
 					 : r;
 }
 
-static int start_config(struct manager *m)
+static int start_config(struct manager *m, struct config **ret)
 {
 	char message[CONTROL_MESSAGE_SIZE];
 	int r;
 
-	r = load_config(m->config_path, &m->policy, message);
+	r = load_config(m->config_path, ret, message);
 	if (r < 0)
 		log_error("No policy is loaded: the configuration is not usable.");
 	return r == -EINVAL ? MANAGER_E_CONFIG : r;
@@ -431,8 +581,10 @@ static int start_requirements(struct manager *m)
 	int r;
 
 	r = loader_supported(why);
-	if (r != 0)
-		return loader_failure(r, why);
+	if (r != 0) {
+		log_error("%s", why[0] ? why : strerror(-r));
+		return loader_failure(r);
+	}
 
 	r = cgroup_acquire_mount_point(&m->cgroup_root);
 	if (r == -ENOENT || r == -EXDEV) {
@@ -447,28 +599,27 @@ static int start_requirements(struct manager *m)
 	return r;
 }
 
-static int start_policy(struct manager *m)
+static int start_policies(struct manager *m, struct config **config, struct timing *timing)
 {
 	const struct loader_callbacks callbacks = {
 		.oom = on_oom_record,
 		.cgroup = on_cgroup_record,
 		.userdata = m,
 	};
-	char why[LOADER_WHY_SIZE] = "";
+	char message[CONTROL_MESSAGE_SIZE] = "", why[LOADER_WHY_SIZE] = "";
 	int r;
 
 	/* The loader follows cgroups from here on: the walk after it cannot miss one. */
-	r = loader_new(m->policy->policy_name, &callbacks, why, &m->loader);
-	if (r != 0)
-		return loader_failure(r, why);
-	r = tracker_init(m->cgroup_root, m->policy, &m->tracker);
-	if (r < 0) {
-		log_error("Cannot compile the rules of all cgroups: %s", strerror(-r));
-		return r;
+	r = loader_new(&callbacks, why, &m->loader);
+	if (r != 0) {
+		log_error("%s", why[0] ? why : strerror(-r));
+		return loader_failure(r);
 	}
-	r = loader_commit(m->loader, m->policy->policy_name, &m->tracker.rules, why);
-	if (r != 0)
-		return loader_failure(r, why);
+	r = apply_config(m, config, timing, message);
+	if (r != 0) {
+		log_error("%s", message);
+		return loader_failure(r);
+	}
 	m->active = true;
 	return 0;
 }
@@ -497,7 +648,8 @@ static int start_events(struct manager *m)
 	r = add_timer(m, on_status_timer, &m->status_timer);
 	if (r < 0)
 		return r;
-	return add_timer(m, on_resync_timer, &m->resync_timer);
+	r = add_timer(m, on_resync_timer, &m->resync_timer);
+	return r < 0 ? r : add_timer(m, on_expiry_timer, &m->expiry_timer);
 }
 
 static int start_rings(struct manager *m)
@@ -529,8 +681,10 @@ static int start_control(struct manager *m)
 
 int manager_new(const char *config_path, struct manager **ret)
 {
+	struct timing timing = {.begun_usec = now_usec()};
 	_cleanup_(manager_freep) struct manager *m = NULL;
-	char status[256];
+	_cleanup_(config_freep) struct config *config = NULL;
+	char status[STATUS_SIZE];
 	int r;
 
 	m = calloc(1, sizeof(*m));
@@ -538,8 +692,12 @@ int manager_new(const char *config_path, struct manager **ret)
 		return -ENOMEM;
 	m->tracker.rules.fd = -EBADF;
 	m->page_size_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
-	m->config_path = strdup(config_path);
-	r = m->config_path ? start_config(m) : -ENOMEM;
+	if (config_path) {
+		m->config_path = strdup(config_path);
+		if (!m->config_path)
+			return -ENOMEM;
+	}
+	r = start_config(m, &config);
 	if (r != 0)
 		return r;
 	r = sd_event_default(&m->event);
@@ -555,7 +713,7 @@ int manager_new(const char *config_path, struct manager **ret)
 	r = start_control(m);
 	if (r < 0)
 		return r;
-	r = start_policy(m);
+	r = start_policies(m, &config, &timing);
 	if (r != 0)
 		return r;
 	r = start_rings(m);
@@ -566,10 +724,9 @@ int manager_new(const char *config_path, struct manager **ret)
 	r = sd_event_set_watchdog(m->event, true);
 	if (r < 0)
 		log_warning("Cannot serve systemd's watchdog: %s, ignoring.", strerror(-r));
-	warn_of_preemption();
-
 	describe(m, status, sizeof(status));
-	log_message(LOG_INFO, MESSAGE_ID_POLICY_ACTIVE, "%s.", status);
+	log_active(m, &timing, false, status);
+	warn_of_preemption();
 	notify_status(m, "READY=1\n");
 	*ret = TAKE_PTR(m);
 	return 0;
@@ -585,23 +742,33 @@ int manager_run(struct manager *m)
 	return r;
 }
 
+static void log_inactive(const struct manager *m)
+{
+	char policies[STATUS_SIZE];
+
+	describe_policies(m->config, policies, sizeof(policies));
+	log_message(LOG_INFO, MESSAGE_ID_POLICY_INACTIVE,
+		    "%s %s no longer active: the kernel decides alone.", policies,
+		    m->config->n_policies == 1 ? "is" : "are");
+}
+
 struct manager *manager_free(struct manager *m)
 {
 	if (!m)
 		return NULL;
 	control_free(m->control);
+	sd_event_source_disable_unref(m->expiry_timer);
 	sd_event_source_disable_unref(m->resync_timer);
 	sd_event_source_disable_unref(m->status_timer);
 	sd_event_unref(m->event);
-	if (m->loader)
+	if (m->active)
 		loader_consume_ooms(m->loader);
 	loader_free(m->loader);
 	if (m->active)
-		log_message(LOG_INFO, MESSAGE_ID_POLICY_INACTIVE,
-			    "Policy '%s' is no longer active: the kernel decides alone.",
-			    m->policy->policy_name);
+		log_inactive(m);
 	tracker_done(&m->tracker);
-	policy_free(m->policy);
+	history_done(&m->history);
+	config_free(m->config);
 	free(m->cgroup_root);
 	free(m->config_path);
 	free(m);

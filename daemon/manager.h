@@ -11,12 +11,13 @@ struct manager;
 #define MANAGER_E_PRIVILEGE 3 /* the kernel does not let us */
 
 /*
- * Puts the policy of @config_path in force and gets ready to follow and to log. Returns 0 and a
- * manager that the caller owns; MANAGER_E_*; a negative errno. Failures have been logged.
+ * Puts the policies of the file @config_path, or with NULL of the whole layered set, in force and
+ * gets ready to follow and to log. Returns 0 and a manager that the caller owns; MANAGER_E_*; a
+ * negative errno. Failures have been logged.
  */
 int manager_new(const char *config_path, struct manager **ret);
 
-/* Takes the policy out of the kernel, logs what is still waiting, and frees. Takes NULL. */
+/* Takes the policies out of the kernel, logs what is still waiting, and frees. Takes NULL. */
 struct manager *manager_free(struct manager *m);
 
 /* Runs until SIGTERM or SIGINT. Returns 0 or a negative errno, which has been logged. */

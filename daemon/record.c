@@ -41,7 +41,7 @@ static const struct {
 	[OP_REASON_ALL_PROTECTED] = {"all-protected",
 				     "every task that could be killed is protected"},
 	[OP_REASON_VICTIM_DYING] = {"victim-dying", "a victim is dying already"},
-	[OP_REASON_NO_POLICY] = {"no-policy", "the policy has no rules loaded"},
+	[OP_REASON_NO_POLICY] = {"no-policy", "no policy answers for it"},
 	[OP_REASON_DOMAIN_GONE] = {"domain-gone", "its cgroup is gone already"},
 	[OP_REASON_VICTIM_GONE] = {"victim-gone", "the chosen task exited by itself"},
 	[OP_REASON_KILL_FAILED] = {"kill-failed", "the kernel refused to kill the chosen task"},
@@ -74,7 +74,9 @@ int record_decode_oom(const void *data, size_t size, struct op_oom_event *ret)
 	if (ret->decision < OP_DECISION_KILLED || ret->decision > OP_DECISION_WAITING ||
 	    ret->reason >= ARRAY_SIZE(reasons) || (ret->flags & ~OP_OOM_FLAGS) ||
 	    ret->constraint >= ARRAY_SIZE(constraint_names) || ret->order < -1 ||
-	    ret->order > ORDER_MAX || ret->priority > OP_PRIORITY_MAX)
+	    ret->order > ORDER_MAX || ret->priority > OP_PRIORITY_MAX ||
+	    (ret->kill != 0 && ret->kill != OP_RULE_KILL_PROCESS &&
+	     ret->kill != OP_RULE_KILL_CGROUP))
 		return -EBADMSG;
 	if (ret->decision == OP_DECISION_KILLED && ret->victim.pid == 0)
 		return -EBADMSG;
@@ -82,6 +84,18 @@ int record_decode_oom(const void *data, size_t size, struct op_oom_event *ret)
 		return -EBADMSG;
 	if (!HAS_END(ret->policy) || !HAS_END(ret->domain_path) || !HAS_END(ret->trigger_path) ||
 	    !HAS_END(ret->victim_path) || !HAS_END(ret->source_path))
+		return -EBADMSG;
+	return 0;
+}
+
+int record_decode_member(const void *data, size_t size, struct op_member_event *ret)
+{
+	if (size != sizeof(*ret))
+		return -EBADMSG;
+	memcpy(ret, data, size);
+
+	if (!header_is_valid(&ret->header, size) || ret->header.type != OP_EVENT_MEMBER ||
+	    ret->task.pid == 0 || !task_is_valid(&ret->task) || !HAS_END(ret->path))
 		return -EBADMSG;
 	return 0;
 }
@@ -104,6 +118,16 @@ int record_decode_cgroup(const void *data, size_t size, struct op_cgroup_event *
 	}
 }
 
+uint32_t record_type(const void *data, size_t size)
+{
+	struct op_event_header header;
+
+	if (size < sizeof(header))
+		return 0;
+	memcpy(&header, data, sizeof(header));
+	return header.type;
+}
+
 bool record_cgroup_path_is_cut(const struct op_cgroup_event *e)
 {
 	return strlen(e->path) >= sizeof(e->path) - 1;
@@ -112,6 +136,81 @@ bool record_cgroup_path_is_cut(const struct op_cgroup_event *e)
 uint64_t record_count_lost(uint64_t last, uint64_t seq)
 {
 	return seq > last ? seq - last - 1 : 0;
+}
+
+/* Saturates, as no count in a record is trusted. */
+static uint64_t pages_to_bytes(uint64_t pages, uint64_t page_size_bytes)
+{
+	uint64_t bytes;
+
+	return __builtin_mul_overflow(pages, page_size_bytes, &bytes) ? UINT64_MAX : bytes;
+}
+
+/* --- members */
+
+/* One word, escaped as in MESSAGE with spaces besides; "-" for none. */
+static void format_word(const char *text, char *buf, size_t size)
+{
+	char escaped[ESCAPE_SIZE(OP_COMM_LEN)];
+	size_t used = 0;
+
+	escape_text(*text ? text : "-", OP_COMM_LEN, escaped, sizeof(escaped));
+	for (const char *c = escaped; *c && used + sizeof("\\x20") <= size; c++)
+		if (*c == ' ')
+			used += (size_t)snprintf(buf + used, size - used, "\\x20");
+		else
+			buf[used++] = *c;
+	buf[used] = '\0';
+}
+
+/* "pid comm rss_bytes cgroup". Returns the length, or 0 when it does not fit. */
+static size_t format_member(const struct op_member_event *e, uint64_t page_size_bytes, char *buf,
+			    size_t size)
+{
+	char comm[ESCAPE_SIZE(OP_COMM_LEN)], path[ESCAPE_SIZE(OP_PATH_LEN)];
+	uint64_t pages;
+	int n;
+
+	format_word(e->task.comm, comm, sizeof(comm));
+	escape_text(e->path, sizeof(e->path), path, sizeof(path));
+	if (__builtin_add_overflow(e->task.anon_pages, e->task.file_pages, &pages) ||
+	    __builtin_add_overflow(pages, e->task.shmem_pages, &pages))
+		pages = UINT64_MAX;
+	n = snprintf(buf, size, "%u %s %llu %s", e->task.pid, comm,
+		     (unsigned long long)pages_to_bytes(pages, page_size_bytes), path);
+	return n < 0 || (size_t)n >= size ? 0 : (size_t)n;
+}
+
+void record_members_add(struct record_members *m, const struct op_member_event *e,
+			uint64_t page_size_bytes)
+{
+	static const char name[] = "OOMPOLICY_MEMBER=";
+	char line[16 + ESCAPE_SIZE(OP_COMM_LEN) + 24 + ESCAPE_SIZE(OP_PATH_LEN)];
+	size_t length, place;
+	bool begins;
+
+	if (m->ktime_nsec != e->header.ktime_nsec) {
+		m->n_members = m->n_fields = m->used = 0;
+		m->ktime_nsec = e->header.ktime_nsec;
+	}
+	length = format_member(e, page_size_bytes, line, sizeof(line));
+	if (m->n_members >= RECORD_MEMBERS_MAX || length == 0 ||
+	    m->used + strlen(name) + length > sizeof(m->buffer))
+		return;
+
+	place = m->n_members - RECORD_MEMBER_SINGLES;
+	begins = m->n_members < RECORD_MEMBER_SINGLES || place % RECORD_MEMBER_LINES == 0;
+	if (begins) {
+		m->fields[m->n_fields++] = (struct iovec){m->buffer + m->used, 0};
+		memcpy(m->buffer + m->used, name, strlen(name));
+		m->used += strlen(name);
+	} else
+		m->buffer[m->used++] = '\n';
+	memcpy(m->buffer + m->used, line, length);
+	m->used += length;
+	m->fields[m->n_fields - 1].iov_len =
+		(size_t)(m->buffer + m->used - (char *)m->fields[m->n_fields - 1].iov_base);
+	m->n_members++;
 }
 
 /* --- formatting */
@@ -170,14 +269,6 @@ static void field(struct record_text *t, const char *format, ...)
 	field_end(t, start);
 }
 
-/* Saturates, as no count in a record is trusted. */
-static uint64_t pages_to_bytes(uint64_t pages, uint64_t page_size_bytes)
-{
-	uint64_t bytes;
-
-	return __builtin_mul_overflow(pages, page_size_bytes, &bytes) ? UINT64_MAX : bytes;
-}
-
 /* "comm (pid 1, /path", or less where less is known; the caller closes the bracket. */
 static void append_task(struct record_text *t, const struct op_task *task, const char *path)
 {
@@ -220,6 +311,13 @@ static void append_kill(struct record_text *t, const struct op_oom_event *e,
 			append_escaped(t, context->rule_name, strlen(context->rule_name));
 		}
 		append(t, ")");
+	}
+	if (e->n_members > 0) {
+		append(t, " and %u more process%s", e->n_members, e->n_members == 1 ? "" : "es");
+		if (e->source_path[0]) {
+			append(t, " of ");
+			append_escaped(t, e->source_path, sizeof(e->source_path));
+		}
 	}
 }
 
@@ -346,7 +444,12 @@ static void format_decision(struct record_text *t, const struct op_oom_event *e,
 		field(t, "OOMPOLICY_EFFECTIVE_PRIORITY=%u", e->priority);
 		field(t, "OOMPOLICY_PRIORITY_SOURCE=%s",
 		      e->source_id == 0 ? "policy default" : e->source_path);
+		if (e->kill)
+			field(t, "OOMPOLICY_KILL=%s",
+			      e->kill == OP_RULE_KILL_CGROUP ? "cgroup" : "process");
+		field(t, "OOMPOLICY_MEMBERS=%u", e->n_members);
 	}
+	field(t, "OOMPOLICY_CONFIG=%u", e->config);
 
 	field(t, "OOMPOLICY_DOMAIN=%s", e->domain_path);
 	field(t, "OOMPOLICY_DOMAIN_ID=%llu", (unsigned long long)e->domain_id);
@@ -365,6 +468,16 @@ static void format_decision(struct record_text *t, const struct op_oom_event *e,
 	field(t, "OOMPOLICY_LOST=%llu", (unsigned long long)context->n_lost);
 	field(t, "OOMPOLICY_SUPPRESSED=%u", e->suppressed);
 	field(t, "OOMPOLICY_PATH_CUT=%d", !!(e->flags & OP_OOM_PATH_CUT));
+}
+
+/* Behind all others, where they do not count against RECORD_FIELDS_MAX. */
+static void format_members(struct record_text *t, const struct op_oom_event *e,
+			   const struct record_members *m)
+{
+	if (!m || m->ktime_nsec != e->header.ktime_nsec)
+		return;
+	memcpy(t->fields + t->n_fields, m->fields, m->n_fields * sizeof(m->fields[0]));
+	t->n_fields += m->n_fields;
 }
 
 void record_format(const struct op_oom_event *e, const struct record_context *context,
@@ -393,4 +506,5 @@ void record_format(const struct op_oom_event *e, const struct record_context *co
 	format_decision(ret, e, context);
 	format_task(ret, "VICTIM", &e->victim, e->victim_path, context->page_size_bytes);
 	format_task(ret, "TRIGGER", &e->trigger, e->trigger_path, context->page_size_bytes);
+	format_members(ret, e, context->members);
 }

@@ -18,68 +18,111 @@
 #include "log.h"
 #include "record.h"
 
-struct entry {
-	uint64_t id;
-	struct op_rule rule;
+/* What goes into the map, as the kernel takes it in one call. */
+struct entries {
+	const struct config *config;
+	const uint16_t *slots;
+	uint64_t *ids;
+	struct op_rule *rules;
+	size_t n, n_allocated;
+	size_t n_ruled;
 };
 
-struct entries {
-	const struct policy *policy;
-	struct entry *items;
-	size_t n_items, n_allocated;
-};
+static void entries_done(struct entries *e)
+{
+	free(e->ids);
+	free(e->rules);
+}
+
+static int entries_add(struct entries *e, uint64_t id, const struct op_rule *rule)
+{
+	if (e->n == e->n_allocated) {
+		size_t n = e->n_allocated ? 2 * e->n_allocated : 64;
+		struct op_rule *rules;
+		uint64_t *ids;
+
+		ids = reallocarray(e->ids, n, sizeof(*ids));
+		if (!ids)
+			return -ENOMEM;
+		e->ids = ids;
+		rules = reallocarray(e->rules, n, sizeof(*rules));
+		if (!rules)
+			return -ENOMEM;
+		e->rules = rules;
+		e->n_allocated = n;
+	}
+	e->ids[e->n] = id;
+	e->rules[e->n++] = *rule;
+	return 0;
+}
+
+/* The entry of the cgroup @path. Returns false where it has none. */
+static bool compile_entry(const struct config *config, const uint16_t *slots, const char *path,
+			  struct op_rule *ret)
+{
+	bool found = config_compile_cgroup(config, path, ret);
+
+	if (!found)
+		*ret = (struct op_rule){.index = OP_RULE_NONE};
+	for (size_t i = 0; i < config->n_policies; i++) {
+		const struct policy *p = &config->policies[i];
+
+		if (strcmp(p->cgroup, path) != 0)
+			continue;
+		found = true;
+		if (policy_scopes_overlap(p->scope, POLICY_SCOPE_MEMCG))
+			ret->slot_memcg = slots[i];
+		if (policy_scopes_overlap(p->scope, POLICY_SCOPE_SYSTEM))
+			ret->slot_system = slots[i];
+	}
+	return found;
+}
 
 static int collect(const char *path, uint64_t id, void *userdata)
 {
 	struct entries *e = userdata;
 	struct op_rule rule = {};
 
-	if (!policy_compile_cgroup(e->policy, path, &rule))
+	if (!compile_entry(e->config, e->slots, path, &rule))
 		return 0;
-	if (e->n_items == e->n_allocated) {
-		size_t n = e->n_allocated ? 2 * e->n_allocated : 64;
-		struct entry *items = reallocarray(e->items, n, sizeof(*items));
+	e->n_ruled += !!(rule.flags & OP_RULE_MATCH);
+	return entries_add(e, id, &rule);
+}
 
-		if (!items)
-			return -ENOMEM;
-		e->items = items;
-		e->n_allocated = n;
+/* The entries that are not of a cgroup. */
+static int collect_policies(struct entries *e, uint32_t number)
+{
+	struct op_rule entry = {.index = number};
+	int r = entries_add(e, OP_KEY_CONFIG, &entry);
+
+	for (size_t i = 0; i < e->config->n_policies && r == 0; i++) {
+		config_compile_policy(e->config, i, &entry);
+		r = entries_add(e, OP_KEY_POLICY(e->slots[i]), &entry);
 	}
-	e->items[e->n_items++] = (struct entry){id, rule};
-	return 0;
+	return r;
 }
 
-static void entries_done(struct entries *e)
+int tracker_init(const char *root, const struct config *config, const uint16_t *slots,
+		 uint32_t number, struct tracker *ret)
 {
-	free(e->items);
-}
-
-int tracker_init(const char *root, const struct policy *policy, struct tracker *ret)
-{
-	_cleanup_(entries_done) struct entries e = {.policy = policy};
+	_cleanup_(entries_done) struct entries e = {.config = config, .slots = slots};
 	_cleanup_(tracker_done) struct tracker t = {.rules.fd = -EBADF};
-	struct op_rule rule = {};
 	int r;
 
-	r = cgroup_walk(root, collect, &e);
+	r = collect_policies(&e, number);
+	if (r == 0)
+		r = cgroup_walk(root, collect, &e);
+	if (r < 0)
+		return r;
+	r = loader_rules_init(&t.rules, e.n);
+	if (r < 0)
+		return r;
+	r = loader_rules_fill(&t.rules, e.ids, e.rules, e.n);
 	if (r < 0)
 		return r;
 
-	/* One more for the default. */
-	r = loader_rules_init(&t.rules, e.n_items + 1);
-	if (r < 0)
-		return r;
-	policy_compile_default(policy, &rule);
-	r = loader_rules_set(&t.rules, 0, &rule);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < e.n_items; i++) {
-		r = loader_rules_set(&t.rules, e.items[i].id, &e.items[i].rule);
-		if (r < 0)
-			return r;
-		t.n_ruled += (size_t)r;
-	}
-
+	memcpy(t.slots, slots, config->n_policies * sizeof(t.slots[0]));
+	t.n_ruled = e.n_ruled;
 	*ret = t;
 	t.rules.fd = -EBADF;
 	return 0;
@@ -90,7 +133,7 @@ void tracker_done(struct tracker *t)
 	loader_rules_done(&t->rules);
 }
 
-static void apply_mkdir(struct tracker *t, const struct policy *policy,
+static void apply_mkdir(struct tracker *t, const struct config *config,
 			const struct op_cgroup_event *e)
 {
 	struct op_rule rule = {};
@@ -100,7 +143,7 @@ static void apply_mkdir(struct tracker *t, const struct policy *policy,
 		t->stale = true;
 		return;
 	}
-	if (!policy_compile_cgroup(policy, e->path, &rule))
+	if (!compile_entry(config, t->slots, e->path, &rule))
 		return;
 	r = loader_rules_set(&t->rules, e->id, &rule);
 	if (r < 0) {
@@ -108,19 +151,20 @@ static void apply_mkdir(struct tracker *t, const struct policy *policy,
 		t->stale = true;
 		return;
 	}
-	t->n_ruled += (size_t)r;
+	t->n_ruled += r > 0 && (rule.flags & OP_RULE_MATCH);
 }
 
 static void apply_rmdir(struct tracker *t, const struct op_cgroup_event *e)
 {
-	int r = loader_rules_remove(&t->rules, e->id);
+	struct op_rule rule;
+	int r = loader_rules_remove(&t->rules, e->id, &rule);
 
 	/* An entry that stays is harmless, as the id never comes back. */
-	if (r > 0)
+	if (r > 0 && (rule.flags & OP_RULE_MATCH))
 		t->n_ruled--;
 }
 
-void tracker_apply(struct tracker *t, const struct policy *policy, const void *data, size_t size)
+void tracker_apply(struct tracker *t, const struct config *config, const void *data, size_t size)
 {
 	struct op_cgroup_event e;
 
@@ -137,7 +181,7 @@ void tracker_apply(struct tracker *t, const struct policy *policy, const void *d
 	if (e.hierarchy_id != 0)
 		return;
 	if (e.header.type == OP_EVENT_CGROUP_MKDIR)
-		apply_mkdir(t, policy, &e);
+		apply_mkdir(t, config, &e);
 	else
 		apply_rmdir(t, &e);
 }

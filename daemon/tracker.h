@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Keeps the rules map equal to what the policy says about the cgroups that exist. */
+/* Keeps the rules map equal to what the configuration says about the cgroups that exist. */
 #ifndef OP_TRACKER_H
 #define OP_TRACKER_H
 
@@ -7,23 +7,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bpf/oompolicy.h"
 #include "loader.h"
 
-struct policy;
+struct config;
 
-/* The rules of all cgroups under one policy: staged first, in force after loader_commit(). */
+/* The entries of one configuration: staged first, in force after loader_commit(). */
 struct tracker {
 	struct loader_rules rules;
-	size_t n_ruled; /* entries in the map without the policy's default */
+	uint16_t slots[OP_POLICIES_MAX]; /* of the policies, in the order of the configuration */
+	size_t n_ruled;			 /* cgroups that a rule matches by itself */
 	uint64_t last_seq;
 	bool stale; /* records were lost, or the map is full: walk the tree again */
 };
 
 /*
- * Walks the tree at @root and stages the entry of every cgroup that @policy rules itself, and the
- * policy's default. Returns 0 and @ret, whose map the caller then owns; a negative errno.
+ * Walks the tree at @root and stages the entries of all cgroups that @config rules itself or has a
+ * policy for, those of the policies, which have the @slots, and the @number of the configuration.
+ * Returns 0 and @ret, whose map the caller then owns; a negative errno.
  */
-int tracker_init(const char *root, const struct policy *policy, struct tracker *ret);
+int tracker_init(const char *root, const struct config *config, const uint16_t *slots,
+		 uint32_t number, struct tracker *ret);
 
 /* Frees the map. Takes an empty one too. */
 void tracker_done(struct tracker *t);
@@ -32,6 +36,6 @@ void tracker_done(struct tracker *t);
  * Applies one record of a cgroup that came or went to the map in force. Records may repeat what the
  * walk saw already. What cannot be applied sets t->stale.
  */
-void tracker_apply(struct tracker *t, const struct policy *policy, const void *data, size_t size);
+void tracker_apply(struct tracker *t, const struct config *config, const void *data, size_t size);
 
 #endif

@@ -3,6 +3,7 @@
  * Ring buffer bytes: whatever they are, they are refused or can be formatted. The header, and the
  * ends of the strings, are mended in a second try, as chance alone would hardly make them.
  */
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct op_oom_event oom;
+static struct op_member_event member;
+static struct record_members members;
 static struct record_text text;
 
 static void format(const struct op_oom_event *e)
@@ -20,6 +23,7 @@ static void format(const struct op_oom_event *e)
 		.rule_name = e->rule_index & 1 ? "rule\n\"name\"" : NULL,
 		.n_lost = record_count_lost(e->source_id, e->header.seq),
 		.page_size_bytes = 4096,
+		.members = &members,
 	};
 	const char *message;
 
@@ -53,6 +57,8 @@ static void mend(struct op_oom_event *e)
 	e->order = (int)((unsigned)e->order % 64) - 1;
 	e->constraint %= 4;
 	e->priority %= OP_PRIORITY_MAX + 1;
+	if (e->kill != OP_RULE_KILL_PROCESS && e->kill != OP_RULE_KILL_CGROUP)
+		e->kill = 0;
 	e->victim.pid |= e->decision == OP_DECISION_KILLED;
 	e->trigger.oom_score_adj %= 1001;
 	e->victim.oom_score_adj %= 1001;
@@ -65,6 +71,35 @@ static void mend(struct op_oom_event *e)
 	e->source_path[sizeof(e->source_path) - 1] = '\0';
 }
 
+static void mend_member(struct op_member_event *e)
+{
+	e->header.version = OP_ABI_VERSION;
+	e->header.type = OP_EVENT_MEMBER;
+	e->header.size = sizeof(*e);
+	e->header.seq |= 1;
+	e->task.pid |= 1;
+	e->task.oom_score_adj %= 1001;
+	e->task.comm[sizeof(e->task.comm) - 1] = '\0';
+	e->path[sizeof(e->path) - 1] = '\0';
+}
+
+/* A member from the first bytes, for the record that all of them make. */
+static void add_members(const uint8_t *data, size_t size)
+{
+	struct op_member_event mended = {};
+
+	memcpy(&mended, data, size < sizeof(mended) ? size : sizeof(mended));
+	mend_member(&mended);
+	if (record_decode_member(&mended, sizeof(mended), &member) < 0)
+		abort();
+	memset(&members, 0, offsetof(struct record_members, buffer));
+	for (uint64_t i = 0; i <= mended.task.cgroup_id % (RECORD_MEMBER_SINGLES * 2); i++)
+		record_members_add(&members, &member, 4096);
+	for (size_t i = 0; i < members.n_fields; i++)
+		if (members.fields[i].iov_len <= strlen("OOMPOLICY_MEMBER="))
+			abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct op_cgroup_event cgroup;
@@ -72,9 +107,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (record_decode_cgroup(data, size, &cgroup) == 0)
 		(void)record_cgroup_path_is_cut(&cgroup);
+	if (record_decode_member(data, size, &member) == 0)
+		record_members_add(&members, &member, 4096);
 	if (record_decode_oom(data, size, &oom) == 0)
 		format(&oom);
 
+	add_members(data, size);
 	memcpy(&mended, data, size < sizeof(mended) ? size : sizeof(mended));
 	mend(&mended);
 	if (record_decode_oom(&mended, sizeof(mended), &oom) < 0)

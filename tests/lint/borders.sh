@@ -19,7 +19,8 @@ only()
 	fi
 }
 
-only inih 'ini\.h' config/parser.c
+only inih 'ini\.h' config/reader.c
+only NSS '(pwd|grp)\.h' config/user.c
 only libcgroup 'libcgroup(/.*)?\.h' daemon/cgroup.c
 only libbpf 'bpf/(libbpf|bpf|btf)\.h|.*\.skel\.h' daemon/loader.c
 only sd-journal 'systemd/sd-journal\.h' daemon/journal.c
@@ -27,7 +28,7 @@ only sd-bus 'systemd/sd-bus\.h' daemon/bus.c
 
 # The model and its compilation do no I/O.
 found=$(grep -n -E 'include[[:space:]]*<(fcntl|sys/stat|sys/socket|dirent|syslog|time|sys/time)\.h>|[^_a-z](f?open|fopen|printf|fprintf|clock_gettime|time)\(' \
-	config/policy.c config/glob.c || :)
+	config/policy.c config/check.c config/index.c config/glob.c config/value.c || :)
 if [[ -n $found ]]; then
 	printf 'the policy model does no I/O:\n%s\n' "$found"
 	status=1

@@ -19,7 +19,7 @@ static void check_rule(const char *path, bool protect, unsigned priority, size_t
 {
 	struct model_rule rule = {};
 
-	model_find_rule(path, &rule);
+	model_find_rule(path, &model_policies[0], &rule);
 	if (rule.protect != protect || (!protect && rule.priority != priority) ||
 	    rule.source_len != source_len)
 		FAIL("%s: protect %d, priority %u, from %zu bytes", path, rule.protect,
@@ -43,6 +43,43 @@ static void test_rules(void)
 	check_rule("p050", false, 500, 0);
 	check_rule("a-p05", false, 500, 0);
 	check_rule("a-protx/b", false, 500, 0);
+	check_rule("a-pdef", false, 500, 0);
+	check_rule("a-p05k", false, 500, 0);
+	check_rule("a-og", false, 500, 0);
+	check_rule("a-og-p050", false, 50, 9);
+	check_rule("a-prot/b-pdefk", false, 500, 14);
+}
+
+static void test_rule_of_policy(void)
+{
+	const struct model_policy policy = {.default_priority = 321};
+	struct model_rule rule;
+
+	model_find_rule("a/b", &policy, &rule);
+	CHECK(rule.priority == 321 && rule.kill == MODEL_KILL_UNSET && rule.source_len == 0);
+	model_find_rule("a-p700k/b", &policy, &rule);
+	CHECK(rule.priority == 700 && rule.kill == MODEL_KILL_CGROUP && rule.source_len == 7);
+	model_find_rule("a-pdefs", &policy, &rule);
+	CHECK(rule.priority == 321 && rule.kill == MODEL_KILL_PROCESS && rule.source_len == 7);
+}
+
+static void test_policy(void)
+{
+	CHECK(model_find_policy("", "") == &model_policies[0]);
+	CHECK(model_find_policy("flat", "inner/x") == &model_policies[0]);
+	CHECK(model_find_policy("largestx", "") == &model_policies[0]);
+	CHECK(strcmp(model_find_policy("largest", "x")->path, "largest") == 0);
+	CHECK(strcmp(model_find_policy("largest", "inner/x/y")->path, "largest/inner") == 0);
+}
+
+static void test_oom_group(void)
+{
+	CHECK(model_find_oom_group("", "a/b") == 0);
+	CHECK(model_find_oom_group("", "a-ogx/b-go") == 0);
+	CHECK(model_find_oom_group("", "a/b-og/c-og-p050k") == 6);
+	CHECK(model_find_oom_group("a/b-og/c-og-p050k", "a/b-og/c-og-p050k/d") == 17);
+	CHECK(model_find_oom_group("a-og", "a-og/b") == 4);
+	CHECK(model_find_oom_group("x", "a-og/b") == 0);
 }
 
 static void test_domain(void)
@@ -60,7 +97,7 @@ static struct model_verdict choose(const struct model_task *tasks, size_t n, con
 {
 	struct model_verdict v;
 
-	model_choose(tasks, n, domain, MIB(100), policy, &v);
+	model_choose(tasks, n, domain, MIB(100), policy ? &model_policies[0] : NULL, &v);
 	return v;
 }
 
@@ -129,12 +166,32 @@ static void test_single_candidate_has_full_margin(void)
 	CHECK(v.margin_pages == MODEL_MARGIN_MAX);
 }
 
+static void test_newest_and_oldest(void)
+{
+	const struct model_task tasks[] = {
+		{"a-p900", MIB(90), 0}, {"b", MIB(10), -1000}, {"c", MIB(10), 0},
+		{"d", MIB(30), 900},	{"e", MIB(20), 0},     {"f-p900", MIB(10), 0},
+	};
+	struct model_policy policy = {.victim = MODEL_NEWEST, .default_priority = 100};
+	struct model_verdict v;
+
+	model_choose(tasks, ARRAY_SIZE(tasks), "", MIB(100), &policy, &v);
+	CHECK(v.index == 4 && v.rule.priority == 100);
+	policy.victim = MODEL_OLDEST;
+	model_choose(tasks, ARRAY_SIZE(tasks), "", MIB(100), &policy, &v);
+	CHECK(v.index == 2);
+	policy.victim = MODEL_BADNESS;
+	model_choose(tasks, ARRAY_SIZE(tasks), "", MIB(100), &policy, &v);
+	CHECK(v.index == 3);
+}
+
 /* The rule of a table that has one victim and no handler of its own. */
 static void check_table(const struct scenario *s)
 {
 	struct model_task tasks[SCENARIO_ROWS_MAX];
 	size_t n = scenario_count_rows(s), victims = 0;
 	uint64_t limit_pages = MIB(s->room_mib);
+	bool dies[SCENARIO_ROWS_MAX];
 	struct model_verdict v;
 
 	scenario_to_tasks(s, tasks);
@@ -148,7 +205,10 @@ static void check_table(const struct scenario *s)
 			FAIL("%s has %zu victims", s->name, victims);
 		return;
 	}
-	model_choose(tasks, n, s->domain ? s->domain : "", limit_pages, s->needs & NEEDS_DAEMON,
+	model_choose(tasks, n, scenario_domain(s), limit_pages,
+		     s->needs & NEEDS_DAEMON
+			     ? model_find_policy(scenario_top(s), scenario_domain(s))
+			     : NULL,
 		     &v);
 	if (s->killer == KILLER_NOBODY) {
 		if (v.killer != MODEL_NOBODY || victims != 0)
@@ -159,6 +219,13 @@ static void check_table(const struct scenario *s)
 	    v.killer != (s->killer == KILLER_POLICY ? MODEL_POLICY : MODEL_KERNEL) ||
 	    !(s->rows[v.index].flags & ROW_VICTIM))
 		FAIL("%s: the model kills %s", s->name, tasks[v.index].path);
+	if (s->needs & NEEDS_LANGUAGE) {
+		model_find_group(tasks, n, scenario_domain(s), &v, dies);
+		for (size_t i = 0; i < n; i++)
+			if (dies[i] != !!(s->rows[i].flags & (ROW_VICTIM | ROW_MEMBER)))
+				FAIL("%s: the model %s %s", s->name, dies[i] ? "kills" : "spares",
+				     tasks[i].path);
+	}
 	/* In a system OOM the trigger is far larger than its row says. */
 	if (s->domain && v.margin_pages < MIB(2))
 		FAIL("%s is decided by %ju pages", s->name, (uintmax_t)v.margin_pages);
@@ -221,8 +288,47 @@ static void test_random_tables_cover(void)
 	CHECK(not_trigger >= RANDOM_TABLES / 4);
 }
 
+static void test_random_language_covers(void)
+{
+	unsigned victims[_MODEL_VICTIM_MAX] = {0}, inner = 0, by_rule = 0, by_kernel = 0, alone = 0;
+
+	for (unsigned i = 0; i < RANDOM_TABLES; i++) {
+		const struct model_policy *policy;
+		const struct model_rule *rule;
+		unsigned members = 0;
+		struct random_table t;
+		size_t group_len;
+
+		random_make_table(1, i, NEEDS_DAEMON | NEEDS_LANGUAGE, &t);
+		policy = model_find_policy(scenario_top(&t.scenario), t.domain);
+		CHECK(policy != &model_policies[0]);
+		rule = &t.verdict.rule;
+		for (size_t row = 0; row < scenario_count_rows(&t.scenario); row++)
+			members += !!(t.scenario.rows[row].flags & ROW_MEMBER);
+		if (t.verdict.killer == MODEL_POLICY)
+			victims[policy->victim]++;
+		inner += strchr(policy->path, '/') && t.verdict.killer == MODEL_POLICY;
+		group_len = model_find_oom_group(t.domain, t.paths[t.verdict.index]);
+		by_rule += members > 0 && rule->kill == MODEL_KILL_CGROUP;
+		by_kernel += members > 0 && group_len > 0 && rule->kill == MODEL_KILL_UNSET;
+		alone += group_len > 0 && rule->kill == MODEL_KILL_PROCESS;
+	}
+	for (size_t i = 0; i < _MODEL_VICTIM_MAX; i++)
+		CHECK(victims[i] >= RANDOM_TABLES / 10);
+	printf("# %u inner, %u by rule, %u by memory.oom.group, %u alone despite it\n", inner,
+	       by_rule, by_kernel, alone);
+	CHECK(inner >= RANDOM_TABLES / 20);
+	CHECK(by_rule >= RANDOM_TABLES / 20);
+	CHECK(by_kernel >= RANDOM_TABLES / 40);
+	CHECK(alone >= RANDOM_TABLES / 100);
+}
+
 static const struct test_case cases[] = {
 	TEST_CASE(rules),
+	TEST_CASE(rule_of_policy),
+	TEST_CASE(policy),
+	TEST_CASE(oom_group),
+	TEST_CASE(newest_and_oldest),
 	TEST_CASE(domain),
 	TEST_CASE(policy_takes_lowest_then_largest),
 	TEST_CASE(kernel_counts_score),
@@ -233,5 +339,6 @@ static const struct test_case cases[] = {
 	TEST_CASE(table_names_are_unique),
 	TEST_CASE(random_tables_are_repeatable),
 	TEST_CASE(random_tables_cover),
+	TEST_CASE(random_language_covers),
 };
 TEST_MAIN(cases)

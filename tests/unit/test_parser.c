@@ -7,24 +7,40 @@
 #include "bpf/oompolicy.h"
 #include "config/basic.h"
 #include "config/diagnostics.h"
+#include "config/file.h"
 #include "config/policy.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
+
+static char directory[] = "/tmp/oompolicy-test-XXXXXX";
 
 static void diagnostics_donep(struct diagnostics *d)
 {
 	diagnostics_done(d);
 }
 
+/* "alice" is 1001, "broken" cannot be looked up, nobody else is known. */
+static int resolve_user(const char *name, uid_t *ret, void *userdata)
+{
+	CHECK(userdata == (void *)directory);
+	if (strcmp(name, "alice") == 0) {
+		*ret = 1001;
+		return 0;
+	}
+	return strcmp(name, "broken") == 0 ? -EIO : -ESRCH;
+}
+
+static const struct parser_users users = {.resolve = resolve_user, .userdata = directory};
+
 /* Parses a copy that ends where the text ends, so that a look beyond it is found. */
-static int parse_sized(const char *text, size_t size, struct diagnostics *diag, struct policy **ret)
+static int parse_sized(const char *text, size_t size, struct diagnostics *diag, struct config **ret)
 {
 	_cleanup_free_ char *copy = malloc(size ? size : 1);
 
 	CHECK(copy);
 	memcpy(copy, text, size);
-	return parser_parse_buffer("f", copy, size, diag, ret);
+	return parser_parse_buffer("f", copy, size, &users, diag, ret);
 }
 
 /* All messages, a line each. The caller frees it. */
@@ -41,24 +57,48 @@ static char *join_messages(const struct diagnostics *diag)
 	return text;
 }
 
-/* The whole model as a text. The caller frees it. */
-static char *describe(const struct policy *p)
+/* The whole model as a text. A policy at its defaults is not mentioned. The caller frees it. */
+static char *describe(const struct config *c)
 {
 	char *text = NULL;
 	size_t size;
 	FILE *f = open_memstream(&text, &size);
 
 	CHECK(f);
-	fprintf(f, "%s %s %u\n", backend_to_string(p->backend), p->policy_name,
-		p->default_priority);
-	for (size_t i = 0; i < p->n_rules; i++) {
-		const struct rule *rule = &p->rules[i];
+	fprintf(f, "%s\n", backend_to_string(c->backend));
+	for (size_t i = 0; i < c->n_policies; i++) {
+		const struct policy *p = &c->policies[i];
 
-		fprintf(f, "%s:%u %s: %s=%s", rule->file, rule->line, rule->name,
-			rule->match == RULE_MATCH_UNIT ? "unit" : "cgroup", rule->pattern);
+		if (p->file)
+			fprintf(f, "%s:%u policy %s: %s %s %u %s\n", p->file, p->line, p->name,
+				policy_scope_to_string(p->scope), p->cgroup, p->default_priority,
+				policy_victim_to_string(p->victim));
+		else
+			CHECK_STR(p->name, "default");
+	}
+	for (size_t i = 0; i < c->n_rules; i++) {
+		const struct rule *rule = &c->rules[i];
+
+		fprintf(f, "%s:%u %s:", rule->file, rule->line, rule->name);
+		for (size_t j = 0; j < rule->n_patterns; j++) {
+			const struct pattern *pattern = &rule->patterns[j];
+
+			fprintf(f, " %s=%s", pattern_kind_to_string(pattern->kind),
+				pattern->text ? pattern->text : "(nobody)");
+			CHECK_INT(!!pattern->user, pattern->kind == PATTERN_USER);
+			CHECK(pattern->file && pattern->line > 0);
+		}
 		if (rule->priority_set)
 			fprintf(f, " %u", rule->priority);
-		fprintf(f, "%s\n", rule->protect ? " protect" : "");
+		fprintf(f, "%s%s%s\n", rule->protect ? " protect" : "", rule->kill ? " kill " : "",
+			rule_kill_to_string(rule->kill));
+	}
+	for (size_t i = 0; i < c->n_triggers; i++) {
+		const struct trigger *t = &c->triggers[i];
+
+		fprintf(f, "%s:%u trigger %s: %s %s %llu/%llu\n", t->file, t->line, t->name,
+			t->cgroup, t->full ? "full" : "some", (unsigned long long)t->threshold_usec,
+			(unsigned long long)t->window_usec);
 	}
 	fclose(f);
 	return text;
@@ -72,47 +112,73 @@ static void test_good(void)
 		const char *text;
 		const char *model;
 	} table[] = {
-		{"", "auto default 500\n"},
-		{"\n\n# x\n; y\n  # z\n \t \n", "auto default 500\n"},
-		{"[Daemon]\n[Policy p]\n", "auto p 500\n"},
-		{"[Daemon]\nBackend=auto\n", "auto default 500\n"},
-		{"[Daemon]\nBackend=struct_ops\n", "struct_ops default 500\n"},
-		{"[Policy a.b_c:d-9]\nDefaultPriority=0\n", "auto a.b_c:d-9 0\n"},
-		{"[Policy p]\nDefaultPriority=1000", "auto p 1000\n"},
-		{RULE "Priority=7\n", "auto default 500\nf:1 r: cgroup=/r 7\n"},
-		{RULE "Priority=0\n", "auto default 500\nf:1 r: cgroup=/r 0\n"},
-		{RULE "Priority=0010\n", "auto default 500\nf:1 r: cgroup=/r 10\n"},
-		{RULE "Protect=yes\n", "auto default 500\nf:1 r: cgroup=/r protect\n"},
-		{RULE "Protect=no\n", "auto default 500\nf:1 r: cgroup=/r\n"},
-		{RULE "Priority=9\nProtect=on\n", "auto default 500\nf:1 r: cgroup=/r 9 protect\n"},
-		{"[Rule r]\nPriority=1\nUnit=a@*.service\n",
-		 "auto default 500\nf:1 r: unit=a@*.service 1\n"},
+		{"", "auto\n"},
+		{"\n\n# x\n; y\n  # z\n \t \n", "auto\n"},
+		{"[Daemon]\n[Policy p]\n", "auto\nf:2 policy p: any / 500 largest\n"},
+		{"[Daemon]\nBackend=auto\n", "auto\n"},
+		{"[Daemon]\nBackend=struct_ops\n", "struct_ops\n"},
+		{"[Policy a.b_c:d-9]\nDefaultPriority=0\n",
+		 "auto\nf:1 policy a.b_c:d-9: any / 0 largest\n"},
+		{"[Policy p]\nDefaultPriority=1000", "auto\nf:1 policy p: any / 1000 largest\n"},
+		{RULE "Priority=7\n", "auto\nf:1 r: Cgroup=/r 7\n"},
+		{RULE "Priority=0\n", "auto\nf:1 r: Cgroup=/r 0\n"},
+		{RULE "Priority=0010\n", "auto\nf:1 r: Cgroup=/r 10\n"},
+		{RULE "Protect=yes\n", "auto\nf:1 r: Cgroup=/r protect\n"},
+		{RULE "Protect=no\n", "auto\nf:1 r: Cgroup=/r\n"},
+		{RULE "Priority=9\nProtect=on\n", "auto\nf:1 r: Cgroup=/r 9 protect\n"},
+		{"[Rule r]\nPriority=1\nUnit=a@*.service\n", "auto\nf:1 r: Unit=a@*.service 1\n"},
 		{"[Rule b]\nUnit=b.slice\nPriority=1\n\n[Rule a]\nPriority=2\nUnit=a.slice\n",
-		 "auto default 500\nf:1 b: unit=b.slice 1\nf:5 a: unit=a.slice 2\n"},
+		 "auto\nf:1 b: Unit=b.slice 1\nf:5 a: Unit=a.slice 2\n"},
 		/* the policy's own section may come last */
-		{RULE "Priority=7\n[Policy p]\n", "auto p 500\nf:1 r: cgroup=/r 7\n"},
+		{RULE "Priority=7\n[Policy p]\n",
+		 "auto\nf:4 policy p: any / 500 largest\nf:1 r: Cgroup=/r 7\n"},
+		/* several policies */
+		{"[Policy a]\nScope=system\nVictim=newest\n[Policy "
+		 "b]\nScope=memcg\nVictim=badness\n"
+		 "[Policy c]\nCgroup=/a\\*/b\nVictim=oldest\nScope=any\n",
+		 "auto\nf:1 policy a: system / 500 newest\nf:4 policy b: memcg / 500 badness\n"
+		 "f:7 policy c: any /a*/b 500 oldest\n"},
+		/* lists */
+		{RULE "Unit=a.service\nCgroup=/s/**\nPriority=1\n",
+		 "auto\nf:1 r: Cgroup=/r Unit=a.service Cgroup=/s/** 1\n"},
+		{RULE "Unit=a.service\nCgroup=\nCgroup=/s\nPriority=1\n",
+		 "auto\nf:1 r: Unit=a.service Cgroup=/s 1\n"},
+		{RULE "Unit=a.service\nCgroup= ; none\nPriority=1\n",
+		 "auto\nf:1 r: Unit=a.service 1\n"},
+		{"[Rule r]\nUser=0\nUser=alice\nUser=4294967294\nKill=cgroup\n",
+		 "auto\nf:1 r: User=user-0.slice User=user-1001.slice User=user-4294967294.slice "
+		 "kill cgroup\n"},
+		{"[Rule r]\nUser=7\nUser=\nUnit=a.slice\nKill=process\n",
+		 "auto\nf:1 r: Unit=a.slice kill process\n"},
+		/* an empty value is the default */
+		{RULE "Kill=process\nPriority=\nProtect=\n",
+		 "auto\nf:1 r: Cgroup=/r kill process\n"},
+		{RULE "Kill=\nPriority=1\n", "auto\nf:1 r: Cgroup=/r 1\n"},
+		{"[Daemon]\nBackend=\n[Policy p]\nScope=\nCgroup=\nDefaultPriority=\nVictim=\n",
+		 "auto\nf:3 policy p: any / 500 largest\n"},
+		{"[Trigger t]\nPressure=full 150ms/1s\nCgroup=/batch.slice\n"
+		 "[Trigger u]\nCgroup=/\nPressure=some  10 s / 10s ; all of it\n",
+		 "auto\nf:1 trigger t: /batch.slice full 150000/1000000\n"
+		 "f:4 trigger u: / some 10000000/10000000\n"},
 		/* spaces, comments */
 		{"[ Rule \t a  b ]  \nCgroup \t=  /r  \nPriority=\t7\t\n",
-		 "auto default 500\nf:1 a  b: cgroup=/r 7\n"},
-		{"[Rule r] ; a\nCgroup=/r ; b\nPriority=7\t;c\n",
-		 "auto default 500\nf:1 r: cgroup=/r 7\n"},
-		{"[Rule a ;b]\nCgroup=/r;c\nPriority=7\n",
-		 "auto default 500\nf:1 a ;b: cgroup=/r;c 7\n"},
+		 "auto\nf:1 a  b: Cgroup=/r 7\n"},
+		{"[Rule r] ; a\nCgroup=/r ; b\nPriority=7\t;c\n", "auto\nf:1 r: Cgroup=/r 7\n"},
+		{"[Rule a ;b]\nCgroup=/r;c\nPriority=7\n", "auto\nf:1 a ;b: Cgroup=/r;c 7\n"},
 		{"[Rule #1 [x \"\\\" = :]\nCgroup=/a b=c:d#e\nPriority=7\n",
-		 "auto default 500\nf:1 #1 [x \"\\\" = :: cgroup=/a b=c:d#e 7\n"},
+		 "auto\nf:1 #1 [x \"\\\" = :: Cgroup=/a b=c:d#e 7\n"},
 		{"[Rule gr\xc3\xbc\xc3\x9f]\nCgroup=/r\nPriority=7\n",
-		 "auto default 500\nf:1 gr\xc3\xbc\xc3\x9f: cgroup=/r 7\n"},
+		 "auto\nf:1 gr\xc3\xbc\xc3\x9f: Cgroup=/r 7\n"},
 		/* line ends, byte order mark */
-		{"[Rule r]\r\nCgroup=/r\r\nPriority=7\r\n",
-		 "auto default 500\nf:1 r: cgroup=/r 7\n"},
-		{"[Rule r]\r\nCgroup=/r\r\nPriority=7\r", "auto default 500\nf:1 r: cgroup=/r 7\n"},
-		{"\xef\xbb\xbf[Policy p]\n", "auto p 500\n"},
-		{"\xef\xbb\xbf", "auto default 500\n"},
+		{"[Rule r]\r\nCgroup=/r\r\nPriority=7\r\n", "auto\nf:1 r: Cgroup=/r 7\n"},
+		{"[Rule r]\r\nCgroup=/r\r\nPriority=7\r", "auto\nf:1 r: Cgroup=/r 7\n"},
+		{"\xef\xbb\xbf[Policy p]\n", "auto\nf:1 policy p: any / 500 largest\n"},
+		{"\xef\xbb\xbf", "auto\n"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
 		_cleanup_(diagnostics_donep) struct diagnostics diag = {};
-		_cleanup_(policy_freep) struct policy *p = NULL;
+		_cleanup_(config_freep) struct config *p = NULL;
 		_cleanup_free_ char *messages = NULL, *model = NULL;
 		int r = parse_sized(table[i].text, strlen(table[i].text), &diag, &p);
 
@@ -133,15 +199,16 @@ static void test_booleans(void)
 	} table[] = {
 		{"1", 1},  {"yes", 1},	 {"YES", 1},   {"y", 1},   {"true", 1},
 		{"t", 1},  {"on", 1},	 {"0", 0},     {"no", 0},  {"No", 0},
-		{"n", 0},  {"false", 0}, {"f", 0},     {"off", 0}, {"", -1},
+		{"n", 0},  {"false", 0}, {"f", 0},     {"off", 0}, {"", 0},
 		{"2", -1}, {"ye", -1},	 {"yess", -1}, {"of", -1}, {"yes no", -1},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
 		_cleanup_(diagnostics_donep) struct diagnostics diag = {};
-		_cleanup_(policy_freep) struct policy *p = NULL;
+		_cleanup_(config_freep) struct config *p = NULL;
 		char text[64];
-		int n = snprintf(text, sizeof(text), RULE "Protect=%s\n", table[i].word);
+		int n = snprintf(text, sizeof(text), RULE "Priority=1\nProtect=%s\n",
+				 table[i].word);
 		int r = parse_sized(text, (size_t)n, &diag, &p);
 
 		if (r != (table[i].expected < 0 ? -EINVAL : 0))
@@ -158,12 +225,12 @@ static void test_bad(void)
 		const char *messages;
 	} table[] = {
 		/* sections */
-		{"[Foo]\nBar=1\n",
-		 "f:1: unknown section [Foo], expected [Daemon], [Policy NAME] or [Rule NAME]\n"},
-		{"[rule r]\n",
-		 "f:1: unknown section [rule], expected [Daemon], [Policy NAME] or [Rule NAME]\n"},
-		{"[]\n",
-		 "f:1: unknown section [], expected [Daemon], [Policy NAME] or [Rule NAME]\n"},
+		{"[Foo]\nBar=1\n", "f:1: unknown section [Foo], expected [Daemon], [Policy NAME], "
+				   "[Rule NAME] or [Trigger NAME]\n"},
+		{"[rule r]\n", "f:1: unknown section [rule], expected [Daemon], [Policy NAME], "
+			       "[Rule NAME] or [Trigger NAME]\n"},
+		{"[]\n", "f:1: unknown section [], expected [Daemon], [Policy NAME], [Rule NAME] "
+			 "or [Trigger NAME]\n"},
 		{"[Daemon\nBackend=x\n",
 		 "f:1: section header without ], expected [Section] or [Section NAME]\n"},
 		{"[Policy p ; c\n",
@@ -176,15 +243,25 @@ static void test_bad(void)
 		 "that starts with ;\n"},
 		{"[Daemon x]\n", "f:1: [Daemon x] has a name, expected [Daemon]\n"},
 		{"[Daemon]\n\n[Daemon]\n",
-		 "f:3: second [Daemon], expected one; the first is in line 1\n"},
+		 "f:3: second [Daemon] in one file, expected one; the first is in line 1\n"},
 		{"[Policy]\n",
 		 "f:1: bad name in [Policy ], expected 1 to 63 letters, digits and _ . : -\n"},
 		{"[Policy a b]\n",
 		 "f:1: bad name in [Policy a b], expected 1 to 63 letters, digits and _ . : -\n"},
-		{"[Policy a]\n[Policy b]\nDefaultPriority=x\n[Policy a]\n",
-		 "f:2: second [Policy], expected one; the first is in line 1\n"
-		 "f:3: bad DefaultPriority=x, expected a whole number from 0 to 1000\n"
-		 "f:4: second [Policy], expected one; the first is in line 1\n"},
+		{"[Policy a]\nScope=memcg\n[Policy b]\nScope=system\nDefaultPriority=x\n[Policy "
+		 "a]\n",
+		 "f:5: bad DefaultPriority=x, expected a whole number from 0 to 1000\n"
+		 "f:6: second [Policy a] in one file, expected one; the first is in line 1\n"},
+		{"[Policy a]\n[Policy b]\nScope=memcg\n[Policy c]\nCgroup=/c\n[Policy "
+		 "d]\nCgroup=/c\n",
+		 "f:2: [Policy b] answers for the same OOMs as [Policy a] at f:1, expected another "
+		 "Cgroup= or another Scope=\n"
+		 "f:6: [Policy d] answers for the same OOMs as [Policy c] at f:4, expected another "
+		 "Cgroup= or another Scope=\n"},
+		/* a policy that is damaged otherwise is not compared */
+		{"[Policy a]\n[Policy b]\nCgroup=b\n",
+		 "f:3: bad Cgroup=b: expected a path that starts with /, the root of the cgroup "
+		 "tree\n"},
 		{"[Rule]\nCgroup=/r\nPriority=1\n",
 		 "f:1: bad name in [Rule ], expected 1 to 255 bytes\n"},
 		{"[Rule \xff]\nCgroup=/r\nPriority=1\n",
@@ -192,31 +269,43 @@ static void test_bad(void)
 		{"[Rule a\xe2\x80\xae"
 		 "b]\nCgroup=/r\nPriority=1\n",
 		 "f:1: bad name in [Rule a\\xe2\\x80\\xaeb], expected printable UTF-8\n"},
-		{RULE "Priority=1\n" RULE "Priority=2\n",
-		 "f:4: second [Rule r], expected a name of its own; the first is in line 1\n"},
-		/* rules as a whole */
-		{"[Rule r]\n", "f:1: [Rule r] has no pattern, expected Cgroup= or Unit=\n"
-			       "f:1: [Rule r] does nothing, expected Priority= or Protect=\n"},
+		{RULE "Priority=1\n" RULE "Priority=2\n[Rule r]\n",
+		 "f:4: second [Rule r] in one file, expected one; the first is in line 1\n"
+		 "f:7: second [Rule r] in one file, expected one; the first is in line 1\n"},
+		/* sections as a whole */
+		{"[Rule r]\n",
+		 "f:1: [Rule r] has no pattern, expected Cgroup=, Unit= or User=\n"
+		 "f:1: [Rule r] does nothing, expected Priority=, Protect= or Kill=\n"},
 		{"[Rule r]\nPriority=1\n[Rule s]\nCgroup=/s\n",
-		 "f:1: [Rule r] has no pattern, expected Cgroup= or Unit=\n"
-		 "f:3: [Rule s] does nothing, expected Priority= or Protect=\n"},
-		{RULE "Unit=a.service\nPriority=1\n",
-		 "f:1: [Rule r] has both Cgroup= and Unit=, expected one of the two\n"},
+		 "f:1: [Rule r] has no pattern, expected Cgroup=, Unit= or User=\n"
+		 "f:3: [Rule s] does nothing, expected Priority=, Protect= or Kill=\n"},
+		{RULE "Cgroup=\nKill=\n",
+		 "f:1: [Rule r] has no pattern, expected Cgroup=, Unit= or User=\n"
+		 "f:1: [Rule r] does nothing, expected Priority=, Protect= or Kill=\n"},
+		{RULE "Protect=\n",
+		 "f:1: [Rule r] does nothing, expected Priority=, Protect= or Kill=\n"},
+		{RULE "Priority=\n",
+		 "f:1: [Rule r] does nothing, expected Priority=, Protect= or Kill=\n"},
+		{"[Trigger t]\n", "f:1: [Trigger t] has no cgroup, expected Cgroup=\n"
+				  "f:1: [Trigger t] has no threshold, expected Pressure=\n"},
 		/* keys */
 		{"Priority=1\nFoo=2\n",
 		 "f:1: Priority= outside a section, expected a section header before it\n"
 		 "f:2: Foo= outside a section, expected a section header before it\n"},
 		{"[Daemon]\nFoo=1\n", "f:2: unknown key Foo= in [Daemon], expected Backend=\n"},
 		{"[Policy p]\nFoo=1\n",
-		 "f:2: unknown key Foo= in [Policy], expected DefaultPriority=\n"},
+		 "f:2: unknown key Foo= in [Policy], expected Scope=, Cgroup=, DefaultPriority= or "
+		 "Victim=\n"},
 		{"[Rule r]\ncgroup=/r\n",
-		 "f:2: unknown key cgroup= in [Rule], expected Cgroup=, Unit=, Priority= or "
-		 "Protect=\n"},
+		 "f:2: unknown key cgroup= in [Rule], expected Cgroup=, Unit=, User=, "
+		 "Priority=, Protect= or Kill=\n"},
 		{"[Daemon]\nPriority=1\n", "f:2: Priority= in [Daemon], expected it in [Rule]\n"},
+		{"[Daemon]\nCgroup=/\n",
+		 "f:2: Cgroup= in [Daemon], expected it in [Policy] or [Rule] or [Trigger]\n"},
+		{"[Trigger t]\nPriority=1\n",
+		 "f:2: Priority= in [Trigger], expected it in [Rule]\n"},
 		{"[Daemon]\nBackend=auto\nBackend=auto\n",
 		 "f:3: second Backend= in one section, expected one; the first is in line 2\n"},
-		{RULE "Priority=1\nCgroup=/s\n",
-		 "f:4: second Cgroup= in one section, expected one; the first is in line 2\n"},
 		{RULE "Priority=x\nPriority=1\n",
 		 "f:3: bad Priority=x, expected a whole number from 0 to 1000\n"
 		 "f:4: second Priority= in one section, expected one; the first is in line 3\n"},
@@ -251,15 +340,12 @@ static void test_bad(void)
 		{RULE "Priority=1\n[Rule \x7f]\nPriority=2\nCgroup=x\n",
 		 "f:4: control byte 0x7f in column 7, expected text\n"},
 		/* values */
-		{"[Daemon]\nBackend=\n", "f:2: bad Backend=, expected auto or struct_ops\n"},
 		{"[Daemon]\nBackend=Auto\n",
 		 "f:2: bad Backend=Auto, expected auto or struct_ops\n"},
 		{"[Daemon]\nBackend=score\n",
 		 "f:2: bad Backend=score, expected auto or struct_ops\n"},
 		{"[Policy p]\nDefaultPriority=1001\n",
 		 "f:2: bad DefaultPriority=1001, expected a whole number from 0 to 1000\n"},
-		{RULE "Priority=\n",
-		 "f:3: bad Priority=, expected a whole number from 0 to 1000\n"},
 		{RULE "Priority=-1\n",
 		 "f:3: bad Priority=-1, expected a whole number from 0 to 1000\n"},
 		{RULE "Priority=+1\n",
@@ -282,11 +368,37 @@ static void test_bad(void)
 		{"[Rule r]\nUnit=\xc2\x9b.service\nProtect=1\n",
 		 "f:2: bad Unit=\\xc2\\x9b.service: a character that no unit name has, expected "
 		 "letters, digits and : - _ . @ \\\\ * ?\n"},
+		{RULE "Kill=group\n", "f:3: bad Kill=group, expected process, cgroup or nothing\n"},
+		{"[Rule r]\nUser=a*\nUser=65535\nUser=4294967295\nUser=-1\nKill=process\n",
+		 "f:2: bad User=a*, expected the name or the uid of a user, no pattern\n"
+		 "f:3: bad User=65535, expected a uid from 0 to 4294967294 but 65535\n"
+		 "f:4: bad User=4294967295, expected a uid from 0 to 4294967294 but 65535\n"
+		 "f:5: bad User=-1, expected the name or the uid of a user, no pattern\n"},
+		{"[Policy p]\nScope=global\nCgroup=/a*\nVictim=biggest\n",
+		 "f:2: bad Scope=global, expected system, memcg or any\n"
+		 "f:3: bad Cgroup=/a*: wildcard in an exact path, expected \\* or \\? for the "
+		 "character itself\n"
+		 "f:4: bad Victim=biggest, expected largest, badness, newest or oldest\n"},
+		{"[Trigger t]\nCgroup=/**\nPressure=full 1s\n[Trigger u]\nPressure=some 1s/499ms\n"
+		 "[Trigger v]\nPressure=some 2s/1s\n[Trigger w]\nPressure=any 1s/1s\n"
+		 "[Trigger x]\nPressure=full 0/1s\n[Trigger y]\nPressure=full 1s/10001ms\n",
+		 "f:2: bad Cgroup=/**: wildcard in an exact path, expected \\* or \\? for the "
+		 "character itself\n"
+		 "f:3: bad Pressure=full 1s, expected \"some TIME/TIME\" or \"full TIME/TIME\"\n"
+		 "f:5: bad Pressure=some 1s/499ms, expected a window from 500ms to 10s, after the "
+		 "slash\n"
+		 "f:7: bad Pressure=some 2s/1s, expected a stall time above 0 and up to the "
+		 "window, before the slash\n"
+		 "f:9: bad Pressure=any 1s/1s, expected \"some TIME/TIME\" or \"full TIME/TIME\"\n"
+		 "f:11: bad Pressure=full 0/1s, expected a stall time above 0 and up to the "
+		 "window, before the slash\n"
+		 "f:13: bad Pressure=full 1s/10001ms, expected a window from 500ms to 10s, after "
+		 "the slash\n"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
 		_cleanup_(diagnostics_donep) struct diagnostics diag = {};
-		struct policy *p = NULL;
+		struct config *p = NULL;
 		_cleanup_free_ char *messages = NULL;
 
 		CHECK_INT(parse_sized(table[i].text, strlen(table[i].text), &diag, &p), -EINVAL);
@@ -297,25 +409,60 @@ static void test_bad(void)
 	}
 }
 
-static void test_warning(void)
+static void test_warnings(void)
 {
-	static const char text[] = RULE "Priority=1\n[Rule s]\nCgroup=/s # the rest\nPriority=1\n";
-	_cleanup_(diagnostics_donep) struct diagnostics diag = {};
-	_cleanup_(policy_freep) struct policy *p = NULL;
+	static const struct {
+		const char *text;
+		const char *messages;
+	} table[] = {
+		{RULE "Priority=1\n[Rule s]\nCgroup=/s # the rest\nPriority=1\n",
+		 "f:5: Cgroup=/s # the rest holds the text after # too; a comment after a value "
+		 "starts with ;\n"},
+		{"[Rule r]\nUser=bob\nUser=broken\nKill=process\n",
+		 "f:2: User=bob matches nothing: there is no such user at this time\n"
+		 "f:3: User=broken matches nothing: cannot look it up: Input/output error\n"},
+		{"[Rule r]\nCgroup=/a\nCgroup=/b*\nCgroup=/a\nUnit=b.slice\nKill=process\n"
+		 "[Rule s]\nCgroup=/b*\nKill=process\n"
+		 "[Rule t]\nUnit=user-1001.slice\nCgroup=/b*\nKill=process\n"
+		 "[Rule u]\nUser=alice\nCgroup=/a/b\nKill=process\n",
+		 "f:3: Cgroup=/b* in [Rule r] never decides, [Rule t] has the same at f:12\n"
+		 "f:8: Cgroup=/b* in [Rule s] never decides, [Rule t] has the same at f:12\n"
+		 "f:11: Unit=user-1001.slice in [Rule t] never decides, [Rule u] has the same at "
+		 "f:15\n"},
+		{"[Policy p]\nScope=system\nCgroup=/a\n[Policy q]\nScope=system\n",
+		 "f:1: [Policy p] never answers: when the system runs out, that is an OOM of the "
+		 "cgroup /, not of Cgroup=/a\n"},
+	};
+	static char text[512] = "[Rule r]\nPriority=1\nCgroup=/";
 
-	CHECK_INT(parse_sized(text, strlen(text), &diag, &p), 0);
-	CHECK_INT(diag.n_errors, 0);
-	CHECK_INT(diag.n_warnings, 1);
-	CHECK_STR(diag.items[0].message, "f:5: Cgroup=/s # the rest holds the text after # too; "
-					 "a comment after a value starts with ;");
-	CHECK_STR(p->rules[1].pattern, "/s # the rest");
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		_cleanup_(diagnostics_donep) struct diagnostics diag = {};
+		_cleanup_(config_freep) struct config *p = NULL;
+		_cleanup_free_ char *messages = NULL;
+
+		CHECK_INT(parse_sized(table[i].text, strlen(table[i].text), &diag, &p), 0);
+		messages = join_messages(&diag);
+		CHECK_STR(messages, table[i].messages);
+		CHECK_INT(diag.n_warnings, diag.n_items);
+	}
+	for (int length = 255; length <= 256; length++) {
+		_cleanup_(diagnostics_donep) struct diagnostics diag = {};
+		_cleanup_(config_freep) struct config *p = NULL;
+		size_t start = strlen("[Rule r]\nPriority=1\nCgroup=/");
+
+		memset(text + start, 'c', (size_t)length);
+		CHECK_INT(parse_sized(text, start + (size_t)length, &diag, &p), 0);
+		CHECK_INT(diag.n_warnings, length - 255);
+		CHECK(length == 255 || strstr(diag.items[0].message, "can never match: a path "
+								     "component of more than 255"));
+	}
 }
 
 static void test_nul(void)
 {
 	static const char text[] = "[Daemon]\nBackend=auto\0x\n";
 	_cleanup_(diagnostics_donep) struct diagnostics diag = {};
-	struct policy *p = NULL;
+	struct config *p = NULL;
 
 	CHECK_INT(parse_sized(text, sizeof(text) - 1, &diag, &p), -EINVAL);
 	CHECK_INT(diag.n_items, 1);
@@ -326,7 +473,7 @@ static void test_nul(void)
 static void test_earlier_errors(void)
 {
 	_cleanup_(diagnostics_donep) struct diagnostics diag = {};
-	_cleanup_(policy_freep) struct policy *p = NULL;
+	_cleanup_(config_freep) struct config *p = NULL;
 
 	diagnostics_add(&diag, DIAGNOSTIC_ERROR, "other", 1, "x");
 	CHECK_INT(parse_sized(RULE "Priority=1\n", strlen(RULE "Priority=1\n"), &diag, &p), 0);
@@ -338,11 +485,11 @@ static void test_value_lengths(void)
 {
 	static const size_t lengths[] = {1,   180, 189, 190, 191, 192, 193,  194,
 					 198, 199, 200, 201, 398, 399, 1000, 4095};
-	static char pattern[POLICY_PATTERN_LEN_MAX + 2], text[PARSER_LINE_MAX + 64];
+	static char pattern[CONFIG_PATTERN_LEN_MAX + 2], text[PARSER_LINE_MAX + 64];
 
 	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
 		_cleanup_(diagnostics_donep) struct diagnostics diag = {};
-		_cleanup_(policy_freep) struct policy *p = NULL;
+		_cleanup_(config_freep) struct config *p = NULL;
 		int n;
 
 		/* What libinih would take for a key of its own. */
@@ -352,7 +499,7 @@ static void test_value_lengths(void)
 		n = snprintf(text, sizeof(text), "[Rule r]\nCgroup=%s\nPriority=3\n", pattern);
 		CHECK_INT(parse_sized(text, (size_t)n, &diag, &p), 0);
 		CHECK_INT(p->n_rules, 1);
-		CHECK_STR(p->rules[0].pattern, pattern);
+		CHECK_STR(p->rules[0].patterns[0].text, pattern);
 		CHECK_INT(p->rules[0].priority, 3);
 	}
 }
@@ -360,10 +507,10 @@ static void test_value_lengths(void)
 /* Around the 49 bytes where libinih cuts a section's name. */
 static void test_name_lengths(void)
 {
-	for (size_t length = 1; length <= POLICY_RULE_NAME_MAX + 1; length++) {
+	for (size_t length = 1; length <= CONFIG_RULE_NAME_MAX + 1; length++) {
 		_cleanup_(diagnostics_donep) struct diagnostics diag = {};
-		_cleanup_(policy_freep) struct policy *p = NULL;
-		char name[POLICY_RULE_NAME_MAX + 2], text[1024];
+		_cleanup_(config_freep) struct config *p = NULL;
+		char name[CONFIG_RULE_NAME_MAX + 2], text[1024];
 		int n, r;
 
 		/* Two names that differ in the last byte only. */
@@ -374,7 +521,7 @@ static void test_name_lengths(void)
 			     "[Rule %.*sm]\nCgroup=/b\nPriority=4\n",
 			     name, (int)length - 1, name);
 		r = parse_sized(text, (size_t)n, &diag, &p);
-		CHECK_INT(r, length > POLICY_RULE_NAME_MAX ? -EINVAL : 0);
+		CHECK_INT(r, length > CONFIG_RULE_NAME_MAX ? -EINVAL : 0);
 		if (r < 0) {
 			CHECK_INT(diag.n_errors, 2);
 			CHECK(strstr(diag.items[0].message, "expected 1 to 255 bytes"));
@@ -397,7 +544,7 @@ static void test_line_lengths(void)
 	for (size_t i = 0; i < ARRAY_SIZE(starts); i++)
 		for (size_t length = PARSER_LINE_MAX - 1; length <= PARSER_LINE_MAX + 1; length++) {
 			_cleanup_(diagnostics_donep) struct diagnostics diag = {};
-			_cleanup_(policy_freep) struct policy *p = NULL;
+			_cleanup_(config_freep) struct config *p = NULL;
 			size_t start_length = strlen(starts[i]);
 			char *end = stpcpy(text, "[Rule r]\nCgroup=/r\n");
 			int r;
@@ -426,7 +573,7 @@ static void test_key_lengths(void)
 {
 	for (size_t length = 1; length < 400; length++) {
 		_cleanup_(diagnostics_donep) struct diagnostics diag = {};
-		struct policy *p = NULL;
+		struct config *p = NULL;
 		char text[512] = "[Daemon]\n";
 
 		memset(text + 9, 'k', length);
@@ -441,13 +588,13 @@ static void test_too_many_rules(void)
 {
 	for (int extra = 0; extra <= 2; extra++) {
 		_cleanup_(diagnostics_donep) struct diagnostics diag = {};
-		_cleanup_(policy_freep) struct policy *p = NULL;
+		_cleanup_(config_freep) struct config *p = NULL;
 		_cleanup_free_ char *text = NULL;
 		size_t size;
 		FILE *f = open_memstream(&text, &size);
 
 		CHECK(f);
-		for (int i = 0; i < POLICY_RULES_MAX + extra; i++)
+		for (int i = 0; i < CONFIG_RULES_MAX + extra; i++)
 			fprintf(f, "[Rule %d]\nCgroup=/c/%d\nPriority=1\n", i, i);
 		fclose(f);
 		CHECK_INT(parse_sized(text, size, &diag, &p), extra ? -EINVAL : 0);
@@ -456,7 +603,7 @@ static void test_too_many_rules(void)
 			CHECK_STR(diag.items[0].message,
 				  "f:30001: too many rules, expected at most 10000");
 		else
-			CHECK_STR(policy_match(p, "/c/9999")->name, "9999");
+			CHECK_STR(config_match(p, "/c/9999")->name, "9999");
 	}
 }
 
@@ -481,9 +628,9 @@ static void test_bad_file(void)
 	_cleanup_free_ char *expected = read_source("tests/unit/data/bad.messages");
 	_cleanup_free_ char *messages = NULL;
 	_cleanup_(diagnostics_donep) struct diagnostics diag = {};
-	struct policy *p = NULL;
+	struct config *p = NULL;
 
-	CHECK_INT(parser_parse_buffer("bad.conf", text, strlen(text), &diag, &p), -EINVAL);
+	CHECK_INT(parser_parse_buffer("bad.conf", text, strlen(text), NULL, &diag, &p), -EINVAL);
 	messages = join_messages(&diag);
 	CHECK_STR(messages, expected);
 }
@@ -494,9 +641,9 @@ static void test_good_file(void)
 	_cleanup_free_ char *expected = read_source("tests/unit/data/good.model");
 	_cleanup_free_ char *model = NULL;
 	_cleanup_(diagnostics_donep) struct diagnostics diag = {};
-	_cleanup_(policy_freep) struct policy *p = NULL;
+	_cleanup_(config_freep) struct config *p = NULL;
 
-	CHECK_INT(parser_parse_buffer("good.conf", text, strlen(text), &diag, &p), 0);
+	CHECK_INT(parser_parse_buffer("good.conf", text, strlen(text), &users, &diag, &p), 0);
 	CHECK_INT(diag.n_items, 0);
 	model = describe(p);
 	CHECK_STR(model, expected);
@@ -509,7 +656,7 @@ static void test_every_prefix(void)
 
 	for (size_t size = 0; size <= strlen(text); size++) {
 		_cleanup_(diagnostics_donep) struct diagnostics diag = {};
-		_cleanup_(policy_freep) struct policy *p = NULL;
+		_cleanup_(config_freep) struct config *p = NULL;
 		int r = parse_sized(text, size, &diag, &p);
 
 		CHECK_INT(r, diag.n_errors ? -EINVAL : 0);
@@ -517,19 +664,26 @@ static void test_every_prefix(void)
 	}
 }
 
-static void check_shipped(const char *text, size_t n_rules, const char *policy)
+static struct config *parse_shipped(const char *text)
 {
 	_cleanup_(diagnostics_donep) struct diagnostics diag = {};
-	_cleanup_(policy_freep) struct policy *p = NULL;
-	_cleanup_free_ char *messages = NULL, *model = NULL;
+	_cleanup_free_ char *messages = NULL;
+	struct config *p = NULL;
 	int r = parse_sized(text, strlen(text), &diag, &p);
 
 	messages = join_messages(&diag);
 	CHECK_STR(messages, "");
 	CHECK_INT(r, 0);
-	CHECK_INT(p->n_rules, n_rules);
-	model = describe(p);
-	CHECK(strncmp(model, policy, strlen(policy)) == 0);
+	return p;
+}
+
+static void check_defaults(const struct config *p)
+{
+	_cleanup_free_ char *model = describe(p);
+
+	CHECK_INT(p->n_policies, 1);
+	CHECK(strncmp(model, "auto\nf:", 7) == 0);
+	CHECK(strstr(model, " policy default: any / 500 largest\n"));
 }
 
 /* Removes the # before what looks like a key, and before a section header if @sections. */
@@ -560,32 +714,36 @@ static void test_shipped_file(void)
 {
 	_cleanup_free_ char *text = read_source("config/oompolicy.conf");
 	_cleanup_free_ char *keys = strdup(text), *all = strdup(text);
-	_cleanup_(policy_freep) struct policy *defaults = policy_new();
-	_cleanup_free_ char *model = NULL;
+	_cleanup_(config_freep) struct config *plain = NULL, *defaults = NULL, *examples = NULL;
 
-	CHECK(keys && all && defaults);
-	model = describe(defaults);
-	check_shipped(text, 0, model);
-	CHECK_INT(uncomment(keys, false), 2);
-	CHECK(strstr(keys, "\nBackend=") && strstr(keys, "\nDefaultPriority="));
-	check_shipped(keys, 0, model);
-	CHECK(uncomment(all, true) > 2);
-	CHECK(strstr(all, "\nCgroup=") && strstr(all, "\nUnit=") && strstr(all, "\nPriority=") &&
-	      strstr(all, "\nProtect="));
-	check_shipped(all, 4, model);
+	CHECK(keys && all);
+	plain = parse_shipped(text);
+	check_defaults(plain);
+	CHECK_INT(plain->n_rules + plain->n_triggers, 0);
+	CHECK_INT(uncomment(keys, false), 5);
+	CHECK(strstr(keys, "\nBackend=") && strstr(keys, "\nScope=") && strstr(keys, "\nCgroup=") &&
+	      strstr(keys, "\nDefaultPriority=") && strstr(keys, "\nVictim="));
+	defaults = parse_shipped(keys);
+	check_defaults(defaults);
+	CHECK_INT(defaults->n_rules + defaults->n_triggers, 0);
+	CHECK(uncomment(all, true) > 5);
+	CHECK(strstr(all, "\nUnit=") && strstr(all, "\nUser=") && strstr(all, "\nPriority=") &&
+	      strstr(all, "\nProtect=") && strstr(all, "\nKill="));
+	examples = parse_shipped(all);
+	check_defaults(examples);
+	CHECK_INT(examples->n_rules, 5);
+	CHECK_INT(examples->n_triggers, 0);
 }
-
-static char directory[] = "/tmp/oompolicy-test-XXXXXX";
 
 static void check_file(const char *name, int expected, const char *message)
 {
 	_cleanup_(diagnostics_donep) struct diagnostics diag = {};
-	_cleanup_(policy_freep) struct policy *p = NULL;
+	_cleanup_(config_freep) struct config *p = NULL;
 	char path[256];
 	int r;
 
 	snprintf(path, sizeof(path), "%s/%s", directory, name);
-	r = parser_parse_file(path, &diag, &p);
+	r = parser_parse_file(path, &users, &diag, &p);
 	if (r != expected)
 		FAIL("%s gives %d, expected %d", name, r, expected);
 	if (expected == 0) {
@@ -659,7 +817,7 @@ static void test_files(void)
 		_cleanup_close_ int fd = openat(dir, "large", O_WRONLY | O_CLOEXEC);
 
 		CHECK(fd >= 0);
-		CHECK_INT(ftruncate(fd, PARSER_FILE_MAX + 1), 0);
+		CHECK_INT(ftruncate(fd, FILE_SIZE_MAX + 1), 0);
 	}
 	check_file("large", -EFBIG, "larger than 16777216 bytes");
 
@@ -672,7 +830,7 @@ static const struct test_case cases[] = {
 	TEST_CASE(good),
 	TEST_CASE(booleans),
 	TEST_CASE(bad),
-	TEST_CASE(warning),
+	TEST_CASE(warnings),
 	TEST_CASE(nul),
 	TEST_CASE(earlier_errors),
 	TEST_CASE(value_lengths),

@@ -56,28 +56,58 @@ int loader_rules_set(const struct loader_rules *r, uint64_t id, const struct op_
 	return fresh;
 }
 
-int loader_rules_remove(const struct loader_rules *r, uint64_t id)
+int loader_rules_fill(const struct loader_rules *r, const uint64_t *ids,
+		      const struct op_rule *rules, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		int error = loader_rules_set(r, ids[i], &rules[i]);
+
+		if (error < 0)
+			return error;
+		CHECK_INT(error, 1);
+	}
+	return 0;
+}
+
+int loader_rules_remove(const struct loader_rules *r, uint64_t id, struct op_rule *ret)
 {
 	size_t i = map_find(id);
 
 	CHECK_INT(r->fd, FAKE_FD);
 	if (i == n_map)
 		return 0;
+	*ret = map[i].rule;
 	map[i] = map[--n_map];
 	return 1;
 }
 
-static struct policy *policy;
+static struct config *config;
 static char tree[64];
 
-static const char config[] = "[Policy p]\n"
-			     "DefaultPriority=400\n"
-			     "[Rule all]\n"
-			     "Cgroup=/a/*\n"
-			     "Priority=7\n"
-			     "[Rule one]\n"
-			     "Cgroup=/a/one\n"
-			     "Protect=yes\n";
+static const char text[] = "[Policy p]\n"
+			   "Scope=memcg\n"
+			   "DefaultPriority=400\n"
+			   "[Policy system]\n"
+			   "Scope=system\n"
+			   "Victim=oldest\n"
+			   "[Policy later]\n"
+			   "Scope=any\n"
+			   "Cgroup=/later\n"
+			   "[Policy ruled]\n"
+			   "Scope=memcg\n"
+			   "Cgroup=/a/ruled\n"
+			   "[Rule all]\n"
+			   "Cgroup=/a/*\n"
+			   "Priority=7\n"
+			   "[Rule one]\n"
+			   "Cgroup=/a/one\n"
+			   "Protect=yes\n";
+
+/* Of those policies, in that order; not in the order of their numbers. */
+static const uint16_t slots[] = {9, 2, 5, 7};
+/* The entries that are not of a cgroup, and that of the root, which two policies name. */
+#define N_FIXED (1 + ARRAY_SIZE(slots) + 1)
+#define CONFIG_NUMBER 42
 
 static uint64_t make(const char *path)
 {
@@ -98,21 +128,24 @@ static void drop(const char *path)
 	CHECK_INT(rmdir(full), 0);
 }
 
-static uint64_t id_one;
+static uint64_t id_root, id_one;
 
-/* /a, /a/one and /b on the disk; the policy rules the second. */
+/* /a, /a/one and /b on the disk; a rule matches the second. */
 static void begin(struct tracker *t)
 {
 	_cleanup_(diagnostics_done) struct diagnostics diag = {};
+	struct stat st;
 
 	map_limit = FAKE_MAX;
 	strcpy(tree, "/tmp/test_tracker.XXXXXX");
 	CHECK(mkdtemp(tree));
+	CHECK_INT(stat(tree, &st), 0);
+	id_root = st.st_ino;
 	make("/a");
 	id_one = make("/a/one");
 	make("/b");
-	CHECK_INT(parser_parse_buffer("test", config, strlen(config), &diag, &policy), 0);
-	CHECK_INT(tracker_init(tree, policy, t), 0);
+	CHECK_INT(parser_parse_buffer("test", text, strlen(text), NULL, &diag, &config), 0);
+	CHECK_INT(tracker_init(tree, config, slots, CONFIG_NUMBER, t), 0);
 }
 
 static void end(struct tracker *t)
@@ -122,7 +155,7 @@ static void end(struct tracker *t)
 	drop("/a/one");
 	drop("/a");
 	drop("");
-	policy = policy_free(policy);
+	config = config_free(config);
 }
 
 static void apply(struct tracker *t, uint32_t type, uint64_t seq, uint64_t id, const char *path)
@@ -139,7 +172,27 @@ static void apply(struct tracker *t, uint32_t type, uint64_t seq, uint64_t id, c
 	};
 
 	snprintf(e.path, sizeof(e.path), "%s", path);
-	tracker_apply(t, policy, &e, sizeof(e));
+	tracker_apply(t, config, &e, sizeof(e));
+}
+
+static const struct op_rule *entry(uint64_t id)
+{
+	size_t i = map_find(id);
+
+	return i < n_map ? &map[i].rule : NULL;
+}
+
+static void check_entry(uint64_t id, const struct op_rule *expected)
+{
+	const struct op_rule *seen = entry(id);
+
+	if (!seen)
+		FAIL("no entry for %llx", (unsigned long long)id);
+	if (memcmp(seen, expected, sizeof(*seen)) != 0)
+		FAIL("entry %llx is {%u, %u, %#x, %u, %u}, expected {%u, %u, %#x, %u, %u}",
+		     (unsigned long long)id, seen->priority, seen->index, seen->flags,
+		     seen->slot_memcg, seen->slot_system, expected->priority, expected->index,
+		     expected->flags, expected->slot_memcg, expected->slot_system);
 }
 
 static void test_walk(void)
@@ -148,12 +201,44 @@ static void test_walk(void)
 
 	begin(&t);
 	CHECK_INT(t.n_ruled, 1);
-	CHECK_INT(n_map, 2);
-	CHECK_INT(map[map_find(0)].rule.priority, 400);
-	CHECK_INT(map[map_find(0)].rule.index, OP_RULE_NONE);
-	CHECK(map_find(id_one) < n_map);
-	CHECK_INT(map[map_find(id_one)].rule.index, 1);
-	CHECK_INT(map[map_find(id_one)].rule.flags, OP_RULE_PROTECT);
+	CHECK_INT(n_map, N_FIXED + 1);
+	CHECK(!t.stale);
+
+	check_entry(OP_KEY_CONFIG, &(struct op_rule){.index = CONFIG_NUMBER});
+	check_entry(OP_KEY_POLICY(9), &(struct op_rule){400, OP_VICTIM_LARGEST, 0, 0, 0});
+	check_entry(OP_KEY_POLICY(2), &(struct op_rule){500, OP_VICTIM_OLDEST, 0, 0, 0});
+	check_entry(OP_KEY_POLICY(5), &(struct op_rule){500, OP_VICTIM_LARGEST, 0, 0, 0});
+	check_entry(OP_KEY_POLICY(7), &(struct op_rule){500, OP_VICTIM_LARGEST, 0, 0, 0});
+	check_entry(id_root, &(struct op_rule){0, OP_RULE_NONE, 0, 9, 2});
+	check_entry(id_one,
+		    &(struct op_rule){500, 1,
+				      OP_RULE_MATCH | OP_RULE_PROTECT | OP_RULE_DEFAULT_PRIORITY, 0,
+				      0});
+	end(&t);
+}
+
+/* Cgroups that a policy names get its slot when they appear, with a rule or without. */
+static void test_policy_cgroups(void)
+{
+	struct tracker t;
+
+	begin(&t);
+	apply(&t, OP_EVENT_CGROUP_MKDIR, 1, 900001, "/later");
+	check_entry(900001, &(struct op_rule){0, OP_RULE_NONE, 0, 5, 5});
+	CHECK_INT(t.n_ruled, 1);
+	apply(&t, OP_EVENT_CGROUP_MKDIR, 2, 900002, "/a/ruled");
+	check_entry(900002, &(struct op_rule){7, 0, OP_RULE_MATCH, 7, 0});
+	CHECK_INT(t.n_ruled, 2);
+	/* What is below them asks upwards. */
+	apply(&t, OP_EVENT_CGROUP_MKDIR, 3, 900003, "/later/child");
+	CHECK(!entry(900003));
+
+	apply(&t, OP_EVENT_CGROUP_RMDIR, 4, 900001, "");
+	CHECK(!entry(900001));
+	CHECK_INT(t.n_ruled, 2);
+	apply(&t, OP_EVENT_CGROUP_RMDIR, 5, 900002, "");
+	CHECK_INT(t.n_ruled, 1);
+	CHECK_INT(n_map, N_FIXED + 1);
 	CHECK(!t.stale);
 	end(&t);
 }
@@ -196,12 +281,12 @@ static void test_other_hierarchy(void)
 
 	begin(&t);
 	e.header.type = OP_EVENT_CGROUP_MKDIR;
-	tracker_apply(&t, policy, &e, sizeof(e));
+	tracker_apply(&t, config, &e, sizeof(e));
 	CHECK_INT(t.n_ruled, 1);
 	e.header.type = OP_EVENT_CGROUP_RMDIR;
 	e.header.seq = 2;
 	e.id = id_one;
-	tracker_apply(&t, policy, &e, sizeof(e));
+	tracker_apply(&t, config, &e, sizeof(e));
 	CHECK_INT(t.n_ruled, 1);
 	CHECK(!t.stale);
 	end(&t);
@@ -229,7 +314,7 @@ static void test_stale(void)
 	end(&t);
 
 	begin(&t);
-	tracker_apply(&t, policy, "rubbish", 7);
+	tracker_apply(&t, config, "rubbish", 7);
 	CHECK(t.stale);
 	CHECK_INT(t.n_ruled, 1);
 	end(&t);
@@ -252,12 +337,13 @@ static void test_full_from_the_start(void)
 
 	begin(&t);
 	map_limit = 1;
-	CHECK_INT(tracker_init(tree, policy, &other), -E2BIG);
+	CHECK_INT(tracker_init(tree, config, slots, CONFIG_NUMBER, &other), -E2BIG);
 	end(&t);
 }
 
 static const struct test_case cases[] = {
-	TEST_CASE(walk),  TEST_CASE(come_and_go),	  TEST_CASE(other_hierarchy),
-	TEST_CASE(stale), TEST_CASE(full_from_the_start),
+	TEST_CASE(walk),	TEST_CASE(policy_cgroups),
+	TEST_CASE(come_and_go), TEST_CASE(other_hierarchy),
+	TEST_CASE(stale),	TEST_CASE(full_from_the_start),
 };
 TEST_MAIN(cases)

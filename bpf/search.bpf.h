@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The selection: which process of a domain is next, and who belongs to a group. Part of
+ * policy.bpf.c, whose maps and variables it uses; kills nobody and records nothing.
+ */
+#ifndef OP_SEARCH_BPF_H
+#define OP_SEARCH_BPF_H
+
+#define OP_PID_INIT 1
+/* A group is killed in rounds of this many. */
+#define OP_ROUND_MEMBERS 256
+
+/* An entry of the rules as it applies to one cgroup. */
+struct effective {
+	__u64 source_id; /* the cgroup that has the entry; 0: none has */
+	__u32 priority;
+	__u32 index;
+	__u32 flags;
+	__u32 pad;
+};
+
+struct search {
+	/* the candidate that is best so far */
+	__u64 points; /* by the policy's Victim=, more is worse */
+	__u64 start_boottime_nsec;
+	__u64 cgroup_id;
+	struct effective rule; /* its cgroup's */
+	__u32 pid;	       /* 0: none */
+
+	__u32 dying_pid;    /* a victim of an earlier OOM that still holds memory */
+	__u32 recent_dying; /* all of these, other domains' too */
+	__u32 protected_cgroups;
+	__u32 tasks;
+	__u32 cgroups;
+
+	/* the policy */
+	__u32 default_priority;
+	__u32 victim; /* OP_VICTIM_* */
+	__u32 look_at_all;
+	__u64 total_pages;
+};
+
+__hidden struct search search = {};
+
+/* What applies to the cgroups from the top of a walk down to the one being looked at: [0] is what
+ * the top starts from, [n + 1] the cgroup n levels below the top. */
+__hidden struct effective chain[OP_DEPTH_MAX + 1] = {};
+
+/* The members of a group that die in this round. */
+__hidden __u32 members[OP_ROUND_MEMBERS] = {};
+__hidden __u32 n_members = 0;
+
+/* The mm of the first thread that still has one: the leader may have exited before the others. */
+static __always_inline struct mm_struct *process_mm(struct task_struct *task)
+{
+	struct mm_struct *mm = task->mm;
+	struct task_struct *thread;
+
+	if (mm)
+		return mm;
+	bpf_for_each(task, thread, task, OP_TASK_ITER_PROC_THREADS) {
+		mm = thread->mm;
+		if (mm)
+			break;
+	}
+	return mm;
+}
+
+/* A child of vfork() runs in its parent's memory: killing it frees nothing. */
+static __always_inline bool in_vfork(struct task_struct *task, struct mm_struct *mm)
+{
+	return task->vfork_done && task->real_parent->mm == mm;
+}
+
+static __always_inline __u64 mm_points(struct mm_struct *mm)
+{
+	return mm_counter_pages(mm, OP_MM_FILEPAGES) + mm_counter_pages(mm, OP_MM_ANONPAGES) +
+	       mm_counter_pages(mm, OP_MM_SHMEMPAGES) + mm_counter_pages(mm, OP_MM_SWAPENTS) +
+	       mm_pgtables_pages(mm);
+}
+
+static __always_inline void *find_rules(void)
+{
+	struct oom_state *state;
+	__u32 zero = 0, config;
+
+	state = bpf_map_lookup_elem(&op_oom, &zero);
+	if (!state)
+		return NULL;
+	config = state->config;
+	return bpf_map_lookup_elem(&op_configs, &config);
+}
+
+/* A map that has been exchanged under an OOM in hand is not the one it began with. */
+static __always_inline bool is_config(void *rules, __u32 number)
+{
+	struct op_rule *config;
+	__u64 key = OP_KEY_CONFIG;
+
+	config = bpf_map_lookup_elem(rules, &key);
+	return config && config->index == number;
+}
+
+static __always_inline void set_effective(struct effective *ret, const struct op_rule *rule,
+					  __u64 source_id)
+{
+	ret->source_id = source_id;
+	ret->index = rule->index;
+	ret->flags = rule->flags;
+	ret->priority =
+		rule->flags & OP_RULE_DEFAULT_PRIORITY ? search.default_priority : rule->priority;
+}
+
+/* chain[0]: the nearest cgroup from the top of the walk upwards that a rule matches. */
+static __always_inline void begin_chain(void *rules, struct cgroup *cgrp)
+{
+	int i;
+
+	chain[0].source_id = 0;
+	chain[0].index = OP_RULE_NONE;
+	chain[0].flags = 0;
+	chain[0].priority = search.default_priority;
+
+	bpf_for(i, 0, OP_DEPTH_MAX) {
+		struct cgroup_subsys_state *parent;
+		struct op_rule *rule;
+		__u64 id;
+
+		id = cgrp->kn->id;
+		rule = bpf_map_lookup_elem(rules, &id);
+		if (rule && rule->flags & OP_RULE_MATCH) {
+			set_effective(&chain[0], rule, id);
+			break;
+		}
+		parent = cgrp->self.parent;
+		if (!parent)
+			break;
+		cgrp = parent->cgroup;
+	}
+}
+
+/* What applies to the cgroup @depth levels below the top, in a walk that has been at its parent. */
+static __always_inline struct effective *extend_chain(void *rules, __u64 id, __u32 depth)
+{
+	struct effective *effective;
+	struct op_rule *rule;
+
+	if (depth >= OP_DEPTH_MAX)
+		return NULL;
+	effective = &chain[depth + 1];
+	rule = bpf_map_lookup_elem(rules, &id);
+	if (rule && rule->flags & OP_RULE_MATCH)
+		set_effective(effective, rule, id);
+	else
+		*effective = chain[depth];
+	return effective;
+}
+
+static __always_inline bool is_dying(struct task_struct *task)
+{
+	struct mm_struct *oom_mm = task->signal->oom_mm;
+
+	return oom_mm && !mm_oom_skip(oom_mm);
+}
+
+/* Could this process be killed by anybody? Nothing here depends on what it could set itself. */
+static __always_inline struct mm_struct *killable_mm(struct task_struct *task)
+{
+	struct mm_struct *mm;
+
+	if (task->flags & OP_PF_KTHREAD || task->tgid == OP_PID_INIT || task->tgid == daemon_tgid ||
+	    task->signal->oom_score_adj == OP_OOM_SCORE_ADJ_MIN)
+		return NULL;
+	mm = process_mm(task);
+	if (!mm || mm_oom_skip(mm) || in_vfork(task, mm))
+		return NULL;
+	return mm;
+}
+
+static __always_inline __u64 victim_points(struct task_struct *task, struct mm_struct *mm)
+{
+	__s64 points;
+
+	switch (search.victim) {
+	case OP_VICTIM_NEWEST:
+		return task->start_boottime;
+	case OP_VICTIM_OLDEST:
+		return ~task->start_boottime;
+	case OP_VICTIM_BADNESS:
+		/* As oom_badness(), moved up so that none is below zero. */
+		points = task->signal->oom_score_adj;
+		points = (points + 1000) * (__s64)(search.total_pages / 1000);
+		return points + mm_points(mm);
+	default:
+		return mm_points(mm);
+	}
+}
+
+/* Weighs one process of a cgroup to which @rule applies. */
+static __always_inline void evaluate_task(struct task_struct *task, const struct effective *rule,
+					  __u64 cgroup_id)
+{
+	struct mm_struct *mm;
+	__u64 points;
+
+	if (task->flags & OP_PF_KTHREAD)
+		return;
+	search.tasks++;
+
+	if (task->signal->oom_mm && !(record.flags & OP_OOM_SYSRQ)) {
+		if (is_dying(task))
+			search.dying_pid = task->tgid;
+		return;
+	}
+	if (rule->flags & OP_RULE_PROTECT)
+		return;
+	if (search.pid && rule->priority > search.rule.priority)
+		return;
+	mm = killable_mm(task);
+	if (!mm)
+		return;
+	points = victim_points(task, mm);
+	if (search.pid && rule->priority == search.rule.priority && points <= search.points)
+		return;
+
+	search.pid = task->tgid;
+	search.points = points;
+	search.start_boottime_nsec = task->start_boottime;
+	search.cgroup_id = cgroup_id;
+	search.rule = *rule;
+}
+
+/*
+ * Looks for a dying victim among those of late, which spares looking at every task. Returns
+ * whether that was enough to tell.
+ */
+static __always_inline bool check_recent(struct cgroup *domain)
+{
+	struct oom_state *state;
+	__u32 zero = 0;
+	int i;
+
+	state = bpf_map_lookup_elem(&op_oom, &zero);
+	if (!state || !state->tracking)
+		return false;
+	search.recent_dying = 0;
+	bpf_for(i, 0, OP_RECENT_MAX) {
+		struct recent *recent = &state->recent[i & (OP_RECENT_MAX - 1)];
+		struct task_struct *task;
+
+		if (!recent->pid)
+			continue;
+		task = bpf_task_from_pid(recent->pid);
+		if (task && task->start_boottime == recent->start_boottime_nsec && is_dying(task)) {
+			search.recent_dying++;
+			if (bpf_task_under_cgroup(task, domain))
+				search.dying_pid = recent->pid;
+		} else {
+			recent->pid = 0;
+		}
+		if (task)
+			bpf_task_release(task);
+	}
+	return search.recent_dying < OP_RECENT_MAX;
+}
+
+/*
+ * Walks the cgroup @domain_id and its descendants; the result is in search. Processes are looked
+ * at only where one could be chosen. Returns 0, or the OP_REASON_* for which there is no result.
+ */
+__noinline int op_search(__u64 domain_id)
+{
+	struct cgroup_subsys_state *css;
+	struct task_struct *task;
+	struct cgroup *domain;
+	struct op_rule *policy;
+	int domain_level;
+	void *rules;
+	__u64 key;
+
+	search.pid = 0;
+	search.dying_pid = 0;
+	search.protected_cgroups = 0;
+	search.tasks = 0;
+	search.cgroups = 0;
+
+	rules = find_rules();
+	if (!rules)
+		return OP_REASON_NO_POLICY;
+	key = OP_KEY_POLICY((__u64)slot);
+	policy = bpf_map_lookup_elem(rules, &key);
+	if (!policy)
+		return OP_REASON_NO_POLICY;
+	search.default_priority = policy->priority;
+	search.victim = policy->index;
+
+	domain = bpf_cgroup_from_id(domain_id);
+	if (!domain)
+		return OP_REASON_DOMAIN_GONE;
+	search.look_at_all = !check_recent(domain);
+	domain_level = domain->level;
+	begin_chain(rules, domain);
+
+	bpf_rcu_read_lock();
+	bpf_for_each(css, css, &domain->self, OP_CGROUP_ITER_DESCENDANTS_PRE) {
+		struct effective *rule;
+		struct cgroup *cgrp;
+		__u64 id;
+
+		search.cgroups++;
+		id = css->cgroup->kn->id;
+		rule = extend_chain(rules, id, css->cgroup->level - domain_level);
+		if (!rule || !css->cgroup->nr_populated_csets)
+			continue;
+		if (rule->flags & OP_RULE_PROTECT)
+			search.protected_cgroups++;
+		if (!search.look_at_all && (rule->flags & OP_RULE_PROTECT ||
+					    (search.pid && rule->priority > search.rule.priority)))
+			continue;
+		/* A reference, which is what the iterator of tasks asks for, comes by id alone. */
+		cgrp = bpf_cgroup_from_id(id);
+		if (!cgrp)
+			continue;
+		bpf_for_each(css_task, task, &cgrp->self, OP_CSS_TASK_ITER_PROCS)
+			evaluate_task(task, rule, id);
+		bpf_cgroup_release(cgrp);
+	}
+	bpf_rcu_read_unlock();
+	bpf_cgroup_release(domain);
+	return 0;
+}
+
+/* Collects the next members of the group that is the cgroup @group_id with its descendants. */
+__noinline int op_collect(__u64 group_id)
+{
+	struct cgroup_subsys_state *css;
+	struct task_struct *task;
+	struct cgroup *group;
+	int group_level;
+	void *rules;
+
+	n_members = 0;
+	rules = find_rules();
+	if (!rules)
+		return 0;
+	group = bpf_cgroup_from_id(group_id);
+	if (!group)
+		return 0;
+	group_level = group->level;
+	begin_chain(rules, group);
+
+	bpf_rcu_read_lock();
+	bpf_for_each(css, css, &group->self, OP_CGROUP_ITER_DESCENDANTS_PRE) {
+		struct effective *rule;
+		struct cgroup *cgrp;
+		__u64 id;
+
+		id = css->cgroup->kn->id;
+		rule = extend_chain(rules, id, css->cgroup->level - group_level);
+		if (!rule || rule->flags & OP_RULE_PROTECT || !css->cgroup->nr_populated_csets)
+			continue;
+		cgrp = bpf_cgroup_from_id(id);
+		if (!cgrp)
+			continue;
+		bpf_for_each(css_task, task, &cgrp->self, OP_CSS_TASK_ITER_PROCS) {
+			__u32 n = n_members;
+
+			if (n >= OP_ROUND_MEMBERS || task->signal->oom_mm || !killable_mm(task))
+				continue;
+			members[n & (OP_ROUND_MEMBERS - 1)] = task->tgid;
+			n_members = n + 1;
+		}
+		bpf_cgroup_release(cgrp);
+	}
+	bpf_rcu_read_unlock();
+	bpf_cgroup_release(group);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the BPF programs keep between OOMs and tell each other; the daemon does not look. */
+#ifndef OP_STATE_H
+#define OP_STATE_H
+
+#include "kernel.h"
+
+/* Victims of late, to see which are dying still; with more of them every task is looked at. */
+#define OP_RECENT_MAX 64
+
+struct recent {
+	__u32 pid; /* 0: free */
+	__u32 pad;
+	__u64 start_boottime_nsec;
+};
+
+/* The OOM in hand, as the director found it, and the victims of earlier ones. */
+struct oom_state {
+	__u32 config; /* index into op_configs */
+	__u32 number; /* of that configuration */
+	__u32 slot;   /* whose OOM it is; 0: nobody's */
+	__u32 next_recent;
+	__u64 tracking; /* mark_victim is being followed */
+	struct recent recent[OP_RECENT_MAX];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct oom_state);
+} op_oom SEC(".maps");
+
+#endif
