@@ -50,7 +50,8 @@ static void print_usage(FILE *f)
 		"random   run random tables against the model\n"
 		"\n"
 		"  --needs=LIST     choose the tables that need just this, of: daemon, no-daemon,\n"
-		"                   module, small, existing; random knows the first two\n"
+		"                   module, small, existing, language; random knows no-daemon,\n"
+		"                   daemon, and daemon,language\n"
 		"  --group=NAME     what --pattern sees before the table's name and a slash\n"
 		"  --pattern=REGEX  choose by GROUP/NAME\n"
 		"  --seed=N         of the random tables\n"
@@ -61,7 +62,8 @@ static void print_usage(FILE *f)
 
 static int parse_needs(char *list, unsigned *ret)
 {
-	static const char *const names[] = {"daemon", "no-daemon", "module", "small", "existing"};
+	static const char *const names[] = {"daemon", "no-daemon", "module",
+					    "small",  "existing",  "language"};
 	char *save = NULL;
 
 	*ret = 0;

@@ -16,6 +16,7 @@
 /* What a process costs its cgroup beyond the table's numbers, at most. */
 #define OVERHEAD_PAGES_MAX (2 * PAGES_PER_MIB)
 #define MARGIN_PAGES_MIN (2 * PAGES_PER_MIB)
+#define RANDOM_SUFFIX_MAX 24
 
 /* splitmix64: one state, no library whose sequence may change. */
 static uint64_t random_next(uint64_t *state)
@@ -37,18 +38,29 @@ static bool random_chance(uint64_t *state, unsigned percent)
 	return random_below(state, 100) < percent;
 }
 
-/* Where @protect_all, nothing gets a rule that would lift its ancestor's protection. */
-static void random_suffix(uint64_t *state, bool protect_all, char buf[static 16])
+/* How the cgroups of a table are named. */
+struct naming {
+	bool protect_all; /* nothing gets a rule that would lift its ancestor's protection */
+	bool language;	  /* Kill= and memory.oom.group too */
+};
+
+static void random_suffix(uint64_t *state, const struct naming *naming,
+			  char buf[static RANDOM_SUFFIX_MAX])
 {
+	static const char *const kills[] = {"", "s", "k", "k"};
+	const char *kill = naming->language ? kills[random_below(state, ARRAY_SIZE(kills))] : "";
+	const char *group = naming->language && random_chance(state, 20) ? "-og" : "";
 	unsigned kind = random_below(state, 100);
 
 	if (kind < 40)
-		buf[0] = '\0';
-	else if (kind < 55 || protect_all)
-		snprintf(buf, 16, "-prot");
+		snprintf(buf, RANDOM_SUFFIX_MAX, "%s%s%s", group, *kill && kind < 10 ? "-pdef" : "",
+			 kind < 10 ? kill : "");
+	else if (kind < 55 || naming->protect_all)
+		snprintf(buf, RANDOM_SUFFIX_MAX, "%s-prot", group);
 	else
 		/* Few different ones, so that ties are common. */
-		snprintf(buf, 16, "-p%03u", random_below(state, 11) * 100);
+		snprintf(buf, RANDOM_SUFFIX_MAX, "%s-p%03u%s", group, random_below(state, 11) * 100,
+			 kill);
 }
 
 static void random_join(const char *parent, char letter, unsigned number, const char *suffix,
@@ -63,25 +75,37 @@ static void random_make_tree(uint64_t *state, struct random_table *t, size_t n)
 {
 	char inner[INNER_MAX + 1][RANDOM_PATH_MAX] = {""};
 	unsigned depth[INNER_MAX + 1] = {0};
-	bool protect_all = random_chance(state, 15);
+	struct naming naming = {.protect_all = random_chance(state, 15),
+				.language = t->scenario.needs & NEEDS_LANGUAGE};
+	/* The cgroup of another policy. */
+	bool has_policy = naming.language && !naming.protect_all && random_chance(state, 70);
+	char suffix[RANDOM_SUFFIX_MAX];
 	unsigned n_inner = 1;
-	char suffix[16];
+
+	if (has_policy) {
+		snprintf(inner[n_inner], sizeof(inner[n_inner]), "inner");
+		depth[n_inner++] = 1;
+	}
 
 	for (size_t i = 0; i < n; i++) {
 		unsigned parent = random_below(state, n_inner);
 
 		while (n_inner <= INNER_MAX && depth[parent] < DEPTH_MAX &&
 		       random_chance(state, 50)) {
-			random_suffix(state, protect_all, suffix);
+			random_suffix(state, &naming, suffix);
 			random_join(inner[parent], 'n', n_inner,
-				    protect_all && depth[parent] == 0 ? "-prot" : suffix,
+				    naming.protect_all && depth[parent] == 0 ? "-prot" : suffix,
 				    inner[n_inner]);
 			depth[n_inner] = depth[parent] + 1;
 			parent = n_inner++;
 		}
-		random_suffix(state, protect_all, suffix);
+		random_suffix(state, &naming, suffix);
+		/* A rule of its own takes a process out of its group. */
+		if (naming.language && !naming.protect_all && random_chance(state, 60))
+			suffix[0] = '\0';
 		random_join(inner[parent], 't', (unsigned)i,
-			    protect_all && depth[parent] == 0 ? "-prot" : suffix, t->paths[i]);
+			    naming.protect_all && depth[parent] == 0 ? "-prot" : suffix,
+			    t->paths[i]);
 	}
 }
 
@@ -110,14 +134,19 @@ struct model_verdict random_mark_victim(struct scenario *s, uint64_t limit_pages
 {
 	struct model_task tasks[SCENARIO_ROWS_MAX];
 	struct model_verdict v;
+	bool dies[SCENARIO_ROWS_MAX] = {};
 	size_t n = scenario_count_rows(s);
 
 	scenario_to_tasks(s, tasks);
-	model_choose(tasks, n, s->domain, limit_pages, s->needs & NEEDS_DAEMON, &v);
+	model_choose(tasks, n, s->domain, limit_pages,
+		     s->needs & NEEDS_DAEMON ? model_find_policy(scenario_top(s), s->domain) : NULL,
+		     &v);
+	if (v.killer != MODEL_NOBODY)
+		model_find_group(tasks, n, s->domain, &v, dies);
 	for (size_t i = 0; i < n; i++) {
-		s->rows[i].flags &= ~ROW_VICTIM;
-		if (v.killer != MODEL_NOBODY && i == v.index)
-			s->rows[i].flags |= ROW_VICTIM;
+		s->rows[i].flags &= ~(ROW_VICTIM | ROW_MEMBER);
+		if (dies[i])
+			s->rows[i].flags |= i == v.index ? ROW_VICTIM : ROW_MEMBER;
 	}
 	s->killer = v.killer == MODEL_POLICY   ? KILLER_POLICY
 		    : v.killer == MODEL_KERNEL ? KILLER_KERNEL
@@ -162,6 +191,9 @@ void random_make_table(uint64_t seed, unsigned number, unsigned needs, struct ra
 	snprintf(ret->name, sizeof(ret->name), "random-%u", number);
 	ret->scenario = (struct scenario){
 		.name = ret->name, .needs = needs, .domain = ret->domain, .room_mib = ROOM_MIB};
+	if (needs & NEEDS_LANGUAGE)
+		/* Those that have another policy inside. */
+		ret->scenario.top = model_policies[1 + random_below(&state, 4)].path;
 	random_make_tree(&state, ret, n);
 	random_choose_domain(&state, ret, trigger);
 	for (unsigned i = 0; i < n_sizes; i++) {

@@ -29,8 +29,8 @@
 /* A system has far more room than a table can know. */
 #define SYSTEM_GROWTH_KIB (2048U * 1024)
 
-#define POLICY_NAME "vmtest"
 #define PRIORITY_STEP 50
+#define ROW_PATH_MAX 256
 
 struct run {
 	struct scenario *s;
@@ -79,7 +79,7 @@ static uint64_t now_msec(void)
 static void scenario_path(const struct scenario *s, const char *path,
 			  char buf[static CGTREE_PATH_MAX])
 {
-	snprintf(buf, CGTREE_PATH_MAX, "%s%s%s", s->name, *path ? "/" : "", path);
+	snprintf(buf, CGTREE_PATH_MAX, "%s%s%s", scenario_top(s), *path ? "/" : "", path);
 }
 
 /* The cgroup that a ROW_MOVES_IN process starts in: a sibling that inherits. */
@@ -87,8 +87,30 @@ static void door_path(const struct scenario *s, const char *path, char buf[stati
 {
 	const char *slash = strrchr(path, '/');
 
-	snprintf(buf, CGTREE_PATH_MAX, "%s/%.*sdoor", s->name, slash ? (int)(slash - path) + 1 : 0,
-		 path);
+	snprintf(buf, CGTREE_PATH_MAX, "%s/%.*sdoor", scenario_top(s),
+		 slash ? (int)(slash - path) + 1 : 0, path);
+}
+
+/* Sets memory.oom.group where a name on the way to @path asks for it. */
+static int set_oom_groups(const struct scenario *s, const char *path)
+{
+	size_t len = strlen(path), group_len;
+	char row[ROW_PATH_MAX], group[CGTREE_PATH_MAX];
+	int r;
+
+	/* Once more for each component, as the topmost is found first. */
+	for (size_t from = 0; from < len; from += strcspn(path + from, "/") + 1) {
+		snprintf(row, sizeof(row), "%.*s", from ? (int)from - 1 : 0, path);
+		group_len = model_find_oom_group(row, path);
+		if (group_len == 0)
+			return 0;
+		snprintf(row, sizeof(row), "%.*s", (int)group_len, path);
+		scenario_path(s, row, group);
+		r = cgtree_write(group, "memory.oom.group", "1");
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 int scenario_create_cgroups(const struct scenario *s)
@@ -103,6 +125,8 @@ int scenario_create_cgroups(const struct scenario *s)
 		else
 			scenario_path(s, s->rows[i].path, path);
 		r = cgtree_create(path);
+		if (r == 0 && !(s->rows[i].flags & ROW_MOVES_IN))
+			r = set_oom_groups(s, s->rows[i].path);
 		if (r < 0)
 			return r;
 	}
@@ -247,8 +271,8 @@ static uint64_t run_read_kills(struct run *run)
 {
 	uint64_t kills = 0;
 
-	if (cgtree_read_u64(run->s->name, "memory.events", "oom_kill", &kills) < 0)
-		run_fail(run, "cannot read memory.events of %s", run->s->name);
+	if (cgtree_read_u64(scenario_top(run->s), "memory.events", "oom_kill", &kills) < 0)
+		run_fail(run, "cannot read memory.events of %s", scenario_top(run->s));
 	return kills;
 }
 
@@ -353,7 +377,28 @@ static void run_check_deaths(struct run *run, unsigned flags)
 	}
 }
 
-/* One death, or with KILLER_NOBODY none and an error for the trigger instead. */
+/* After the first death: the others of the group are on their way. */
+static void run_wait_group(struct run *run)
+{
+	uint64_t end = now_msec() + DEATH_MSEC;
+	bool pending = true;
+
+	while (pending && now_msec() < end) {
+		pending = false;
+		run_see_deaths(run);
+		for (size_t i = 0; i < run->n_rows; i++) {
+			bool expected = run->s->rows[i].flags & (ROW_VICTIM | ROW_MEMBER);
+
+			if (run->o->died[i] && !expected)
+				return;
+			pending = pending || (expected && !run->o->died[i]);
+		}
+		if (pending)
+			sleep_msec(TICK_MSEC);
+	}
+}
+
+/* One death, or one group's, or with KILLER_NOBODY none and an error for the trigger instead. */
 static void run_watch_plain(struct run *run)
 {
 	if (run->s->killer == KILLER_NOBODY) {
@@ -372,11 +417,12 @@ static void run_watch_plain(struct run *run)
 		/* In a system OOM it would go on to the next one. */
 		if (!run->s->domain)
 			hog_stop_all(true);
-		run_check_deaths(run, ROW_VICTIM);
+		run_wait_group(run);
+		run_check_deaths(run, ROW_VICTIM | ROW_MEMBER);
 		run_wait_triggers(run);
 	}
 	sleep_msec(run->options->settle_msec);
-	run_check_deaths(run, ROW_VICTIM);
+	run_check_deaths(run, ROW_VICTIM | ROW_MEMBER);
 }
 
 static bool is_stopped_at_exit(pid_t pid)
@@ -488,6 +534,31 @@ static void run_read_log(struct run *run, const char *policy, struct kernel_log 
 	}
 }
 
+static const struct model_policy *run_policy(const struct run *run)
+{
+	return run->s->domain ? model_find_policy(scenario_top(run->s), run->s->domain)
+			      : model_find_policy("", "");
+}
+
+/*
+ * Was it a kill by memory.oom.group? The kernel then kills the victim, and after it all of the
+ * group: the victim once more if it is not gone by then (oom_kill_process(), mm/oom_kill.c).
+ */
+static bool run_is_kernel_group(const struct run *run)
+{
+	for (size_t i = 0; i < run->n_rows; i++) {
+		const struct row *row = &run->s->rows[i];
+		struct model_rule rule;
+
+		if (!(row->flags & ROW_VICTIM))
+			continue;
+		model_find_rule(row->path, NULL, &rule);
+		return model_find_oom_group(scenario_domain(run->s), row->path) > 0 &&
+		       (run->s->killer != KILLER_POLICY || rule.kill == MODEL_KILL_UNSET);
+	}
+	return false;
+}
+
 /* The counters, the kernel's log and the processes must tell the same story. */
 static void run_check_kills(struct run *run)
 {
@@ -495,21 +566,25 @@ static void run_check_kills(struct run *run)
 	uint64_t kills = run_read_kills(run) - run->kills_before;
 	uint64_t system_kills = read_system_kills() - run->system_kills_before;
 	struct kernel_log log;
-	unsigned expected = 0;
+	unsigned expected = 0, again;
 
 	for (size_t i = 0; i < run->n_rows; i++)
-		expected += !!(run->s->rows[i].flags & (ROW_VICTIM | ROW_SECOND_VICTIM));
+		expected +=
+			!!(run->s->rows[i].flags & (ROW_VICTIM | ROW_SECOND_VICTIM | ROW_MEMBER));
 	if (run->s->killer == KILLER_NOBODY)
 		expected = 0;
-	if (kills != expected || system_kills != expected)
+	again = run_is_kernel_group(run);
+	if (kills < expected || kills > expected + again || system_kills != kills)
 		run_fail(run,
 			 "memory.events counts %" PRIu64 " kills and the system %" PRIu64
 			 ", expected %u",
 			 kills, system_kills, expected);
-	run_read_log(run, run->s->killer == KILLER_HANDLER ? HANDLERS_POLICY_NAME : POLICY_NAME,
+	run_read_log(run,
+		     run->s->killer == KILLER_HANDLER ? HANDLERS_POLICY_NAME
+						      : run_policy(run)->name,
 		     &log);
-	if (log.kills != expected)
-		run_fail(run, "the kernel logged %u kills, expected %u", log.kills, expected);
+	if (log.kills != kills)
+		run_fail(run, "the kernel logged %u kills, and counted %" PRIu64, log.kills, kills);
 	if (by_policy && log.named_kills != log.reports)
 		run_fail(run, "%u of %u reports carry the policy's name", log.named_kills,
 			 log.reports);
@@ -517,7 +592,10 @@ static void run_check_kills(struct run *run)
 
 static void run_note_kills(struct run *run)
 {
+	const struct model_policy *policy = run_policy(run);
 	FILE *f = run->options->kills;
+	bool by_rule = false;
+	pid_t victim = 0;
 
 	if (!f || !(run->s->needs & NEEDS_DAEMON))
 		return;
@@ -531,9 +609,15 @@ static void run_note_kills(struct run *run)
 
 		if (!(run->s->rows[i].flags & (ROW_VICTIM | ROW_SECOND_VICTIM)))
 			continue;
-		model_find_rule(run->s->rows[i].path, &rule);
-		fprintf(f, "%d %u\n", run->o->pids[i], rule.priority);
+		model_find_rule(run->s->rows[i].path, policy, &rule);
+		fprintf(f, "%d %u %s\n", run->o->pids[i], rule.priority, policy->name);
+		victim = run->o->pids[i];
+		by_rule = rule.kill == MODEL_KILL_CGROUP;
 	}
+	/* What the kernel adds by memory.oom.group it does not tell the policy. */
+	for (size_t i = 0; i < run->n_rows && by_rule; i++)
+		if (run->s->rows[i].flags & ROW_MEMBER)
+			fprintf(f, "member %d %d\n", victim, run->o->pids[i]);
 	fflush(f);
 }
 
@@ -546,7 +630,7 @@ static void run_clean_up(struct run *run)
 		handler_done(&run->handlers[i]);
 	for (size_t i = 0; i < run->n_rows; i++)
 		hog_done(&run->hogs[i]);
-	r = cgtree_remove(run->s->name);
+	r = cgtree_remove(scenario_top(run->s));
 	if (r < 0)
 		run_fail(run, "cannot remove the cgroups: %s", strerror(-r));
 	run->kmsg = safe_close(run->kmsg);
@@ -596,7 +680,8 @@ void scenario_print(const struct scenario *s, const struct scenario_outcome *o, 
 {
 	size_t n = scenario_count_rows(s);
 
-	fprintf(f, "# %s: domain %s, room %u MiB, limit %" PRIu64 " pages\n", s->name,
+	fprintf(f, "# %s: in %s, domain %s, room %u MiB, limit %" PRIu64 " pages\n", s->name,
+		scenario_top(s),
 		!s->domain    ? "the system"
 		: !*s->domain ? "(all)"
 			      : s->domain,
@@ -607,16 +692,49 @@ void scenario_print(const struct scenario *s, const struct scenario_outcome *o, 
 		fprintf(f, "#   %-40s fill %3u MiB, adj %5d, was %6u KiB, pid %d%s%s%s\n",
 			row->path, row->fill_mib, row->oom_score_adj, o->kib[i], o->pids[i],
 			row->flags & ROW_TRIGGER ? ", trigger" : "",
-			row->flags & (ROW_VICTIM | ROW_SECOND_VICTIM) ? ", VICTIM" : "",
+			row->flags & (ROW_VICTIM | ROW_SECOND_VICTIM) ? ", VICTIM"
+			: row->flags & ROW_MEMBER		      ? ", MEMBER"
+								      : "",
 			o->died[i] ? ", died" : "");
 	}
 }
 
+static void print_rule(FILE *f, const char *name, const char *settings)
+{
+	fprintf(f, "\n[Rule %s]\nCgroup=" CGTREE_PREFIX "/**/*-%s\n%s", name, name, settings);
+}
+
 void scenario_print_config(FILE *f)
 {
-	fprintf(f, "[Policy " POLICY_NAME "]\nDefaultPriority=%u\n", MODEL_DEFAULT_PRIORITY);
-	for (unsigned p = 0; p <= 1000; p += PRIORITY_STEP)
-		fprintf(f, "\n[Rule p%03u]\nCgroup=" CGTREE_PREFIX "/**/*-p%03u\nPriority=%u\n", p,
-			p, p);
-	fprintf(f, "\n[Rule prot]\nCgroup=" CGTREE_PREFIX "/**/*-prot\nProtect=yes\n");
+	static const char *const victims[] = {[MODEL_LARGEST] = "largest",
+					      [MODEL_BADNESS] = "badness",
+					      [MODEL_NEWEST] = "newest",
+					      [MODEL_OLDEST] = "oldest"};
+	static const struct {
+		const char *suffix, *setting;
+	} kills[] = {{"", ""}, {"s", "Kill=process\n"}, {"k", "Kill=cgroup\n"}};
+
+	for (size_t i = 0; i < n_model_policies; i++) {
+		const struct model_policy *p = &model_policies[i];
+
+		fprintf(f, "%s[Policy %s]\nDefaultPriority=%u\n", i ? "\n" : "", p->name,
+			p->default_priority);
+		if (*p->path)
+			fprintf(f, "Cgroup=" CGTREE_PREFIX "/%s\nVictim=%s\n", p->path,
+				victims[p->victim]);
+	}
+	for (size_t kill = 0; kill < ARRAY_SIZE(kills); kill++) {
+		char name[32], settings[64];
+
+		for (unsigned p = 0; p <= 1000; p += PRIORITY_STEP) {
+			snprintf(name, sizeof(name), "p%03u%s", p, kills[kill].suffix);
+			snprintf(settings, sizeof(settings), "Priority=%u\n%s", p,
+				 kills[kill].setting);
+			print_rule(f, name, settings);
+		}
+		snprintf(name, sizeof(name), "pdef%s", kills[kill].suffix);
+		if (*kills[kill].suffix)
+			print_rule(f, name, kills[kill].setting);
+	}
+	print_rule(f, "prot", "Protect=yes\n");
 }

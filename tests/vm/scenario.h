@@ -31,8 +31,9 @@ typedef void (*scenario_expect_fn)(struct scenario *s, uint64_t limit_pages);
 
 struct scenario_options {
 	unsigned settle_msec; /* how long the others are watched after the first death */
-	/* Gets "PID PRIORITY" for each kill by the daemon's policy, and "none" for each OOM that
-	 * it should have no opinion of. May be NULL. */
+	/* Gets "PID PRIORITY POLICY" for each victim of the daemon's policies, "member VICTIM PID"
+	 * for each process that Kill=cgroup killed with it, and "none" for each OOM that they
+	 * should have no opinion of. May be NULL. */
 	FILE *kills;
 };
 
@@ -46,7 +47,8 @@ void scenario_run(struct scenario *s, const struct scenario_options *options,
 /* The table and what became of each row, as comment lines. */
 void scenario_print(const struct scenario *s, const struct scenario_outcome *o, FILE *f);
 
-/* The policy that the tables are written for: one rule per suffix of model.h. */
+/* The configuration that the tables are written for: the policies of model.h, and one rule per
+ * suffix. */
 void scenario_print_config(FILE *f);
 
 #endif

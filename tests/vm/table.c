@@ -3,6 +3,16 @@
 
 #include "model.h"
 
+const char *scenario_top(const struct scenario *s)
+{
+	return s->top ? s->top : s->name;
+}
+
+const char *scenario_domain(const struct scenario *s)
+{
+	return s->domain ? s->domain : "";
+}
+
 size_t scenario_count_rows(const struct scenario *s)
 {
 	size_t n = 0;

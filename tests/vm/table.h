@@ -30,6 +30,8 @@ struct model_task;
 #define ROW_LINGERS (1U << 7)
 /* Must die next, once the kernel gives up waiting for a lingering victim. */
 #define ROW_SECOND_VICTIM (1U << 8)
+/* Must die with the ROW_VICTIM, of the same OOM. */
+#define ROW_MEMBER (1U << 9)
 
 struct row {
 	/* Below the scenario's own cgroup; the name holds the rule, see model.h. */
@@ -60,9 +62,13 @@ struct handler_spec {
 #define NEEDS_MODULE (1U << 2)	  /* the hook is there */
 #define NEEDS_SMALL (1U << 3)	  /* little memory, no swap: the whole system runs out */
 #define NEEDS_EXISTING (1U << 4)  /* the cgroups were made before the daemon started */
+/* Nothing else: names a group of tables, those of several policies, Victim= and Kill=. */
+#define NEEDS_LANGUAGE (1U << 5)
 
 struct scenario {
 	const char *name;
+	/* The scenario's own cgroup, which says which policy of model.h answers; NULL: as @name. */
+	const char *top;
 	unsigned needs;	    /* NEEDS_* */
 	const char *domain; /* that gets the limit, below the scenario's cgroup; NULL: the system */
 	unsigned room_mib;  /* the domain's limit is what it uses when all are filled, plus this */
@@ -71,9 +77,15 @@ struct scenario {
 	struct row rows[SCENARIO_ROWS_MAX]; /* up to the first without a path */
 };
 
+const char *scenario_top(const struct scenario *s);
+
+/* The path of the domain below the top, "" where it is the top or the system. */
+const char *scenario_domain(const struct scenario *s);
+
 size_t scenario_count_rows(const struct scenario *s);
 
-/* The table as the model sees it, each row at the size it has when the OOM comes. */
+/* The table as the model sees it, in the order in which the processes are started, each row at the
+ * size it has when the OOM comes. */
 void scenario_to_tasks(const struct scenario *s, struct model_task *tasks);
 
 #endif

@@ -75,9 +75,11 @@ test_check()
 	# All errors, each with its place.
 	assert_match "the first error" "$OUTPUT" "$CONFIG:2: "
 	assert_match "the second error" "$OUTPUT" "$CONFIG:6: "
+	# One file that was asked for must be there; a set without any file is the defaults.
 	rm "$CONFIG"
-	assert_status 78 oompolicyd --check
+	assert_status 78 oompolicyd --check="$CONFIG"
 	assert_match "what it says" "$OUTPUT" "$CONFIG"
+	assert_status 0 oompolicyd --check
 }
 
 test_reload()

@@ -34,15 +34,32 @@ records_begin()
 	RECORDS_SINCE=@$(date +%s.%6N)
 }
 
-# records_kills: "PID PRIORITY" of each kill that the daemon recorded.
+# records_kills: "PID PRIORITY POLICY" of each kill that the daemon recorded.
 records_kills()
 {
-	journalctl -q -o json --since="$RECORDS_SINCE" -u oompolicyd.service \
+	journalctl -q -o export --since="$RECORDS_SINCE" -u oompolicyd.service \
 		MESSAGE_ID="$MESSAGE_ID_KILL" \
-		--output-fields=OOMPOLICY_VICTIM_PID,OOMPOLICY_EFFECTIVE_PRIORITY |
-		sed -n 's/.*"OOMPOLICY_VICTIM_PID":"\([0-9]*\)".*"OOMPOLICY_EFFECTIVE_PRIORITY":"\([0-9]*\)".*/\1 \2/p
-			t
-			s/.*"OOMPOLICY_EFFECTIVE_PRIORITY":"\([0-9]*\)".*"OOMPOLICY_VICTIM_PID":"\([0-9]*\)".*/\2 \1/p'
+		--output-fields=OOMPOLICY_VICTIM_PID,OOMPOLICY_EFFECTIVE_PRIORITY,OOMPOLICY_POLICY |
+		awk -F= '/^OOMPOLICY_/ { value[$1] = $2 }
+			/^$/ {
+				print value["OOMPOLICY_VICTIM_PID"], value["OOMPOLICY_EFFECTIVE_PRIORITY"],
+					value["OOMPOLICY_POLICY"]
+				delete value
+			}'
+}
+
+# records_members: "member VICTIM PID" of each process that was killed with a victim.
+records_members()
+{
+	journalctl -q -a -o verbose --since="$RECORDS_SINCE" -u oompolicyd.service \
+		MESSAGE_ID="$MESSAGE_ID_KILL" \
+		--output-fields=OOMPOLICY_VICTIM_PID,OOMPOLICY_MEMBER |
+		awk '/^[^ ]/ { entry++ }
+			/OOMPOLICY_VICTIM_PID=/ { sub(/.*=/, ""); victim[entry] = $1 }
+			/OOMPOLICY_MEMBER=/ { sub(/.*OOMPOLICY_MEMBER=/, ""); $0 = $0 }
+			# Of many members several are lines of one field.
+			/^ *[0-9]+ [^ ]+ [0-9]+ \// { pid[++n] = $1; of[n] = entry }
+			END { for (i = 1; i <= n; i++) print "member", victim[of[i]], pid[i] }'
 }
 
 records_complete()
@@ -66,7 +83,22 @@ test_one_record_a_kill()
 	(wait_for 10 "the records" records_complete) || : >"$REASON_FILE"
 	difference=$(diff <(grep '^[0-9]' "$KILLS" | sort -n) <(records_kills | sort -n) | grep '^[<>]' | head -n 5 | paste -sd' ') || :
 	[[ -z $difference ]] ||
-		fail "kills (<) and records (>) as 'pid priority' differ: $difference"
+		fail "kills (<) and records (>) as 'pid priority policy' differ: $difference"
+}
+
+# test_members_are_recorded: each process that Kill=cgroup killed is named in the record of its
+# victim, and nobody else is.
+test_members_are_recorded()
+{
+	local difference
+	if ! grep -q '^member' "$KILLS"; then
+		[[ -n ${OOMPOLICYD_TEST_PATTERN:-} ]] || fail "no table killed a group"
+		skip "no chosen table killed a group"
+	fi
+	journalctl --sync
+	difference=$(diff <(grep '^member' "$KILLS" | sort) <(records_members | sort) | grep '^[<>]' | head -n 5 | paste -sd' ') || :
+	[[ -z $difference ]] ||
+		fail "kills (<) and records (>) as 'member victim pid' differ: $difference"
 }
 
 # test_no_opinion_is_recorded: where the policy left the choice to the kernel, it said so.

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# vm: memory=1024 cpus=2 timeout=400
+#
+# Random tables of the whole language against the reference model: several policies with each
+# Victim=, Kill=, and memory.oom.group. `random-language.sh SEED` takes another seed.
+# shellcheck source=tests/vm/guest/lib.sh
+. lib.sh
+# shellcheck source=tests/vm/guest/oomtest-lib.bash
+. oomtest-lib.bash
+
+readonly COUNT=80
+seed=${1:-1}
+
+plan $((COUNT + 3))
+
+oomtest config | config_write
+daemon_start
+records_begin
+oomtest_here --needs=daemon,language --count=$COUNT --seed="$seed" \
+	--pattern="${OOMPOLICYD_TEST_PATTERN:-}" random || :
+run_test one-record-a-kill test_one_record_a_kill
+run_test members-are-recorded test_members_are_recorded
+run_test no-opinion-is-recorded test_no_opinion_is_recorded
