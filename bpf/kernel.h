@@ -180,7 +180,6 @@ extern void bpf_task_release(struct task_struct *task) __ksym;
 /* From the kernel with the series, or from bpf_oom.ko. */
 extern int bpf_oom_kill_process(struct oom_control *oc, struct task_struct *task,
 				const char *message__str) __ksym;
-extern bool bpf_task_is_oom_victim(struct task_struct *task) __ksym;
 /* From bpf_oom.ko alone: the same for one process, whatever memory.oom.group says. */
 extern int bpf_oom_kill_single_process(struct oom_control *oc, struct task_struct *task,
 				       const char *message__str) __ksym __weak;

@@ -23,6 +23,7 @@ struct bpf_oom_ops {
 
 extern int bpf_oom_kill_process(struct oom_control *oc, struct task_struct *task,
 				const char *message__str) __ksym;
+extern _Bool bpf_task_is_oom_victim(struct task_struct *task) __ksym;
 extern struct task_struct *bpf_task_from_pid(__s32 pid) __ksym;
 extern void bpf_task_release(struct task_struct *task) __ksym;
 
@@ -32,6 +33,9 @@ const volatile __s32 victim_pid;
 const volatile __s32 result;
 __u64 calls;
 int kill_result; /* of the last kill */
+/* Was the task a victim, before and after it? */
+int victim_before;
+int victim_after;
 
 SEC("struct_ops.s/handle_out_of_memory")
 int BPF_PROG(test_handle, struct oom_control *oc)
@@ -45,8 +49,11 @@ int BPF_PROG(test_handle, struct oom_control *oc)
 	task = bpf_task_from_pid(victim_pid);
 	if (!task)
 		return result;
-	if (task->pid > 0)
+	if (task->pid > 0) {
+		victim_before = bpf_task_is_oom_victim(task);
 		kill_result = bpf_oom_kill_process(oc, task, "killed by a test");
+		victim_after = bpf_task_is_oom_victim(task);
+	}
 	bpf_task_release(task);
 	return result;
 }

@@ -158,6 +158,8 @@ static bool test_kill_and_report(void)
 	CHECK(killed(eater_finish(&e)));
 	CHECK(h->bss->calls == 1);
 	CHECK(h->bss->kill_result == 0);
+	CHECK(h->bss->victim_before == 0);
+	CHECK(h->bss->victim_after == 1);
 	CHECK(logged("oom_policy=alpha\n"));
 	CHECK(logged("killed by a test: Killed process"));
 	CHECK(logged("oom-kill:constraint=CONSTRAINT_MEMCG"));

@@ -20,9 +20,15 @@ run_with_module()
 	"$@"
 }
 
+# The kernel frees a policy that is gone a moment later, and the module can be removed after that.
+module_unload()
+{
+	wait_for 10 "the module to be free" rmmod bpf_oom
+}
+
 test_refuses_kernel_with_interface()
 {
-	rmmod bpf_oom
+	module_unload
 	insmod "/usr/lib/oompolicyd-tests/oom_clash.ko"
 	assert_status 1 modprobe bpf_oom
 	rmmod oom_clash
@@ -32,7 +38,7 @@ test_refuses_kernel_with_interface()
 
 test_refuses_occupied_function()
 {
-	rmmod bpf_oom
+	module_unload
 	insmod "/usr/lib/oompolicyd-tests/oom_occupy.ko"
 	assert_status 1 modprobe bpf_oom
 	rmmod oom_occupy
@@ -78,7 +84,7 @@ test_unload_while_ooms_happen()
 	trap storm_stop EXIT
 	storm_start
 	for ((i = 0; i < CYCLES; i++)); do
-		rmmod bpf_oom
+		module_unload
 		modprobe bpf_oom
 	done
 	storm_stop
@@ -95,14 +101,13 @@ test_unload_with_policy_refused()
 	assert_status 1 rmmod bpf_oom
 	assert_match "rmmod's message" "$OUTPUT" 'in use'
 	daemon_stop
-	wait_for 10 "the module to be free" rmmod bpf_oom
+	module_unload
 	modprobe bpf_oom
 }
 
-# vm.oom_kill_allocating_task comes before any policy, for a system OOM only.
 test_unload_leaves_kernel_alone()
 {
-	rmmod bpf_oom
+	module_unload
 	! module_loaded || fail "the module is still there"
 	workload_overrun
 	assert_eq "the victim without the module" "$VICTIM" large
