@@ -7,8 +7,8 @@
 #include <inttypes.h>
 #include <stdint.h>
 #include <string.h>
-#include <time.h>
 
+#include "bench.h"
 #include "bpf/oompolicy.h"
 #include "config/basic.h"
 #include "config/diagnostics.h"
@@ -37,22 +37,6 @@ static const struct shape {
 	{"template units", "Unit=app-%d@*.service", "/system.slice/app.slice/app-%d@1.service"},
 	{"middle of the name", "Cgroup=/**/*-%d-*", "/batch.slice/q/worker-%d-x"},
 };
-
-static double now_msec(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-
-static void check(bool condition, const char *what)
-{
-	if (condition)
-		return;
-	fprintf(stderr, "bench_config: %s\n", what);
-	exit(EXIT_FAILURE);
-}
 
 /* A format with one %d, which is not a literal of the caller. */
 static char *format_number(const char *format, int i)

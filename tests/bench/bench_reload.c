@@ -16,8 +16,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
-#include <time.h>
 
+#include "bench.h"
 #include "config/basic.h"
 #include "config/diagnostics.h"
 #include "config/parser.h"
@@ -53,22 +53,6 @@ enum figure {
 
 static const char *const figure_names[_FIGURE_MAX] = {"parse", "compile", "walk",  "stage",
 						      "map",   "free",	  "reload"};
-
-static double now_msec(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-
-static void check(bool condition, const char *what)
-{
-	if (condition)
-		return;
-	fprintf(stderr, "bench_reload: %s\n", what);
-	exit(EXIT_FAILURE);
-}
 
 /* A format with one %d, which is not a literal of the caller. */
 static void format_number(const char *format, int i, char buf[static PATH_MAX])
