@@ -62,6 +62,7 @@ struct cgroup_root {
 struct cgroup {
 	struct cgroup_subsys_state self;
 	int level;
+	int nr_descendants;	/* that are not dying */
 	int nr_populated_csets; /* that hold tasks, descendants' not counted */
 	struct kernfs_node *kn;
 	struct cgroup_root *root;

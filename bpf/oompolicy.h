@@ -40,11 +40,23 @@
  * Key: a cgroup id, for a cgroup that a rule matches or that a policy answers for; the others
  * inherit, the rule and the policy each from the nearest ancestor that has one. Or OP_KEY_POLICY()
  * of a handler's slot, for what that policy is. Or 0, which no cgroup has as its id, for the
- * number of the configuration.
+ * number of the configuration. Or OP_KEY_ORDER(), see below.
  */
 
 #define OP_KEY_CONFIG 0ULL
 #define OP_KEY_POLICY(slot) ((1ULL << 63) | (slot))
+#define OP_KEY_ORDER(i) ((1ULL << 62) | (i))
+
+/*
+ * The order: cgroups whose entry sets a priority below the default of some policy, by that
+ * priority, so that a search among thousands of cgroups begins where the victim is. Keys count from
+ * 0 without a gap; the first op_rule.priority of them, as the entry of OP_KEY_CONFIG has it, are
+ * sorted, and those that came later follow as they came. The cgroup may be gone. An entry is in the
+ * order before its cgroup's own is in the map. Without OP_CONFIG_ORDERED the order is not to be
+ * used.
+ */
+#define OP_CONFIG_ORDERED (1U << 0) /* in op_rule.flags of OP_KEY_CONFIG */
+#define OP_ORDER_LATER_MAX 256
 
 #define OP_RULE_NONE 0xffffffffU /* op_rule.index where no [Rule] applies */
 
@@ -71,9 +83,13 @@
 
 /* The value for every kind of key; fields a kind has no use for are 0. */
 struct op_rule {
-	__u32 priority; /* rule: 0..1000, the lowest dies first; policy: its DefaultPriority= */
-	__u32 index; /* rule: of the [Rule], or OP_RULE_NONE; policy: OP_VICTIM_*; config: number */
-	__u32 flags; /* OP_RULE_* */
+	/* rule, order: 0..1000, the lowest dies first; policy: its DefaultPriority=; config: how
+	 * many of the order are sorted */
+	__u32 priority;
+	/* rule: of the [Rule], or OP_RULE_NONE; policy: OP_VICTIM_*; config: number; order: the
+	 * lower half of the cgroup id */
+	__u32 index;
+	__u32 flags; /* rule: OP_RULE_*; config: OP_CONFIG_*; order: the upper half of the id */
 	__u16 slot_memcg;  /* policy that answers for memcg OOMs from here down; 0: as above */
 	__u16 slot_system; /* the same for OOMs of the system: of use at the root only */
 };

@@ -10,6 +10,14 @@
 /* A group is killed in rounds of this many. */
 #define OP_ROUND_MEMBERS 256
 
+/*
+ * A domain with more cgroups than these is searched by the order of priorities first. That is given
+ * up for the walk of all when it comes to as many cgroups itself, or after so many entries: a
+ * domain may have few of those that are in the order.
+ */
+#define OP_ORDER_CGROUPS 256
+#define OP_ORDER_VISITS 1024
+
 /* An entry of the rules as it applies to one cgroup. */
 struct effective {
 	__u64 source_id; /* the cgroup that has the entry; 0: none has */
@@ -45,6 +53,9 @@ __hidden struct search search = {};
 /* What applies to the cgroups from the top of a walk down to the one being looked at: [0] is what
  * the top starts from, [n + 1] the cgroup n levels below the top. */
 __hidden struct effective chain[OP_DEPTH_MAX + 1] = {};
+
+/* The entry of the order that is next. */
+__hidden __u32 order_next = 0;
 
 /* The members of a group that die in this round. */
 __hidden __u32 members[OP_ROUND_MEMBERS] = {};
@@ -265,16 +276,149 @@ static __always_inline bool check_recent(struct cgroup *domain)
 }
 
 /*
- * Walks the cgroup @domain_id and its descendants; the result is in search. Processes are looked
- * at only where one could be chosen. Returns 0, or the OP_REASON_* for which there is no result.
+ * Weighs the processes of the cgroup @top_id and of its descendants; with @source_id only of those
+ * that have their rule from that cgroup. Processes are looked at only where one could be chosen.
  */
-__noinline int op_search(__u64 domain_id)
+__noinline int op_walk(__u64 top_id, __u64 source_id)
 {
 	struct cgroup_subsys_state *css;
 	struct task_struct *task;
+	struct cgroup *top;
+	int top_level;
+	void *rules;
+
+	rules = find_rules();
+	if (!rules)
+		return OP_REASON_NO_POLICY;
+	top = bpf_cgroup_from_id(top_id);
+	if (!top)
+		return OP_REASON_DOMAIN_GONE;
+	top_level = top->level;
+	begin_chain(rules, top);
+
+	bpf_rcu_read_lock();
+	bpf_for_each(css, css, &top->self, OP_CGROUP_ITER_DESCENDANTS_PRE) {
+		struct effective *rule;
+		struct cgroup *cgrp;
+		__u64 id;
+
+		search.cgroups++;
+		id = css->cgroup->kn->id;
+		rule = extend_chain(rules, id, css->cgroup->level - top_level);
+		if (!rule || !css->cgroup->nr_populated_csets)
+			continue;
+		if (source_id && rule->source_id != source_id)
+			continue;
+		if (rule->flags & OP_RULE_PROTECT)
+			search.protected_cgroups++;
+		if (!search.look_at_all && (rule->flags & OP_RULE_PROTECT ||
+					    (search.pid && rule->priority > search.rule.priority)))
+			continue;
+		/* A reference, which is what the iterator of tasks asks for, comes by id alone. */
+		cgrp = bpf_cgroup_from_id(id);
+		if (!cgrp)
+			continue;
+		bpf_for_each(css_task, task, &cgrp->self, OP_CSS_TASK_ITER_PROCS)
+			evaluate_task(task, rule, id);
+		bpf_cgroup_release(cgrp);
+	}
+	bpf_rcu_read_unlock();
+	bpf_cgroup_release(top);
+	return 0;
+}
+
+/* What the cgroups of the domain without a rule of their own have for a priority, or what those
+ * have whose rule sets none: an entry of the order is of use below both. */
+static __always_inline __u32 order_bound(void *rules, struct cgroup *domain)
+{
+	begin_chain(rules, domain);
+	if (chain[0].flags & OP_RULE_PROTECT || chain[0].priority > search.default_priority)
+		return search.default_priority;
+	return chain[0].priority;
+}
+
+/* Weighs the processes of one entry of the order, if it lies in the domain. */
+static __always_inline void walk_ordered(struct cgroup *domain, __u64 id)
+{
+	struct cgroup *cgrp, *ancestor;
+	bool inside = false;
+
+	cgrp = bpf_cgroup_from_id(id);
+	if (!cgrp)
+		return;
+	ancestor = bpf_cgroup_ancestor(cgrp, domain->level);
+	if (ancestor) {
+		inside = ancestor->kn->id == domain->kn->id;
+		bpf_cgroup_release(ancestor);
+	}
+	bpf_cgroup_release(cgrp);
+	if (inside)
+		op_walk(id, id);
+}
+
+/*
+ * Looks at the cgroups with the lowest priorities only, where the order that the daemon keeps of
+ * them is enough to tell. Returns whether it was; if not, search holds no candidate.
+ */
+__noinline int op_search_ordered(__u64 domain_id)
+{
+	__u64 key = OP_KEY_CONFIG;
+	struct op_rule *entry;
+	struct cgroup *domain;
+	__u32 n_sorted, bound;
+	bool complete = false;
+	void *rules;
+	int i;
+
+	rules = find_rules();
+	if (!rules)
+		return false;
+	entry = bpf_map_lookup_elem(rules, &key);
+	if (!entry || !(entry->flags & OP_CONFIG_ORDERED))
+		return false;
+	n_sorted = entry->priority;
+	domain = bpf_cgroup_from_id(domain_id);
+	if (!domain)
+		return false;
+	bound = order_bound(rules, domain);
+
+	order_next = 0;
+	bpf_for(i, 0, OP_ORDER_VISITS) {
+		bool sorted = order_next < n_sorted, over;
+		__u32 priority;
+
+		key = OP_KEY_ORDER((__u64)order_next);
+		entry = bpf_map_lookup_elem(rules, &key);
+		if (!entry) {
+			complete = !sorted;
+			break;
+		}
+		priority = entry->priority;
+		over = priority >= bound || (search.pid && priority > search.rule.priority);
+		if (!over)
+			walk_ordered(domain, (__u64)entry->flags << 32 | entry->index);
+		order_next = over && sorted ? n_sorted : order_next + 1;
+		if (search.cgroups > OP_ORDER_CGROUPS)
+			break;
+	}
+	bpf_cgroup_release(domain);
+	if (complete && search.pid)
+		return true;
+	search.pid = 0;
+	search.tasks = 0;
+	search.cgroups = 0;
+	return false;
+}
+
+/*
+ * Looks for the victim in the cgroup @domain_id and its descendants; the result is in search.
+ * Returns 0, or the OP_REASON_* for which there is no result.
+ */
+__noinline int op_search(__u64 domain_id)
+{
 	struct cgroup *domain;
 	struct op_rule *policy;
-	int domain_level;
+	bool large;
 	void *rules;
 	__u64 key;
 
@@ -298,36 +442,12 @@ __noinline int op_search(__u64 domain_id)
 	if (!domain)
 		return OP_REASON_DOMAIN_GONE;
 	search.look_at_all = !check_recent(domain);
-	domain_level = domain->level;
-	begin_chain(rules, domain);
-
-	bpf_rcu_read_lock();
-	bpf_for_each(css, css, &domain->self, OP_CGROUP_ITER_DESCENDANTS_PRE) {
-		struct effective *rule;
-		struct cgroup *cgrp;
-		__u64 id;
-
-		search.cgroups++;
-		id = css->cgroup->kn->id;
-		rule = extend_chain(rules, id, css->cgroup->level - domain_level);
-		if (!rule || !css->cgroup->nr_populated_csets)
-			continue;
-		if (rule->flags & OP_RULE_PROTECT)
-			search.protected_cgroups++;
-		if (!search.look_at_all && (rule->flags & OP_RULE_PROTECT ||
-					    (search.pid && rule->priority > search.rule.priority)))
-			continue;
-		/* A reference, which is what the iterator of tasks asks for, comes by id alone. */
-		cgrp = bpf_cgroup_from_id(id);
-		if (!cgrp)
-			continue;
-		bpf_for_each(css_task, task, &cgrp->self, OP_CSS_TASK_ITER_PROCS)
-			evaluate_task(task, rule, id);
-		bpf_cgroup_release(cgrp);
-	}
-	bpf_rcu_read_unlock();
+	large = domain->nr_descendants > OP_ORDER_CGROUPS;
 	bpf_cgroup_release(domain);
-	return 0;
+
+	if (large && !search.look_at_all && op_search_ordered(domain_id))
+		return 0;
+	return op_walk(domain_id, 0);
 }
 
 /* Collects the next members of the group that is the cgroup @group_id with its descendants. */

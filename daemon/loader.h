@@ -23,8 +23,9 @@ struct loader;
 
 /*
  * Largest rules map. The map is preallocated, at about 80 bytes an entry, so that no lookup or
- * update ever allocates; at the limit it costs the kernel 80 MiB for half a million ruled cgroups,
- * far more than a machine can run. Cgroups beyond inherit, which is logged.
+ * update ever allocates; at the limit it costs the kernel 80 MiB for a quarter of a million ruled
+ * cgroups, each with its place in the order, far more than a machine can run. Cgroups beyond
+ * inherit, which is logged.
  */
 #define OP_RULES_ENTRIES_MAX (1U << 20)
 #define OP_RULES_ENTRIES_MIN 1024U

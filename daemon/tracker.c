@@ -22,16 +22,20 @@
 struct entries {
 	const struct config *config;
 	const uint16_t *slots;
+	uint32_t order_below;
 	uint64_t *ids;
 	struct op_rule *rules;
 	size_t n, n_allocated;
 	size_t n_ruled;
+	struct op_rule *order;
+	size_t n_order, n_order_allocated;
 };
 
 static void entries_done(struct entries *e)
 {
 	free(e->ids);
 	free(e->rules);
+	free(e->order);
 }
 
 static int entries_add(struct entries *e, uint64_t id, const struct op_rule *rule)
@@ -54,6 +58,55 @@ static int entries_add(struct entries *e, uint64_t id, const struct op_rule *rul
 	e->ids[e->n] = id;
 	e->rules[e->n++] = *rule;
 	return 0;
+}
+
+/* Nothing of the order is of use at the default of the policy that answers, or above. */
+static uint32_t find_order_below(const struct config *config)
+{
+	uint32_t below = 0;
+
+	for (size_t i = 0; i < config->n_policies; i++)
+		if (config->policies[i].default_priority > below)
+			below = config->policies[i].default_priority;
+	return below;
+}
+
+static bool is_ordered(const struct op_rule *rule, uint32_t order_below)
+{
+	return (rule->flags & OP_RULE_MATCH) &&
+	       !(rule->flags & (OP_RULE_PROTECT | OP_RULE_DEFAULT_PRIORITY)) &&
+	       rule->priority < order_below;
+}
+
+static struct op_rule order_entry(uint64_t id, uint32_t priority)
+{
+	return (struct op_rule){
+		.priority = priority,
+		.index = (uint32_t)id,
+		.flags = (uint32_t)(id >> 32),
+	};
+}
+
+static int order_add(struct entries *e, uint64_t id, uint32_t priority)
+{
+	if (e->n_order == e->n_order_allocated) {
+		size_t n = e->n_order_allocated ? 2 * e->n_order_allocated : 64;
+		struct op_rule *order = reallocarray(e->order, n, sizeof(*order));
+
+		if (!order)
+			return -ENOMEM;
+		e->order = order;
+		e->n_order_allocated = n;
+	}
+	e->order[e->n_order++] = order_entry(id, priority);
+	return 0;
+}
+
+static int compare_order(const void *a, const void *b)
+{
+	const struct op_rule *x = a, *y = b;
+
+	return (x->priority > y->priority) - (x->priority < y->priority);
 }
 
 /* The entry of the cgroup @path. Returns false where it has none. */
@@ -82,19 +135,34 @@ static int collect(const char *path, uint64_t id, void *userdata)
 {
 	struct entries *e = userdata;
 	struct op_rule rule = {};
+	int r;
 
 	if (!compile_entry(e->config, e->slots, path, &rule))
 		return 0;
 	e->n_ruled += !!(rule.flags & OP_RULE_MATCH);
-	return entries_add(e, id, &rule);
+	r = entries_add(e, id, &rule);
+	return r < 0 || !is_ordered(&rule, e->order_below) ? r : order_add(e, id, rule.priority);
 }
 
-/* The entries that are not of a cgroup. */
-static int collect_policies(struct entries *e, uint32_t number)
+static struct op_rule config_entry(uint32_t number, size_t n_sorted, bool ordered)
 {
-	struct op_rule entry = {.index = number};
+	return (struct op_rule){
+		.priority = (uint32_t)n_sorted,
+		.index = number,
+		.flags = ordered ? OP_CONFIG_ORDERED : 0,
+	};
+}
+
+/* The entries that are not of a cgroup, after those that are. */
+static int collect_others(struct entries *e, uint32_t number)
+{
+	struct op_rule entry = config_entry(number, e->n_order, true);
 	int r = entries_add(e, OP_KEY_CONFIG, &entry);
 
+	if (e->n_order > 0)
+		qsort(e->order, e->n_order, sizeof(*e->order), compare_order);
+	for (size_t i = 0; i < e->n_order && r == 0; i++)
+		r = entries_add(e, OP_KEY_ORDER(i), &e->order[i]);
 	for (size_t i = 0; i < e->config->n_policies && r == 0; i++) {
 		config_compile_policy(e->config, i, &entry);
 		r = entries_add(e, OP_KEY_POLICY(e->slots[i]), &entry);
@@ -105,13 +173,17 @@ static int collect_policies(struct entries *e, uint32_t number)
 int tracker_init(const char *root, const struct config *config, const uint16_t *slots,
 		 uint32_t number, struct tracker *ret)
 {
-	_cleanup_(entries_done) struct entries e = {.config = config, .slots = slots};
+	_cleanup_(entries_done) struct entries e = {
+		.config = config,
+		.slots = slots,
+		.order_below = find_order_below(config),
+	};
 	_cleanup_(tracker_done) struct tracker t = {.rules.fd = -EBADF};
 	int r;
 
-	r = collect_policies(&e, number);
+	r = cgroup_walk(root, collect, &e);
 	if (r == 0)
-		r = cgroup_walk(root, collect, &e);
+		r = collect_others(&e, number);
 	if (r < 0)
 		return r;
 	r = loader_rules_init(&t.rules, e.n);
@@ -122,7 +194,10 @@ int tracker_init(const char *root, const struct config *config, const uint16_t *
 		return r;
 
 	memcpy(t.slots, slots, config->n_policies * sizeof(t.slots[0]));
+	t.number = number;
 	t.n_ruled = e.n_ruled;
+	t.order_below = e.order_below;
+	t.n_sorted = (uint32_t)e.n_order;
 	*ret = t;
 	t.rules.fd = -EBADF;
 	return 0;
@@ -131,6 +206,24 @@ int tracker_init(const char *root, const struct config *config, const uint16_t *
 void tracker_done(struct tracker *t)
 {
 	loader_rules_done(&t->rules);
+}
+
+/* Comes before the entry of the cgroup itself, which an ordered search would pass over. */
+static void extend_order(struct tracker *t, uint64_t id, uint32_t priority)
+{
+	struct op_rule entry = order_entry(id, priority);
+
+	if (t->unordered)
+		return;
+	if (t->n_later < OP_ORDER_LATER_MAX &&
+	    loader_rules_set(&t->rules, OP_KEY_ORDER(t->n_sorted + t->n_later), &entry) >= 0) {
+		t->n_later++;
+		return;
+	}
+	entry = config_entry(t->number, t->n_sorted, false);
+	if (loader_rules_set(&t->rules, OP_KEY_CONFIG, &entry) < 0)
+		t->stale = true;
+	t->unordered = true;
 }
 
 static void apply_mkdir(struct tracker *t, const struct config *config,
@@ -145,6 +238,8 @@ static void apply_mkdir(struct tracker *t, const struct config *config,
 	}
 	if (!compile_entry(config, t->slots, e->path, &rule))
 		return;
+	if (is_ordered(&rule, t->order_below))
+		extend_order(t, e->id, rule.priority);
 	r = loader_rules_set(&t->rules, e->id, &rule);
 	if (r < 0) {
 		log_debug("No entry for cgroup %llu: %s", (unsigned long long)e->id, strerror(-r));

@@ -16,9 +16,13 @@ struct config;
 struct tracker {
 	struct loader_rules rules;
 	uint16_t slots[OP_POLICIES_MAX]; /* of the policies, in the order of the configuration */
+	uint32_t number;		 /* of the configuration */
 	size_t n_ruled;			 /* cgroups that a rule matches by itself */
+	uint32_t order_below;		 /* only cgroups of a lower priority are in the order */
+	uint32_t n_sorted, n_later;	 /* entries of the order */
 	uint64_t last_seq;
-	bool stale; /* records were lost, or the map is full: walk the tree again */
+	bool stale;	/* records were lost, or the map is full: walk the tree again */
+	bool unordered; /* the order is full, and not used any more: likewise, in a while */
 };
 
 /*

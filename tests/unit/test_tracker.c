@@ -204,7 +204,9 @@ static void test_walk(void)
 	CHECK_INT(n_map, N_FIXED + 1);
 	CHECK(!t.stale);
 
-	check_entry(OP_KEY_CONFIG, &(struct op_rule){.index = CONFIG_NUMBER});
+	/* The one that is ruled is protected: the order is empty. */
+	check_entry(OP_KEY_CONFIG,
+		    &(struct op_rule){.index = CONFIG_NUMBER, .flags = OP_CONFIG_ORDERED});
 	check_entry(OP_KEY_POLICY(9), &(struct op_rule){400, OP_VICTIM_LARGEST, 0, 0, 0});
 	check_entry(OP_KEY_POLICY(2), &(struct op_rule){500, OP_VICTIM_OLDEST, 0, 0, 0});
 	check_entry(OP_KEY_POLICY(5), &(struct op_rule){500, OP_VICTIM_LARGEST, 0, 0, 0});
@@ -238,9 +240,67 @@ static void test_policy_cgroups(void)
 	CHECK_INT(t.n_ruled, 2);
 	apply(&t, OP_EVENT_CGROUP_RMDIR, 5, 900002, "");
 	CHECK_INT(t.n_ruled, 1);
-	CHECK_INT(n_map, N_FIXED + 1);
+	/* What was in the order stays there: its cgroup is not found any more. */
+	CHECK_INT(n_map, N_FIXED + 1 + t.n_later);
 	CHECK(!t.stale);
 	end(&t);
+}
+
+static void check_order(size_t i, uint64_t id, uint32_t priority)
+{
+	check_entry(OP_KEY_ORDER(i),
+		    &(struct op_rule){priority, (uint32_t)id, (uint32_t)(id >> 32), 0, 0});
+}
+
+/* Below the highest default priority, which is 500 here, and with a priority of their own. */
+static void test_order(void)
+{
+	static const char order_text[] = "[Rule five]\nCgroup=/five\nPriority=5\n"
+					 "[Rule one]\nCgroup=/one\nPriority=1\n"
+					 "[Rule high]\nCgroup=/high\nPriority=500\n"
+					 "[Rule safe]\nCgroup=/safe\nPriority=2\nProtect=yes\n"
+					 "[Rule none]\nCgroup=/none\nKill=process\n"
+					 "[Rule new]\nCgroup=/new*\nPriority=3\n";
+	static const char *const names[] = {"/five", "/one", "/high", "/safe", "/none"};
+	_cleanup_(diagnostics_done) struct diagnostics diag = {};
+	uint64_t ids[ARRAY_SIZE(names)];
+	struct tracker t;
+	uint64_t id;
+
+	map_limit = FAKE_MAX;
+	strcpy(tree, "/tmp/test_tracker.XXXXXX");
+	CHECK(mkdtemp(tree));
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		ids[i] = make(names[i]);
+	CHECK_INT(parser_parse_buffer("test", order_text, strlen(order_text), NULL, &diag, &config),
+		  0);
+	CHECK_INT(tracker_init(tree, config, slots, CONFIG_NUMBER, &t), 0);
+	CHECK_INT(t.n_sorted, 2);
+	check_entry(OP_KEY_CONFIG, &(struct op_rule){2, CONFIG_NUMBER, OP_CONFIG_ORDERED, 0, 0});
+	check_order(0, ids[1], 1);
+	check_order(1, ids[0], 5);
+	CHECK(!entry(OP_KEY_ORDER(2)));
+
+	/* Both halves of an id. */
+	id = (7ULL << 32) | 900001;
+	apply(&t, OP_EVENT_CGROUP_MKDIR, 1, id, "/new1");
+	check_order(2, id, 3);
+	CHECK(!entry(OP_KEY_ORDER(3)));
+	CHECK(!t.unordered);
+
+	/* No room: what is there is not to be used, and nothing else is wrong. */
+	t.n_later = OP_ORDER_LATER_MAX;
+	apply(&t, OP_EVENT_CGROUP_MKDIR, 2, 900002, "/new2");
+	CHECK(t.unordered);
+	CHECK(!t.stale);
+	check_entry(OP_KEY_CONFIG, &(struct op_rule){2, CONFIG_NUMBER, 0, 0, 0});
+	check_entry(900002, &(struct op_rule){3, 5, OP_RULE_MATCH, 0, 0});
+
+	tracker_done(&t);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		drop(names[i]);
+	drop("");
+	config = config_free(config);
 }
 
 static void test_come_and_go(void)
@@ -342,8 +402,12 @@ static void test_full_from_the_start(void)
 }
 
 static const struct test_case cases[] = {
-	TEST_CASE(walk),	TEST_CASE(policy_cgroups),
-	TEST_CASE(come_and_go), TEST_CASE(other_hierarchy),
-	TEST_CASE(stale),	TEST_CASE(full_from_the_start),
+	TEST_CASE(walk),
+	TEST_CASE(policy_cgroups),
+	TEST_CASE(order),
+	TEST_CASE(come_and_go),
+	TEST_CASE(other_hierarchy),
+	TEST_CASE(stale),
+	TEST_CASE(full_from_the_start),
 };
 TEST_MAIN(cases)

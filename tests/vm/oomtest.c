@@ -57,6 +57,7 @@ static void print_usage(FILE *f)
 		"  --seed=N         of the random tables\n"
 		"  --count=N        how many random tables\n"
 		"  --only=N         run this random table alone\n"
+		"  --crowd=N        so many empty cgroups in each random domain\n"
 		"  --kills=FILE     append what the journal has to say\n");
 }
 
@@ -150,6 +151,9 @@ static bool run_random(const struct request *q)
 		random_make_table(q->seed, i, q->needs, &t);
 		if (!is_chosen(q, &t.scenario))
 			continue;
+		/* The daemon keeps its order of few cgroups that came after the configuration. */
+		if (q->options.crowd && system("oompolicyd --reload >/dev/null") != 0)
+			printf("# the reload before %s failed\n", t.name);
 		scenario_run(&t.scenario, &q->options, expect_model, &o);
 		if (!o.passed)
 			explain_random(q, &t);
@@ -197,10 +201,15 @@ static int parse_number(const char *s, uint64_t *ret)
 static int parse_arguments(int argc, char **argv, struct request *q)
 {
 	static const struct option options[] = {
-		{"needs", required_argument, NULL, 'n'},   {"group", required_argument, NULL, 'g'},
-		{"pattern", required_argument, NULL, 'p'}, {"seed", required_argument, NULL, 's'},
-		{"count", required_argument, NULL, 'c'},   {"only", required_argument, NULL, 'o'},
-		{"kills", required_argument, NULL, 'k'},   {},
+		{"needs", required_argument, NULL, 'n'},
+		{"group", required_argument, NULL, 'g'},
+		{"pattern", required_argument, NULL, 'p'},
+		{"seed", required_argument, NULL, 's'},
+		{"count", required_argument, NULL, 'c'},
+		{"only", required_argument, NULL, 'o'},
+		{"kills", required_argument, NULL, 'k'},
+		{"crowd", required_argument, NULL, 'w'},
+		{},
 	};
 	static const char *const verbs[] = {[VERB_CONFIG] = "config",
 					    [VERB_LIST] = "list",
@@ -228,6 +237,9 @@ static int parse_arguments(int argc, char **argv, struct request *q)
 			r = parse_number(optarg, &number);
 			q->first = (unsigned)number;
 			q->count = 1;
+		} else if (c == 'w') {
+			r = parse_number(optarg, &number);
+			q->options.crowd = (unsigned)number;
 		} else if (c == 'k') {
 			q->options.kills = fopen(optarg, "ae");
 			if (!q->options.kills)

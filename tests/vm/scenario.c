@@ -133,6 +133,23 @@ int scenario_create_cgroups(const struct scenario *s)
 	return 0;
 }
 
+/* Without a process: some for which there is no rule, some that come before any victim, some after.
+ */
+static int create_crowd(const struct scenario *s, unsigned n)
+{
+	static const char *const suffixes[] = {"", "-p000", "-p900"};
+	char path[CGTREE_PATH_MAX], domain[CGTREE_PATH_MAX];
+	int r = 0;
+
+	scenario_path(s, s->domain ?: "", domain);
+	for (unsigned i = 0; i < n && r == 0; i++) {
+		snprintf(path, sizeof(path), "%.900s/crowd%u%s", domain, i,
+			 suffixes[i % ARRAY_SIZE(suffixes)]);
+		r = cgtree_create_one(path);
+	}
+	return r;
+}
+
 static unsigned row_hog_flags(const struct row *row)
 {
 	return (row->flags & ROW_SHMEM ? HOG_SHMEM : 0) |
@@ -652,6 +669,8 @@ void scenario_run(struct scenario *s, const struct scenario_options *options,
 	if (run.kmsg < 0 || lseek(run.kmsg, 0, SEEK_END) < 0)
 		run_fail(&run, "cannot read the kernel's log: %m");
 	r = scenario_create_cgroups(s);
+	if (r == 0)
+		r = create_crowd(s, options->crowd);
 	if (r < 0)
 		run_fail(&run, "cannot make the cgroups: %s", strerror(-r));
 	if (!run.failed)

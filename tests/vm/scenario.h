@@ -31,6 +31,7 @@ typedef void (*scenario_expect_fn)(struct scenario *s, uint64_t limit_pages);
 
 struct scenario_options {
 	unsigned settle_msec; /* how long the others are watched after the first death */
+	unsigned crowd;	      /* so many empty cgroups stand in the domain */
 	/* Gets "PID PRIORITY POLICY" for each victim of the daemon's policies, "member VICTIM PID"
 	 * for each process that Kill=cgroup killed with it, and "none" for each OOM that they
 	 * should have no opinion of. May be NULL. */

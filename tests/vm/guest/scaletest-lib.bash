@@ -61,8 +61,10 @@ select_by_policy()
 	log_mark
 	scaletest select "$kind" "$RUNS" >/run/selection
 	wait_for 30 "$RUNS records" records_are "$MESSAGE_ID_KILL" "$RUNS"
+	# With spread priorities it begins where the victim is, and need not go on.
 	while read -r cgroups; do
-		((cgroups >= n)) || fail "the handler looked at $cgroups cgroups, $n were made"
+		[[ $2 == spread ]] || ((cgroups >= n)) ||
+			fail "the handler looked at $cgroups cgroups, $n were made"
 	done < <(records OOMPOLICY_CGROUPS "$MESSAGE_ID_KILL")
 	assert_eq "the victims' cgroup" \
 		"$(records OOMPOLICY_VICTIM_CGROUP "$MESSAGE_ID_KILL" | sort -u)" /oomtest/hog
