@@ -2,11 +2,15 @@
 /*
  * bpf_oom: the BPF OOM interface on kernels that lack it.
  *
- * The module has four rooms:
+ * The module has these rooms:
  *   symbols.c  finds the kernel functions that are not exported
  *   hook.c     enters out_of_memory() just before victim selection, and the OOM report
  *   policy.c   struct_ops bpf_oom_ops: the list of registered policies
- *   kfunc.c    what a policy may call
+ *   evaluate.c the kernel's selection, where BPF is asked about each task
+ *   trace.h    the tracepoint for a selection that chose nobody
+ *   kfunc.c    what a policy may call, and how a program declares an OOM
+ *   memcg.c    kfuncs on memory cgroups, where the kernel lacks them
+ *   notify.c   the root's memory.oom_control of cgroup v1
  *
  * Everything that happens to one OOM happens under oom_lock, which every caller of
  * out_of_memory() holds. The state of the OOM in hand is therefore one static struct, and only
@@ -20,6 +24,17 @@
 #include <linux/types.h>
 
 #define BPF_OOM_NAME_MAX_LEN 64
+
+/* Of a name that set_oom_policy_name() sets, with its terminator. */
+enum {
+	POLICY_NAME_LEN = 16,
+};
+
+/* Of the text that stands for the constraint of a declared OOM, with its terminator. */
+#define BPF_OOM_CONSTRAINT_MAX_LEN 64
+
+/* The kernel's mark in oom_control.chosen: selection was aborted, nobody is to be killed. */
+#define BPF_OOM_ABORTED ((struct task_struct *)-1UL)
 
 struct bpf_oom;
 
@@ -42,19 +57,33 @@ struct bpf_oom_ops {
 
 extern struct mutex *bpf_oom_lock; /* the kernel's oom_lock */
 extern atomic_t *bpf_oom_victims;  /* the kernel's oom_victims: in flight; NULL: not found */
+extern bool bpf_oom_can_evaluate;  /* all that evaluate.c calls was found */
 extern struct bpf_oom_kernel {
 	unsigned long out_of_memory;
 	unsigned long oom_evaluate_task;
 	unsigned long mem_cgroup_scan_tasks;
 	unsigned long dump_header;
 	unsigned long mem_cgroup_get_oom_group;
+	unsigned long oom_constraint_text; /* data; 0: not found */
 } bpf_oom_kernel;
+
+/* Of the memory controller, for memcg.c and notify.c. */
+extern struct bpf_oom_memcg {
+	struct mem_cgroup *root; /* NULL: nothing of this was found */
+	const u8 *stats_index; /* NULL: the kernel has the memcg kfuncs, or lacks what ours need */
+	spinlock_t *oom_lock;  /* guards the oom_notify lists of cgroup v1; NULL: not found */
+} bpf_oom_memcg;
 
 typedef int bpf_oom_task_fn(struct task_struct *task, void *arg);
 typedef bool bpf_oom_out_of_memory_fn(struct oom_control *oc);
 typedef void bpf_oom_kill_fn(struct oom_control *oc, const char *message);
 typedef void bpf_oom_scan_fn(struct mem_cgroup *memcg, bpf_oom_task_fn *fn, void *arg);
 typedef void bpf_oom_report_fn(struct oom_control *oc);
+typedef struct mem_cgroup *bpf_oom_group_fn(struct task_struct *victim, struct mem_cgroup *domain);
+typedef unsigned long bpf_oom_page_state_fn(struct mem_cgroup *memcg, int idx);
+typedef void bpf_oom_flush_stats_fn(struct mem_cgroup *memcg);
+typedef long bpf_oom_badness_fn(struct task_struct *task, unsigned long totalpages);
+typedef bool bpf_oom_mempolicy_fn(struct task_struct *task, const nodemask_t *mask);
 
 /*
  * Static calls, not function pointers: a direct call needs no ENDBR at its target, and the
@@ -64,6 +93,11 @@ DECLARE_STATIC_CALL(bpf_oom_out_of_memory, bpf_oom_out_of_memory_fn);
 DECLARE_STATIC_CALL(bpf_oom_kill, bpf_oom_kill_fn);
 DECLARE_STATIC_CALL(bpf_oom_scan_tasks, bpf_oom_scan_fn);
 DECLARE_STATIC_CALL(bpf_oom_dump_header, bpf_oom_report_fn);
+DECLARE_STATIC_CALL(bpf_oom_get_group, bpf_oom_group_fn);
+DECLARE_STATIC_CALL(bpf_oom_page_state, bpf_oom_page_state_fn);
+DECLARE_STATIC_CALL(bpf_oom_flush_stats, bpf_oom_flush_stats_fn);
+DECLARE_STATIC_CALL(bpf_oom_badness, bpf_oom_badness_fn);
+DECLARE_STATIC_CALL(bpf_oom_in_mempolicy, bpf_oom_mempolicy_fn);
 
 /* Finds everything above. Returns 0; -EOPNOTSUPP if the kernel has the interface itself; -ENOENT
  * if it lacks a function this module stands on. Either is explained in the kernel log. */
@@ -77,10 +111,25 @@ void bpf_oom_hook_exit(void);
 
 /* Is @oc the OOM that the current task handles right now? */
 bool bpf_oom_is_current(const struct oom_control *oc);
+/* Is the current task inside out_of_memory(), with oom_lock held? */
+bool bpf_oom_is_inside(void);
+/* Does the current task allocate for a memcg that it is not in? Of the OOM in hand. */
+bool bpf_oom_is_remote(void);
+
+/*
+ * Runs the OOM machinery for @oc, whose constraint the report is to call @text; NULL for the
+ * kernel's name of it. Nobody to kill is no reason for a report here, nor for a panic. Under
+ * oom_lock, may sleep. Returns whether anybody was killed, is dying, or memory was freed.
+ */
+bool bpf_oom_declare(struct oom_control *oc, const char *text);
 /* While set, a kill takes one process alone. Of the OOM in hand. */
 void bpf_oom_set_single(bool single);
 /* A policy killed for the OOM in hand. */
 void bpf_oom_set_memory_freed(void);
+/* The name of what decides @oc, for the report; "default" for the kernel. Never NULL. */
+const char *bpf_oom_policy_name(const struct oom_control *oc);
+/* Names the policy of @oc if that is what the current task handles. @name may be unterminated. */
+void bpf_oom_set_policy_name(const struct oom_control *oc, const char *name, size_t size);
 
 /* --- policy.c */
 
@@ -96,8 +145,35 @@ bool bpf_oom_have_policies(void);
  */
 bool bpf_oom_run_policies(struct oom_control *oc, const bool *freed, const char **name);
 
+/* --- evaluate.c */
+
+/* Without effect where !bpf_oom_can_evaluate. */
+int bpf_oom_evaluate_init(void);
+
+/* Before the first task of a selection. */
+void bpf_oom_begin_selection(struct oom_control *oc);
+/* A bpf_oom_task_fn whose argument is the oom_control: takes or leaves @task, returns non-zero to
+ * end the selection. Under oom_lock; does not sleep. */
+int bpf_oom_evaluate(struct task_struct *task, void *arg);
+
 /* --- kfunc.c */
 
 int bpf_oom_kfunc_init(void);
+
+/* --- memcg.c */
+
+/* Without effect where !bpf_oom_memcg.stats_index. */
+int bpf_oom_memcg_init(void);
+
+/* --- notify.c */
+
+#ifdef CONFIG_MEMCG_V1
+/* A system OOM happens. Under oom_lock; does not sleep. */
+void bpf_oom_notify_root(void);
+#else
+static inline void bpf_oom_notify_root(void)
+{
+}
+#endif
 
 #endif

@@ -4,7 +4,9 @@
 #define _BPF_OOM_COMPAT_H
 
 #include <linux/btf.h>
+#include <linux/mm.h>
 #include <linux/mm_types.h>
+#include <linux/nodemask.h>
 #include <linux/oom.h>
 #include <linux/sched/coredump.h>
 #include <linux/version.h>
@@ -18,10 +20,46 @@
 #define KF_TRUSTED_ARGS 0
 #endif
 
+/*
+ * The memcg kfuncs came with 7.0. Ours must not even be compiled there: pahole leaves functions out
+ * of a module's BTF that the kernel's BTF has already, and resolve_btfids then misses them.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
+#define BPF_OOM_HAS_MEMCG_KFUNCS
+#endif
+
+/* As cpuset_mems_allowed_intersects(). */
+static inline bool mems_allowed_intersect(struct task_struct *a, struct task_struct *b)
+{
+#ifdef CONFIG_CPUSETS
+	return nodes_intersects(a->mems_allowed, b->mems_allowed);
+#else
+	return true;
+#endif
+}
+
+/* Do memcgs count the item @idx, less than MEMCG_NR_STAT? @index is mem_cgroup_stats_index[]. */
+static inline bool memcg_stat_counted(const u8 *index, int idx)
+{
+	return index[idx] != U8_MAX;
+}
+
+#ifdef CONFIG_MEMCG_V1
+/* struct mem_cgroup_eventfd_list of mm/memcontrol-v1.c: a link of mem_cgroup.oom_notify. */
+struct memcg_oom_listener {
+	struct list_head list;
+	struct eventfd_ctx *eventfd;
+};
+#endif
+
 /* Has the reaper or exit_mmap() given this address space up? */
 static inline bool mm_oom_skip(struct mm_struct *mm)
 {
+#ifdef NUM_MM_FLAG_BITS /* 6.18: the flags are a bitmap of their own, with helpers */
+	return mm_flags_test(MMF_OOM_SKIP, mm);
+#else
 	return test_bit(MMF_OOM_SKIP, &mm->flags);
+#endif
 }
 
 #endif

@@ -19,6 +19,10 @@ static int __init bpf_oom_init(void)
 	err = bpf_oom_kfunc_init();
 	if (!err)
 		err = bpf_oom_policy_init();
+	if (!err)
+		err = bpf_oom_evaluate_init();
+	if (!err)
+		err = bpf_oom_memcg_init();
 	if (err) {
 		pr_err("cannot register with BPF (%d): was the module built without BTF?\n", err);
 		return err;

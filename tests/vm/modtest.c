@@ -8,19 +8,18 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include <bpf/libbpf.h>
 
 #include "cgtree.h"
 #include "config/basic.h"
+#include "eater.h"
 #include "handler.skel.h"
 
 #define CGROUP "modtest"
 #define LIMIT_BYTES "16777216"
 #define EATER_BYTES (32U << 20)
-#define LOG_SIZE (256 * 1024)
 #define KTHREADD_PID 2
 
 #define CHECK(condition)                                                                     \
@@ -33,83 +32,21 @@
 	} while (0)
 
 static char reason[256];
-static char kernel_log[LOG_SIZE];
-
-/* A process that will exceed its cgroup's limit when it is told to. */
-struct eater {
-	pid_t pid;
-	int go;
-};
-
-static void eater_run(int go)
+/* One that will exceed its cgroup's limit when it is told to. */
+static int start_eater(struct eater *ret)
 {
-	char byte, *memory;
-
-	if (cgtree_write(CGROUP, "cgroup.procs", "0") < 0 || read(go, &byte, 1) != 1)
-		_exit(1);
-	memory =
-		mmap(NULL, EATER_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (memory == MAP_FAILED)
-		_exit(1);
-	memset(memory, 1, EATER_BYTES);
-	_exit(0);
+	return eater_start(ret, CGROUP, 0, 0);
 }
 
-static int eater_start(struct eater *ret)
+/* Lets it run into the limit. Returns its wait status; the kernel's log is that of just then. */
+static int finish_eater(struct eater *e)
 {
-	int fds[2];
-	pid_t pid;
-
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return -errno;
-	pid = fork();
-	if (pid < 0)
-		return -errno;
-	if (pid == 0) {
-		close(fds[1]);
-		eater_run(fds[0]);
-	}
-	close(fds[0]);
-	*ret = (struct eater){.pid = pid, .go = fds[1]};
-	return 0;
-}
-
-/* Lets it run into the limit. Returns its wait status; kernel_log holds what was printed. */
-static int eater_finish(struct eater *e)
-{
-	_cleanup_close_ int kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	size_t used = 0;
 	int status;
 
-	if (kmsg < 0 || lseek(kmsg, 0, SEEK_END) < 0)
-		return -errno;
-	if (write(e->go, "g", 1) != 1)
-		return -errno;
-	if (waitpid(e->pid, &status, 0) < 0)
-		return -errno;
-	close(e->go);
-
-	while (used < sizeof(kernel_log) - 1) {
-		ssize_t n = read(kmsg, kernel_log + used, sizeof(kernel_log) - 1 - used);
-
-		if (n < 0 && errno == EPIPE)
-			continue; /* overwritten meanwhile: the next read starts at the oldest */
-		if (n <= 0)
-			break;
-		used += n;
-	}
-	kernel_log[used] = '\0';
-	return status;
-}
-
-static bool killed(int status)
-{
-	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
-}
-
-static bool logged(const char *text)
-{
-	return strstr(kernel_log, text) != NULL;
+	if (kernel_log_mark() < 0 || eater_order(e, EATER_BYTES) < 0)
+		return -EIO;
+	status = eater_wait(e);
+	return kernel_log_read() < 0 ? -EIO : status;
 }
 
 static struct op_handler *handler_open(const char *name, pid_t victim, int result)
@@ -150,19 +87,19 @@ static bool test_kill_and_report(void)
 	_cleanup_link_ struct bpf_link *link = NULL;
 	struct eater e;
 
-	CHECK(eater_start(&e) == 0);
+	CHECK(start_eater(&e) == 0);
 	h = handler_open("alpha", e.pid, 1);
 	CHECK(h && op_handler__load(h) == 0);
 	link = bpf_map__attach_struct_ops(h->maps.test_ops);
 	CHECK(link);
-	CHECK(killed(eater_finish(&e)));
+	CHECK(eater_was_killed(finish_eater(&e)));
 	CHECK(h->bss->calls == 1);
 	CHECK(h->bss->kill_result == 0);
 	CHECK(h->bss->victim_before == 0);
 	CHECK(h->bss->victim_after == 1);
-	CHECK(logged("oom_policy=alpha\n"));
-	CHECK(logged("killed by a test: Killed process"));
-	CHECK(logged("oom-kill:constraint=CONSTRAINT_MEMCG"));
+	CHECK(kernel_logged("oom_policy=alpha\n"));
+	CHECK(kernel_logged("killed by a test: Killed process"));
+	CHECK(kernel_logged("oom-kill:constraint=CONSTRAINT_MEMCG"));
 	return true;
 }
 
@@ -172,13 +109,13 @@ static bool test_unnamed_policy(void)
 	_cleanup_link_ struct bpf_link *link = NULL;
 	struct eater e;
 
-	CHECK(eater_start(&e) == 0);
+	CHECK(start_eater(&e) == 0);
 	h = handler_open("", e.pid, 1);
 	CHECK(h && op_handler__load(h) == 0);
 	link = bpf_map__attach_struct_ops(h->maps.test_ops);
 	CHECK(link);
-	CHECK(killed(eater_finish(&e)));
-	CHECK(logged("oom_policy=bpf_defined_policy\n"));
+	CHECK(eater_was_killed(finish_eater(&e)));
+	CHECK(kernel_logged("oom_policy=bpf_defined_policy\n"));
 	return true;
 }
 
@@ -186,10 +123,10 @@ static bool test_no_policy(void)
 {
 	struct eater e;
 
-	CHECK(eater_start(&e) == 0);
-	CHECK(killed(eater_finish(&e)));
-	CHECK(logged("oom_policy=default\n"));
-	CHECK(logged("Memory cgroup out of memory: Killed process"));
+	CHECK(start_eater(&e) == 0);
+	CHECK(eater_was_killed(finish_eater(&e)));
+	CHECK(kernel_logged("oom_policy=default\n"));
+	CHECK(kernel_logged("Memory cgroup out of memory: Killed process"));
 	return true;
 }
 
@@ -203,11 +140,11 @@ static bool test_lie(void)
 	CHECK(h && op_handler__load(h) == 0);
 	link = bpf_map__attach_struct_ops(h->maps.test_ops);
 	CHECK(link);
-	CHECK(eater_start(&e) == 0);
-	CHECK(killed(eater_finish(&e)));
+	CHECK(start_eater(&e) == 0);
+	CHECK(eater_was_killed(finish_eater(&e)));
 	CHECK(h->bss->calls == 1);
-	CHECK(logged("oom_policy=default\n"));
-	CHECK(logged("Memory cgroup out of memory: Killed process"));
+	CHECK(kernel_logged("oom_policy=default\n"));
+	CHECK(kernel_logged("Memory cgroup out of memory: Killed process"));
 	return true;
 }
 
@@ -221,10 +158,10 @@ static bool check_refused(pid_t victim, int error)
 	CHECK(h && op_handler__load(h) == 0);
 	link = bpf_map__attach_struct_ops(h->maps.test_ops);
 	CHECK(link);
-	CHECK(eater_start(&e) == 0);
-	CHECK(killed(eater_finish(&e)));
+	CHECK(start_eater(&e) == 0);
+	CHECK(eater_was_killed(finish_eater(&e)));
 	CHECK(h->bss->kill_result == error);
-	CHECK(logged("oom_policy=default\n"));
+	CHECK(kernel_logged("oom_policy=default\n"));
 	CHECK(kill(victim, 0) == 0);
 	return true;
 }
@@ -283,8 +220,8 @@ static bool test_detach(void)
 	link = bpf_map__attach_struct_ops(h->maps.test_ops);
 	CHECK(link);
 	CHECK(bpf_link__detach(link) == 0);
-	CHECK(eater_start(&e) == 0);
-	CHECK(killed(eater_finish(&e)));
+	CHECK(start_eater(&e) == 0);
+	CHECK(eater_was_killed(finish_eater(&e)));
 	CHECK(h->bss->calls == 0);
 	return true;
 }
@@ -295,22 +232,22 @@ static bool test_update_map(void)
 	_cleanup_link_ struct bpf_link *link = NULL;
 	struct eater e;
 
-	CHECK(eater_start(&e) == 0);
+	CHECK(start_eater(&e) == 0);
 	CHECK(first && op_handler__load(first) == 0);
 	second = handler_open("second", e.pid, 1);
 	CHECK(second && op_handler__load(second) == 0);
 	link = bpf_map__attach_struct_ops(first->maps.test_ops);
 	CHECK(link);
 	CHECK(bpf_link__update_map(link, second->maps.test_ops) == 0);
-	CHECK(killed(eater_finish(&e)));
+	CHECK(eater_was_killed(finish_eater(&e)));
 	CHECK(first->bss->calls == 0);
 	CHECK(second->bss->calls == 1);
-	CHECK(logged("oom_policy=second\n"));
+	CHECK(kernel_logged("oom_policy=second\n"));
 
 	/* And back: what was taken out can be put in again. */
 	CHECK(bpf_link__update_map(link, first->maps.test_ops) == 0);
-	CHECK(eater_start(&e) == 0);
-	CHECK(killed(eater_finish(&e)));
+	CHECK(start_eater(&e) == 0);
+	CHECK(eater_was_killed(finish_eater(&e)));
 	CHECK(first->bss->calls == 1);
 	CHECK(second->bss->calls == 1);
 	return true;
@@ -327,8 +264,8 @@ static bool test_same_map_twice(void)
 	CHECK(link);
 	second = bpf_map__attach_struct_ops(h->maps.test_ops);
 	CHECK(!second && errno == EEXIST);
-	CHECK(eater_start(&e) == 0);
-	CHECK(killed(eater_finish(&e)));
+	CHECK(start_eater(&e) == 0);
+	CHECK(eater_was_killed(finish_eater(&e)));
 	CHECK(h->bss->calls == 1);
 	return true;
 }

@@ -51,6 +51,39 @@ build_module()
 	printf '%s\n' "$digest" >"$dir/digest"
 }
 
+# build_conformance MODULE HEADERS NAME: the objects of tests/vm/conformance, from the types that the
+# kernel and the module tell of in their BTF, and from no header of this tree.
+build_conformance()
+{
+	local module=$1 headers=$2 dir=$BUILD/$3 source name clang digest architecture
+	digest="$(digest_files "$TOP/tests/vm/conformance" "$module") $headers"
+	if [[ -e $dir/digest && $(<"$dir/digest") == "$digest" ]]; then
+		return
+	fi
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	case $(uname -m) in
+	x86_64) architecture=x86 ;;
+	aarch64) architecture=arm64 ;;
+	*) die 1 "no BPF objects for $(uname -m)" ;;
+	esac
+	for clang in clang-21 clang-20 clang-19 clang-18 clang-17 clang-16 clang; do
+		! command -v "$clang" >/dev/null || break
+	done
+	# With a base the dump of a module has the kernel's types too.
+	PATH=$PATH:/usr/sbin:/sbin bpftool -B "$headers/vmlinux" btf dump file "$module" format c \
+		>"$dir/vmlinux.h" || die 1 "the types of $module cannot be read"
+	for source in "$TOP"/tests/vm/conformance/*.bpf.c; do
+		name=$(basename "$source" .bpf.c)
+		# The kernel's types have declarations that declare nothing.
+		quietly "$BUILD/log/$3-$name" "$clang" -g -O2 -target bpf -mcpu=v3 \
+			"-D__TARGET_ARCH_$architecture" -Wall -Werror -Wno-missing-declarations \
+			-I"$dir" -c "$source" -o "$dir/$name.conformance.o" ||
+			die 1 "$source does not compile"
+	done
+	printf '%s\n' "$digest" >"$dir/digest"
+}
+
 # payload_ensure: prints the tar's path.
 payload_ensure()
 {
@@ -70,6 +103,7 @@ payload_build()
 	build_compile "$BUILD/tree"
 	build_module "$TOP/kmod" kmod
 	build_module "$TOP/tests/vm/module" test-modules
+	build_conformance "$BUILD/kmod/bpf_oom.ko" "/usr/src/linux-headers-$release" conformance
 
 	rm -rf "$root"
 	DESTDIR=$root quietly "$BUILD/log/install" meson install -C "$BUILD/tree" --no-rebuild --quiet ||
@@ -80,7 +114,7 @@ payload_build()
 	for file in "$BUILD/tree"/tests/vm/*; do
 		[[ ! -f $file || ! -x $file ]] || cp "$file" "$tests/"
 	done
-	cp "$BUILD/test-modules"/*.ko "$tests/"
+	cp "$BUILD/test-modules"/*.ko "$BUILD/conformance"/*.conformance.o "$tests/"
 	cc -O2 -Wall -Wextra -Werror -std=gnu11 -D_GNU_SOURCE -o "$tests/memhog" "$TOP/tests/vm/memhog.c"
 
 	modules=$root/usr/lib/modules/$release

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Has a function of the BPF OOM interface, as a kernel with the series would: bpf_oom.ko must not
- * load beside it. */
+ * load beside it. One that bpf_oom.ko has not itself: of equal names in modules the newest is
+ * found. */
 #include <linux/module.h>
 
 struct oom_control;
-struct task_struct;
 
 /* Never called: its name in kallsyms is what the test is about. */
-int bpf_oom_evaluate_task(struct task_struct *task, struct oom_control *oc);
-noinline int bpf_oom_evaluate_task(struct task_struct *task, struct oom_control *oc)
+bool bpf_handle_oom(struct oom_control *oc);
+noinline bool bpf_handle_oom(struct oom_control *oc)
 {
-	return task && oc;
+	return oc;
 }
 
 static int __init oom_clash_init(void)

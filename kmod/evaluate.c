@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The task-evaluation interface: the kernel's own selection, task by task, with a say for BPF.
+ *
+ * Takes the place of oom_evaluate_task() of mm/oom_kill.c, whose rules it follows, in the order of
+ * the posted series: BPF is asked before the check for a victim that is dying already, so a program
+ * that never says NO_BPF_POLICY has to say BPF_EVAL_ABORT for one itself. Knows nothing of how the
+ * OOM came here, and touches nothing of it but the choice.
+ *
+ * Invariant: oc->chosen is NULL, BPF_OOM_ABORTED, or a task with a reference taken here that
+ * oom_kill_process() can kill; it drops the reference.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/btf.h>
+#include <linux/btf_ids.h>
+#include <linux/limits.h>
+#include <linux/module.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+
+#include "bpf_oom.h"
+#include "compat.h"
+
+/* What a program may answer for a task. */
+enum {
+	NO_BPF_POLICY,
+	BPF_EVAL_ABORT,
+	BPF_EVAL_NEXT,
+	BPF_EVAL_SELECT,
+};
+
+__bpf_hook_start();
+
+/**
+ * bpf_oom_evaluate_task - fmod_ret: what shall become of this task?
+ * @task: killable as far as the kernel's first checks go; a thread group's leader
+ * @oc: the OOM in hand; @oc->chosen is the task that was taken so far, or NULL
+ *
+ * Runs under rcu_read_lock() for a system OOM; must not sleep.
+ *
+ * Return: NO_BPF_POLICY: the kernel compares badness; BPF_EVAL_ABORT: end the selection and kill
+ * nobody; BPF_EVAL_NEXT: not this one; BPF_EVAL_SELECT: this one so far.
+ */
+__weak noinline int bpf_oom_evaluate_task(struct task_struct *task, struct oom_control *oc)
+{
+	return NO_BPF_POLICY;
+}
+
+/**
+ * bpf_set_policy_name - fentry: the kernel is about to look at the first task
+ * @oc: the OOM in hand
+ *
+ * Called once for an OOM. The place to call set_oom_policy_name().
+ */
+__weak noinline void bpf_set_policy_name(struct oom_control *oc)
+{
+}
+
+__bpf_hook_end();
+
+/* Can the task have memory where the allocation failed? As oom_cpuset_eligible(). */
+static bool is_eligible(struct task_struct *task, const struct oom_control *oc)
+{
+	struct task_struct *thread;
+	bool eligible = !IS_ENABLED(CONFIG_NUMA);
+
+	if (eligible)
+		return true;
+	rcu_read_lock();
+	for_each_thread(task, thread) {
+		eligible = oc->nodemask ? static_call(bpf_oom_in_mempolicy)(thread, oc->nodemask)
+					: mems_allowed_intersect(current, thread);
+		if (eligible)
+			break;
+	}
+	rcu_read_unlock();
+	return eligible;
+}
+
+static int abort_selection(struct oom_control *oc)
+{
+	if (oc->chosen)
+		put_task_struct(oc->chosen);
+	oc->chosen = BPF_OOM_ABORTED;
+	return 1;
+}
+
+static int select_task(struct oom_control *oc, struct task_struct *task, long points)
+{
+	if (oc->chosen)
+		put_task_struct(oc->chosen);
+	oc->chosen = get_task_struct(task);
+	oc->chosen_points = points;
+	return 0;
+}
+
+int bpf_oom_evaluate(struct task_struct *task, void *arg)
+{
+	struct oom_control *oc = arg;
+	long points;
+	int answer;
+
+	if (is_global_init(task) || (task->flags & PF_KTHREAD))
+		return 0;
+	if (!oc->memcg && !is_eligible(task, oc))
+		return 0;
+	if (oom_task_origin(task))
+		return select_task(oc, task, LONG_MAX);
+
+	answer = bpf_oom_evaluate_task(task, oc);
+	if (answer == BPF_EVAL_ABORT)
+		return abort_selection(oc);
+	if (answer == BPF_EVAL_NEXT)
+		return 0;
+
+	if (answer != BPF_EVAL_SELECT && oc->order != -1 && tsk_is_oom_victim(task))
+		return mm_oom_skip(task->signal->oom_mm) ? 0 : abort_selection(oc);
+
+	/*
+	 * The points of a task that BPF selects are recorded too: they are what the next one is
+	 * compared with, should the program have no opinion of that. LONG_MIN are those of a task
+	 * that gives no memory back or must not die: oom_score_adj is -1000, it has no address
+	 * space or shares its parent's in vfork(), the reaper has been there. oom_kill_process()
+	 * does not ask again, so such a task is not taken even when BPF wants it.
+	 */
+	points = static_call(bpf_oom_badness)(task, oc->totalpages);
+	if (points == LONG_MIN)
+		return 0;
+	if (answer != BPF_EVAL_SELECT && points < oc->chosen_points)
+		return 0;
+	return select_task(oc, task, points);
+}
+
+void bpf_oom_begin_selection(struct oom_control *oc)
+{
+	bpf_set_policy_name(oc);
+}
+
+__bpf_kfunc_start_defs();
+
+/**
+ * set_oom_policy_name - name the policy in the report of an OOM
+ * @oc: the argument of the program that calls this
+ * @buf: the name, terminated or not
+ * @buf__sz: its size in bytes
+ *
+ * At most POLICY_NAME_LEN - 1 bytes are kept, and '?' stands for one that is not a visible ASCII
+ * character. Without effect if @oc is not an OOM that the calling task handles. The suffix of the
+ * size makes the verifier check that the program owns that much memory.
+ */
+__bpf_kfunc void set_oom_policy_name(struct oom_control *oc, const char *buf, size_t buf__sz)
+{
+	bpf_oom_set_policy_name(oc, buf, buf__sz);
+}
+
+__bpf_kfunc_end_defs();
+
+BTF_KFUNCS_START(bpf_oom_fmodret_ids)
+BTF_ID_FLAGS(func, bpf_oom_evaluate_task)
+BTF_KFUNCS_END(bpf_oom_fmodret_ids)
+
+static const struct btf_kfunc_id_set bpf_oom_fmodret_set = {
+	.owner = THIS_MODULE,
+	.set = &bpf_oom_fmodret_ids,
+};
+
+/* The arguments of a fentry program are not trusted ones, so none is asked for. */
+BTF_KFUNCS_START(bpf_oom_tracing_kfuncs)
+BTF_ID_FLAGS(func, set_oom_policy_name)
+BTF_KFUNCS_END(bpf_oom_tracing_kfuncs)
+
+static const struct btf_kfunc_id_set bpf_oom_tracing_set = {
+	.owner = THIS_MODULE,
+	.set = &bpf_oom_tracing_kfuncs,
+};
+
+int bpf_oom_evaluate_init(void)
+{
+	int err;
+
+	if (!bpf_oom_can_evaluate)
+		return 0;
+	err = register_btf_fmodret_id_set(&bpf_oom_fmodret_set);
+	if (err)
+		return err;
+	return register_btf_kfunc_id_set(BPF_PROG_TYPE_TRACING, &bpf_oom_tracing_set);
+}

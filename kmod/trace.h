@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The tracepoint of the 2023 series, oom:select_bad_process_end. It sits beside the kernel's own
+ * events of the system "oom"; BPF reaches it as tp_btf.
+ */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM oom
+
+#if !defined(_BPF_OOM_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define _BPF_OOM_TRACE_H
+
+#include <linux/oom.h>
+#include <linux/tracepoint.h>
+
+#include "bpf_oom.h"
+
+/* clang-format off */
+
+/* Selection looked at every task and chose none. Not fired when it was aborted. */
+TRACE_EVENT(select_bad_process_end,
+
+	TP_PROTO(struct oom_control *oc),
+
+	TP_ARGS(oc),
+
+	TP_STRUCT__entry(
+		__array(char, policy_name, POLICY_NAME_LEN)
+	),
+
+	TP_fast_assign(
+		strscpy(__entry->policy_name, bpf_oom_policy_name(oc), POLICY_NAME_LEN);
+	),
+
+	TP_printk("policy_name=%s", __entry->policy_name)
+);
+
+/* clang-format on */
+
+#endif
+
+#undef TRACE_INCLUDE_PATH
+#undef TRACE_INCLUDE_FILE
+#define TRACE_INCLUDE_PATH .
+#define TRACE_INCLUDE_FILE trace
+#include <trace/define_trace.h>

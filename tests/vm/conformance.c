@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Loads an object that was written against the posted patches, in tests/vm/conformance, as any
+ * loader would: from its file, everything in it attached. Then there is an OOM between a large and
+ * a small process, of which the kernel would take the large one, and each object the small one.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "cgtree.h"
+#include "config/basic.h"
+#include "eater.h"
+
+#define CGROUP "conformance"
+#define LARGE_CGROUP CGROUP "/large"
+#define SMALL_CGROUP CGROUP "/small"
+#define LARGE_BYTES (24U << 20)
+#define SMALL_BYTES (8U << 20)
+#define LIMIT_BYTES "50331648"
+/* More than the limit leaves, and less than that and the small one. */
+#define EXCESS_BYTES (18U << 20)
+
+static struct bpf_object *object;
+static struct eater large, small;
+
+static int say(const char *what)
+{
+	fprintf(stderr, "%s (errno %s)\n", what, strerror(errno));
+	return 1;
+}
+
+static uint64_t cgroup_id(const char *path)
+{
+	char absolute[PATH_MAX];
+	struct stat st;
+
+	snprintf(absolute, sizeof(absolute), "%s/%s", CGTREE_ROOT, path);
+	return stat(absolute, &st) == 0 ? st.st_ino : 0;
+}
+
+static bool attach_all(void)
+{
+	struct bpf_program *program;
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, object)
+	{
+		if (bpf_map__type(map) == BPF_MAP_TYPE_STRUCT_OPS &&
+		    !bpf_map__attach_struct_ops(map))
+			return false;
+	}
+	bpf_object__for_each_program(program, object)
+	{
+		if (bpf_program__type(program) == BPF_PROG_TYPE_TRACING &&
+		    !bpf_program__attach(program))
+			return false;
+	}
+	return true;
+}
+
+/* @domain is the cgroup with the limit; the others are it or below it. */
+static bool start(const char *domain, const char *large_cgroup, const char *small_cgroup)
+{
+	/* The small one is the more willing to die, and yet the less bad. */
+	return cgtree_create(large_cgroup) == 0 && cgtree_create(small_cgroup) == 0 &&
+	       cgtree_write(domain, "memory.max", LIMIT_BYTES) == 0 &&
+	       cgtree_write(domain, "memory.swap.max", "0") == 0 &&
+	       eater_start(&large, large_cgroup, LARGE_BYTES, 0) == 0 &&
+	       eater_start(&small, small_cgroup, SMALL_BYTES, 50) == 0 && kernel_log_mark() == 0;
+}
+
+static int check_small_died(const char *line)
+{
+	if (!eater_was_killed(eater_wait(&small)))
+		return say("the small process was not killed");
+	if (!eater_lives(&large))
+		return say("the large process is dead");
+	if (kernel_log_read() < 0 || !kernel_logged(line))
+		return say("the kernel's report says something else");
+	return 0;
+}
+
+static int run_policy(void)
+{
+	if (eater_grow(&large, EXCESS_BYTES) != 1)
+		return say("the large process could not have its memory");
+	return check_small_died("oom_policy=by_score\n");
+}
+
+static int run_evaluate(void)
+{
+	int map = bpf_object__find_map_fd_by_name(object, "cg_map");
+	int counts = bpf_object__find_map_fd_by_name(object, "counts");
+	uint64_t id = cgroup_id(LARGE_CGROUP), selections = 0;
+	uint32_t first = 0;
+	int priority = 50;
+
+	if (bpf_map_update_elem(map, &id, &priority, BPF_ANY) < 0)
+		return say("cannot set a priority");
+	if (eater_grow(&large, EXCESS_BYTES) != 1)
+		return say("the large process could not have its memory");
+	if (bpf_map_lookup_elem(counts, &first, &selections) < 0 || selections == 0)
+		return say("nobody named the policy");
+	return check_small_died("oom_policy=cg_prio\n");
+}
+
+static int run_declare(void)
+{
+	struct {
+		uint64_t cgroup_id, limit_pages, result;
+	} request = {cgroup_id(SMALL_CGROUP), 1024, 0};
+	struct bpf_program *program = bpf_object__find_program_by_name(object, "declare");
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &request, .ctx_size_in = sizeof(request));
+
+	if (bpf_prog_test_run_opts(bpf_program__fd(program), &opts) < 0 || opts.retval != 0)
+		return say("the program does not run");
+	if (request.result != 1)
+		return say("no OOM was declared");
+	return check_small_died("oom-kill:constraint=USAGE,nodemask=");
+}
+
+static const struct {
+	const char *name;
+	int (*run)(void);
+	const char *domain, *large_cgroup, *small_cgroup;
+} cases[] = {
+	{"policy", run_policy, CGROUP "-one", CGROUP "-one", CGROUP "-one"},
+	{"evaluate", run_evaluate, CGROUP, LARGE_CGROUP, SMALL_CGROUP},
+	{"declare", run_declare, CGROUP, LARGE_CGROUP, SMALL_CGROUP},
+};
+
+/* conformance list | conformance NAME OBJECT */
+int main(int argc, char **argv)
+{
+	int status = 64;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		if (argc == 2 && strcmp(argv[1], "list") == 0) {
+			puts(cases[i].name);
+			status = 0;
+			continue;
+		}
+		if (argc != 3 || strcmp(argv[1], cases[i].name) != 0)
+			continue;
+		object = bpf_object__open_file(argv[2], NULL);
+		if (!object || bpf_object__load(object) < 0 || !attach_all())
+			return say("the object does not load or attach");
+		status = start(cases[i].domain, cases[i].large_cgroup, cases[i].small_cgroup)
+				 ? cases[i].run()
+				 : say("no processes");
+		eater_stop(&large);
+		eater_stop(&small);
+	}
+	return status;
+}

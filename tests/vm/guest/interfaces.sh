@@ -1,0 +1,57 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# The interfaces of bpf_oom.ko other than the struct_ops policy: task evaluation, declared OOMs, memory
+# cgroups, remote OOMs; and objects written against the posted patches alone.
+# vm: memory=512 cpus=2 timeout=600
+. "$(dirname "$0")/lib.sh"
+
+readonly INTERFACE=/usr/lib/oompolicyd-tests/interface
+readonly CONFORMANCE=/usr/lib/oompolicyd-tests/conformance
+
+# The kernel leaves reports out beyond ten in five seconds, and what is tested is in the report.
+run_reported()
+{
+	sleep 1
+	"$@"
+}
+
+test_unload_refused_while_attached()
+{
+	"$INTERFACE" stay >/run/interface-stay &
+	local pid=$!
+	wait_for 20 "the programs to be attached" grep -q attached /run/interface-stay
+	assert_status 1 rmmod bpf_oom
+	assert_match "rmmod's message" "$OUTPUT" 'in use'
+	kill "$pid"
+	wait "$pid" 2>/dev/null || :
+	wait_for 10 "the module to be free" rmmod bpf_oom
+	modprobe bpf_oom
+}
+
+# Declared OOMs run into the module's end, and find it refused or gone, never half there.
+test_unload_while_declared()
+{
+	local i done=0
+	for ((i = 0; i < 10; i++)); do
+		"$INTERFACE" declare-memcg 2>/dev/null && done=$((done + 1)) &
+		rmmod bpf_oom 2>/dev/null || :
+		wait
+		modprobe bpf_oom
+	done
+	"$INTERFACE" declare-memcg
+}
+
+modprobe bpf_oom
+mapfile -t names < <("$INTERFACE" list)
+mapfile -t objects < <("$CONFORMANCE" list)
+plan $((${#names[@]} + ${#objects[@]} + 2))
+for name in "${names[@]}"; do
+	run_test "$name" run_reported "$INTERFACE" "$name"
+done
+for name in "${objects[@]}"; do
+	run_test "conformance-$name" run_reported "$CONFORMANCE" "$name" \
+		"/usr/lib/oompolicyd-tests/$name.conformance.o"
+done
+run_test unload-refused-while-attached test_unload_refused_while_attached
+run_test unload-while-declared test_unload_while_declared
