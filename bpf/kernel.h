@@ -14,6 +14,7 @@
 #include <linux/types.h>
 #include <linux/version.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
@@ -69,6 +70,8 @@ struct cgroup {
 };
 
 struct css_set {
+	struct css_set
+		*dom_cset; /* of the process, where its threads are in cgroups of their own */
 	struct cgroup *dfl_cgrp;
 };
 
@@ -119,6 +122,7 @@ struct oom_control {
 	struct mem_cgroup *memcg;
 	unsigned int gfp_mask;
 	int order;
+	struct task_struct *chosen; /* referenced; -1: the selection was aborted */
 	enum oom_constraint constraint;
 };
 
@@ -185,6 +189,15 @@ extern int bpf_oom_kill_process(struct oom_control *oc, struct task_struct *task
 extern int bpf_oom_kill_single_process(struct oom_control *oc, struct task_struct *task,
 				       const char *message__str) __ksym __weak;
 
+/* Likewise: what the report calls the policy. Keeps 15 bytes. */
+extern void set_oom_policy_name(struct oom_control *oc, const char *buf, size_t sz) __ksym __weak;
+
+/* What bpf_oom_evaluate_task() may be made to return. */
+#define OP_NO_BPF_POLICY 0   /* the kernel goes on as it would */
+#define OP_BPF_EVAL_ABORT 1  /* nobody is to be killed */
+#define OP_BPF_EVAL_NEXT 2   /* not this one */
+#define OP_BPF_EVAL_SELECT 3 /* this one, as far as has been seen */
+
 /* PAGE_SIZE of x86 and of arm64 as Debian builds it. */
 #define OP_PAGE_SIZE 4096
 
@@ -220,6 +233,12 @@ static __always_inline bool mm_oom_skip(struct mm_struct *mm)
 static __always_inline struct cgroup *task_cgroup(struct task_struct *task)
 {
 	return task->cgroups->dfl_cgrp;
+}
+
+/* The cgroup in whose cgroup.procs the process is listed. */
+static __always_inline struct cgroup *process_cgroup(struct task_struct *task)
+{
+	return task->cgroups->dom_cset->dfl_cgrp;
 }
 
 #endif

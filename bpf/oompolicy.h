@@ -14,7 +14,7 @@
 #include <linux/types.h>
 #endif
 
-#define OP_ABI_VERSION 1
+#define OP_ABI_VERSION 2
 
 #define OP_PRIORITY_MIN 0
 #define OP_PRIORITY_MAX 1000
@@ -29,6 +29,8 @@
  * 300 bytes; a longer one is cut and flagged, the id still tells which cgroup it was.
  */
 #define OP_PATH_LEN 512
+/* The text of a declared OOM, with the terminating NUL. */
+#define OP_DECLARED_LEN 64
 /* NAME_MAX: the longest cgroup name, without the NUL. */
 #define OP_CGROUP_NAME_MAX 255
 /* How many ancestors a walk upwards visits; deeper cgroups get no opinion. */
@@ -101,8 +103,19 @@ struct op_rule {
 #define OP_CONFIGS_MAX 8
 
 struct op_switch {
-	__u32 config; /* index into op_configs */
-	__u32 pad;
+	__u32 config;  /* index into op_configs */
+	__u32 follows; /* 1: what the kernel does for an OOM that is left to it is followed */
+};
+
+/*
+ * op_names: what the kernel's report calls a policy, where it is not a handler of its own that has
+ * a name. Staged with a configuration, like its map.
+ */
+#define OP_NAMES_MAX (OP_CONFIGS_MAX * OP_POLICIES_MAX)
+#define OP_NAMES_INDEX(config, slot) ((config)*OP_POLICIES_MAX + (slot)-1)
+
+struct op_name {
+	char text[OP_POLICY_NAME_LEN];
 };
 
 /* --- records. Each starts with this header. */
@@ -129,10 +142,12 @@ struct op_cgroup_event {
 	char path[OP_PATH_LEN]; /* from the hierarchy's root, NUL-terminated */
 };
 
-/* What the handler did. */
+/* What became of the OOM. */
 #define OP_DECISION_KILLED 1  /* the victim was killed by this policy */
-#define OP_DECISION_NONE 2    /* no opinion: the kernel's own killer chose */
+#define OP_DECISION_NONE 2    /* no opinion, and what came of it is not known */
 #define OP_DECISION_WAITING 3 /* a victim in the domain is still dying: nobody was killed */
+#define OP_DECISION_KERNEL 4  /* no opinion, and the kernel's own killer chose the victim */
+#define OP_DECISION_NOBODY 5  /* no opinion, and the kernel found nobody to kill either */
 
 /* Why, where the decision is not OP_DECISION_KILLED. */
 #define OP_REASON_NONE 0
@@ -145,11 +160,19 @@ struct op_cgroup_event {
 #define OP_REASON_KILL_FAILED 7	  /* kill_error says why */
 #define OP_REASON_CONSTRAINT 8	  /* cpuset or memory policy: only the kernel knows who helps */
 #define OP_REASON_NOT_UNIFIED 9	  /* the memcg belongs to a cgroup v1 hierarchy */
+#define OP_REASON_NOT_ASKED 10	  /* no policy was asked: there is no domain in the record */
+#define OP_REASON_UNFINISHED 11	  /* the kernel ended the selection, or the chosen task exited */
 
 #define OP_OOM_MEMCG (1U << 0)	  /* a memcg ran out, not the system */
 #define OP_OOM_SYSRQ (1U << 1)	  /* SysRq-f asked for it: order is -1 */
 #define OP_OOM_REMOTE (1U << 2)	  /* the trigger is not a member of the domain */
 #define OP_OOM_PATH_CUT (1U << 3) /* a path did not fit OP_PATH_LEN */
+#define OP_OOM_DECLARED (1U << 4) /* somebody declared it: the text is in declared */
+
+/* Who asked the policies. */
+#define OP_BACKEND_NONE 0	   /* nobody */
+#define OP_BACKEND_STRUCT_OPS 1	   /* handlers of the kernel's OOM */
+#define OP_BACKEND_EVALUATE_TASK 2 /* a program in the kernel's own selection */
 
 struct op_task {
 	__u32 pid;		   /* thread group id in the initial pid namespace; 0: no task */
@@ -174,24 +197,25 @@ struct op_oom_event {
 	__s32 kill_error; /* negative errno of the kill, or 0 */
 	__s32 order;	  /* of the allocation: 2^order pages; -1 for SysRq */
 	__u32 gfp_mask;
-	__u32 constraint; /* enum oom_constraint: 0 none, 1 cpuset, 2 memory policy, 3 memcg */
-	__u32 priority;	  /* the victim's, effective */
-	__u32 rule_index; /* op_rule.index behind it, or OP_RULE_NONE */
-	__u32 nr_tasks;	  /* thread groups looked at */
-	__u32 nr_cgroups; /* cgroups looked at */
-	__u32 suppressed; /* retries of an OOM that left no record, since the last record */
-	__u32 config;	  /* number of the configuration that decided */
-	__u32 kill;	  /* OP_RULE_KILL_PROCESS, OP_RULE_KILL_CGROUP, or 0 */
-	__u32 n_members;  /* killed with the victim; each has left an OP_EVENT_MEMBER */
-	__u32 pad;
+	__u32 constraint;   /* enum oom_constraint: 0 none, 1 cpuset, 2 memory policy, 3 memcg */
+	__u32 priority;	    /* the victim's, effective */
+	__u32 rule_index;   /* op_rule.index behind it, or OP_RULE_NONE */
+	__u32 nr_tasks;	    /* thread groups looked at */
+	__u32 nr_cgroups;   /* cgroups looked at */
+	__u32 suppressed;   /* OOMs like this one that left no record, since the last that did */
+	__u32 config;	    /* number of the configuration that decided */
+	__u32 kill;	    /* OP_RULE_KILL_PROCESS, OP_RULE_KILL_CGROUP, or 0 */
+	__u32 n_members;    /* killed with the victim; each has left an OP_EVENT_MEMBER */
+	__u32 backend;	    /* OP_BACKEND_* */
 	__u64 source_id;    /* the cgroup whose entry gave the priority; 0: the policy's default */
 	__u64 domain_id;    /* cgroup id of the memcg that ran out; 0: the system */
 	__u64 select_nsec;  /* spent until the victim was chosen */
-	__u64 handler_nsec; /* spent in all, with the kill and the kernel's report */
+	__u64 handler_nsec; /* spent in all, with the kernel's report */
 	struct op_task trigger; /* who allocated */
-	struct op_task victim;	/* who died; pid 0: nobody */
+	struct op_task victim;	/* who died, or is dying; pid 0: nobody */
 	char policy[OP_POLICY_NAME_LEN];
-	char domain_path[OP_PATH_LEN]; /* "/" for the system */
+	char declared[OP_DECLARED_LEN]; /* empty unless OP_OOM_DECLARED */
+	char domain_path[OP_PATH_LEN];	/* "/" for the system */
 	char trigger_path[OP_PATH_LEN];
 	char victim_path[OP_PATH_LEN];
 	char source_path[OP_PATH_LEN]; /* empty for the policy's default */
@@ -221,7 +245,7 @@ _Static_assert(sizeof(struct op_member_event) == 32 + 88 + OP_PATH_LEN, "op_memb
 _Static_assert(sizeof(struct op_event_header) == 32, "op_event_header layout");
 _Static_assert(sizeof(struct op_cgroup_event) == 48 + OP_PATH_LEN, "op_cgroup_event layout");
 _Static_assert(sizeof(struct op_task) == 88, "op_task layout");
-_Static_assert(sizeof(struct op_oom_event) == 32 + 64 + 32 + 2 * 88 + 64 + 4 * OP_PATH_LEN,
+_Static_assert(sizeof(struct op_oom_event) == 32 + 64 + 32 + 2 * 88 + 2 * 64 + 4 * OP_PATH_LEN,
 	       "op_oom_event layout");
 _Static_assert(sizeof(struct op_stats) == 56, "op_stats layout");
 

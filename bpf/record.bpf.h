@@ -1,27 +1,110 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The record of an OOM: filled while it is decided, sent when that is done. Part of policy.bpf.c,
- * whose maps and variables it uses; decides nothing.
+ * The record of an OOM: filled while it is decided, sent when that is done. Decides nothing.
+ *
+ * One object builds a record in its static memory, and the guard is the kernel's oom_lock. What is
+ * left to the kernel waits in a map until victims.bpf.c has seen what the kernel made of it.
  */
 #ifndef OP_RECORD_BPF_H
 #define OP_RECORD_BPF_H
 
+#include "maps.bpf.h"
+#include "state.h"
+
+#define OP_CGROUP_ID_ROOT 1 /* kernfs gives the root of the unified hierarchy this id */
+
+/* OOMs that killed nobody: the same ones leave one record in this time. */
 #define OP_REPETITION_NSEC 1000000000ULL
+/* As many different ones are told apart. */
+#define OP_REPETITIONS_MAX 256
+
+/* Hidden and not static: clang takes a static struct apart, and the object's types then fit no
+ * longer. */
+__hidden struct op_oom_event record = {};
+__hidden struct op_member_event member_record = {};
 
 /* A component is copied at once, so a path needs room for one name behind its end. */
 __hidden char path_buffer[OP_PATH_LEN + OP_CGROUP_NAME_MAX + 1] = {};
 __hidden __u32 path_used = 0;
 
-/* The last record of an OOM for which nobody could be killed. */
-struct retried {
-	__u64 domain_id;
-	__u64 ktime_nsec;
-	__u32 reason;
-	__u32 victim_pid;
-	__u32 suppressed;
+/* What a policy found in the kernel's own selection. */
+struct choice {
+	__u64 start_boottime_nsec;
+	__u64 source_id;
+	__u32 pid; /* the candidate, which the kernel is to kill; 0: none */
+	__u32 priority;
+	__u32 rule_index;
+	__u32 tasks;
+	__u32 cgroups;
+	__u32 protected_tasks;
+	__u64 select_nsec;
 };
 
-__hidden struct retried last_retried = {};
+/* The OOM that the kernel is about to end. */
+struct pending {
+	__u32 tid;	    /* the thread that ran out of memory; 0: nothing is pending */
+	__u32 finished_tid; /* likewise, of the OOM that was the last to end with a victim */
+	__u64 finished_nsec;
+	__u32 is_sent; /* the record says all there is, unless the kernel kills after all */
+	__u32 pad;
+	struct choice choice;
+	struct op_oom_event record;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pending);
+} op_pending SEC(".maps");
+
+struct repetition_key {
+	__u64 domain_id;
+	__u32 decision;
+	__u32 reason;
+	__u32 victim_pid;
+	__u32 pad;
+};
+
+struct repetition {
+	__u64 ktime_nsec; /* of the last record */
+	__u32 suppressed; /* since */
+	__u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, OP_REPETITIONS_MAX);
+	__type(key, struct repetition_key);
+	__type(value, struct repetition);
+} op_repetitions SEC(".maps");
+
+static __always_inline __u32 current_tid(void)
+{
+	return (__u32)bpf_get_current_pid_tgid();
+}
+
+static __always_inline void none(__u32 reason)
+{
+	record.decision = OP_DECISION_NONE;
+	record.reason = reason;
+}
+
+/* The mm of the first thread that still has one: the leader may have exited before the others. */
+static __always_inline struct mm_struct *process_mm(struct task_struct *task)
+{
+	struct mm_struct *mm = task->mm;
+	struct task_struct *thread;
+
+	if (mm)
+		return mm;
+	bpf_for_each(task, thread, task, OP_TASK_ITER_PROC_THREADS) {
+		mm = thread->mm;
+		if (mm)
+			break;
+	}
+	return mm;
+}
 
 #define OP_PATH_DOMAIN 0
 #define OP_PATH_TRIGGER 1
@@ -115,7 +198,7 @@ static __always_inline void record_task(struct task_struct *task, struct op_task
 	bpf_rcu_read_unlock();
 }
 
-static __always_inline void record_begin(struct oom_control *oc, __u64 now)
+static __always_inline void record_begin(__u64 now, __u32 backend)
 {
 	record.header.version = OP_ABI_VERSION;
 	record.header.type = OP_EVENT_OOM;
@@ -123,11 +206,12 @@ static __always_inline void record_begin(struct oom_control *oc, __u64 now)
 	record.header.ktime_nsec = now;
 	record.decision = OP_DECISION_NONE;
 	record.reason = OP_REASON_NONE;
+	record.backend = backend;
 	record.flags = 0;
 	record.kill_error = 0;
-	record.order = oc->order;
-	record.gfp_mask = oc->gfp_mask;
-	record.constraint = oc->constraint;
+	record.order = 0;
+	record.gfp_mask = 0;
+	record.constraint = CONSTRAINT_NONE;
 	record.priority = 0;
 	record.rule_index = OP_RULE_NONE;
 	record.config = 0;
@@ -137,53 +221,130 @@ static __always_inline void record_begin(struct oom_control *oc, __u64 now)
 	record.nr_cgroups = 0;
 	record.suppressed = 0;
 	record.select_nsec = 0;
+	record.handler_nsec = 0;
 	record.source_id = 0;
 	record.domain_id = 0;
 	__builtin_memset(&record.trigger, 0, sizeof(record.trigger));
 	__builtin_memset(&record.victim, 0, sizeof(record.victim));
-	bpf_probe_read_kernel_str(record.policy, sizeof(record.policy), (const void *)policy_name);
+	record.policy[0] = '\0';
+	record.declared[0] = '\0';
 	record.domain_path[0] = '\0';
 	record.trigger_path[0] = '\0';
 	record.victim_path[0] = '\0';
 	record.source_path[0] = '\0';
+}
 
+/*
+ * Fills in what the kernel says about the OOM, and gives the cgroup that ran out. Returns
+ * OP_REASON_NO_POLICY, which is for the rules to refute, or why no policy may answer.
+ */
+static __always_inline __u32 record_domain(struct oom_control *oc, __u64 *ret_domain_id)
+{
+	struct mem_cgroup *memcg = oc->memcg;
+
+	record.order = oc->order;
+	record.gfp_mask = oc->gfp_mask;
+	record.constraint = oc->constraint;
 	if (oc->order == -1)
 		record.flags |= OP_OOM_SYSRQ;
+
+	*ret_domain_id = OP_CGROUP_ID_ROOT;
+	if (!memcg)
+		return oc->constraint == CONSTRAINT_CPUSET ||
+				       oc->constraint == CONSTRAINT_MEMORY_POLICY
+			       ? OP_REASON_CONSTRAINT
+			       : OP_REASON_NO_POLICY;
+	record.flags |= OP_OOM_MEMCG;
+	*ret_domain_id = memcg->css.cgroup->kn->id;
+	if (memcg->css.cgroup->root->hierarchy_id)
+		return OP_REASON_NOT_UNIFIED;
+	record.domain_id = *ret_domain_id;
+	return OP_REASON_NO_POLICY;
+}
+
+/* Is @task outside the cgroup @domain_id and its descendants? */
+static __always_inline bool is_remote(struct task_struct *task, __u64 domain_id)
+{
+	struct cgroup *domain = bpf_cgroup_from_id(domain_id);
+	bool remote;
+
+	if (!domain)
+		return false;
+	remote = !bpf_task_under_cgroup(task, domain);
+	bpf_cgroup_release(domain);
+	return remote;
+}
+
+/* Who ran out of memory, and whether somebody declared it so. */
+static __always_inline void record_trigger(struct task_struct *current,
+					   const struct oom_state *state)
+{
+	record_task(current, &record.trigger);
+	op_record_path(record.trigger.cgroup_id, OP_PATH_TRIGGER);
+	if (state->declaring_tid && state->declaring_tid == current_tid()) {
+		record.flags |= OP_OOM_DECLARED;
+		bpf_probe_read_kernel_str(record.declared, sizeof(record.declared),
+					  state->declared);
+	}
 }
 
 /*
  * Where nobody can be killed the allocator tries again at once, hundreds of times a second: the
- * same OOM, as long as its domain and its reason stay. One record a second tells as much.
+ * same OOM, as long as its domain and what became of it stay. One record a second tells as much.
+ * Kills are never left out.
  */
 static __always_inline bool is_repetition(__u64 now)
 {
-	bool retried =
-		record.reason == OP_REASON_VICTIM_DYING || record.reason == OP_REASON_NO_CANDIDATE;
+	struct repetition fresh = {.ktime_nsec = now}, *last;
+	struct repetition_key key = {
+		.domain_id = record.domain_id,
+		.decision = record.decision,
+		.reason = record.reason,
+		.victim_pid = record.victim.pid,
+	};
 
-	if (retried && record.domain_id == last_retried.domain_id &&
-	    record.reason == last_retried.reason && record.victim.pid == last_retried.victim_pid &&
-	    now - last_retried.ktime_nsec < OP_REPETITION_NSEC) {
-		last_retried.suppressed++;
+	if (record.decision == OP_DECISION_KILLED || record.decision == OP_DECISION_KERNEL)
+		return false;
+	last = bpf_map_lookup_elem(&op_repetitions, &key);
+	if (!last) {
+		bpf_map_update_elem(&op_repetitions, &key, &fresh, BPF_ANY);
+		return false;
+	}
+	if (now - last->ktime_nsec < OP_REPETITION_NSEC) {
+		last->suppressed++;
 		return true;
 	}
-	record.suppressed = last_retried.suppressed;
-	last_retried.suppressed = 0;
-	if (retried) {
-		last_retried.domain_id = record.domain_id;
-		last_retried.reason = record.reason;
-		last_retried.victim_pid = record.victim.pid;
-		last_retried.ktime_nsec = now;
-	}
+	record.suppressed = last->suppressed;
+	last->suppressed = 0;
+	last->ktime_nsec = now;
 	return false;
 }
 
-static __always_inline void record_end(__u64 begun)
+__noinline int op_record_send(void)
 {
-	__u64 now = bpf_ktime_get_ns();
 	struct op_stats *stats;
 	__u32 zero = 0;
 
-	record.handler_nsec = now - begun;
+	stats = bpf_map_lookup_elem(&op_stats, &zero);
+	if (!stats)
+		return 0;
+	if (record.decision == OP_DECISION_KILLED)
+		stats->kills++;
+	if (is_repetition(bpf_ktime_get_ns()))
+		return 0;
+	/* Counted in the map, which all objects share. */
+	record.header.seq = ++stats->records;
+	if (bpf_ringbuf_output(&op_events, &record, sizeof(record), 0))
+		stats->events_lost++;
+	return 0;
+}
+
+static __always_inline void count_run(__u64 begun)
+{
+	struct op_stats *stats;
+	__u32 zero = 0;
+
+	record.handler_nsec = bpf_ktime_get_ns() - begun;
 	stats = bpf_map_lookup_elem(&op_stats, &zero);
 	if (!stats)
 		return;
@@ -191,14 +352,51 @@ static __always_inline void record_end(__u64 begun)
 	stats->handler_nsec += record.handler_nsec;
 	if (record.handler_nsec > stats->handler_max_nsec)
 		stats->handler_max_nsec = record.handler_nsec;
-	if (record.decision == OP_DECISION_KILLED)
-		stats->kills++;
-	if (is_repetition(now))
-		return;
-	/* Counted in the map, which an instance of the next policy shares. */
-	record.header.seq = ++stats->records;
-	if (bpf_ringbuf_output(&op_events, &record, sizeof(record), 0))
-		stats->events_lost++;
+}
+
+static __always_inline struct pending *find_pending(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&op_pending, &zero);
+}
+
+static __always_inline void pending_set(struct pending *pending)
+{
+	bpf_probe_read_kernel(&pending->record, sizeof(pending->record), &record);
+	pending->is_sent = record.decision == OP_DECISION_WAITING;
+	pending->tid = current_tid();
+}
+
+/* Leaves the record to be completed. Returns false where nobody would do so. */
+static __always_inline bool record_defer(void)
+{
+	struct op_switch *in_force;
+	struct pending *pending;
+	__u32 zero = 0;
+
+	in_force = bpf_map_lookup_elem(&op_switch_map, &zero);
+	pending = find_pending();
+	if (!in_force || !in_force->follows || !pending)
+		return false;
+	pending_set(pending);
+	return true;
+}
+
+/* Sends the record of an earlier OOM whose end was not seen. Before this one's is begun. */
+__noinline int op_record_flush(void)
+{
+	struct pending *pending = find_pending();
+
+	if (!pending || !pending->tid)
+		return 0;
+	pending->tid = 0;
+	if (pending->is_sent)
+		return 0;
+	bpf_probe_read_kernel(&record, sizeof(record), &pending->record);
+	if (record.reason == OP_REASON_NONE)
+		record.reason = OP_REASON_UNFINISHED;
+	return op_record_send();
 }
 
 /* A member of a group: filled before the kill, which takes its memory, and sent after it. */

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The selection: which process of a domain is next, and who belongs to a group. Part of
- * policy.bpf.c, whose maps and variables it uses; kills nobody and records nothing.
+ * policy.bpf.c; kills nobody and records nothing.
  */
 #ifndef OP_SEARCH_BPF_H
 #define OP_SEARCH_BPF_H
 
-#define OP_PID_INIT 1
+#include "record.bpf.h"
+#include "rules.bpf.h"
+#include "tasks.bpf.h"
+
 /* A group is killed in rounds of this many. */
 #define OP_ROUND_MEMBERS 256
 
@@ -17,15 +20,6 @@
  */
 #define OP_ORDER_CGROUPS 256
 #define OP_ORDER_VISITS 1024
-
-/* An entry of the rules as it applies to one cgroup. */
-struct effective {
-	__u64 source_id; /* the cgroup that has the entry; 0: none has */
-	__u32 priority;
-	__u32 index;
-	__u32 flags;
-	__u32 pad;
-};
 
 struct search {
 	/* the candidate that is best so far */
@@ -61,93 +55,10 @@ __hidden __u32 order_next = 0;
 __hidden __u32 members[OP_ROUND_MEMBERS] = {};
 __hidden __u32 n_members = 0;
 
-/* The mm of the first thread that still has one: the leader may have exited before the others. */
-static __always_inline struct mm_struct *process_mm(struct task_struct *task)
-{
-	struct mm_struct *mm = task->mm;
-	struct task_struct *thread;
-
-	if (mm)
-		return mm;
-	bpf_for_each(task, thread, task, OP_TASK_ITER_PROC_THREADS) {
-		mm = thread->mm;
-		if (mm)
-			break;
-	}
-	return mm;
-}
-
-/* A child of vfork() runs in its parent's memory: killing it frees nothing. */
-static __always_inline bool in_vfork(struct task_struct *task, struct mm_struct *mm)
-{
-	return task->vfork_done && task->real_parent->mm == mm;
-}
-
-static __always_inline __u64 mm_points(struct mm_struct *mm)
-{
-	return mm_counter_pages(mm, OP_MM_FILEPAGES) + mm_counter_pages(mm, OP_MM_ANONPAGES) +
-	       mm_counter_pages(mm, OP_MM_SHMEMPAGES) + mm_counter_pages(mm, OP_MM_SWAPENTS) +
-	       mm_pgtables_pages(mm);
-}
-
-static __always_inline void *find_rules(void)
-{
-	struct oom_state *state;
-	__u32 zero = 0, config;
-
-	state = bpf_map_lookup_elem(&op_oom, &zero);
-	if (!state)
-		return NULL;
-	config = state->config;
-	return bpf_map_lookup_elem(&op_configs, &config);
-}
-
-/* A map that has been exchanged under an OOM in hand is not the one it began with. */
-static __always_inline bool is_config(void *rules, __u32 number)
-{
-	struct op_rule *config;
-	__u64 key = OP_KEY_CONFIG;
-
-	config = bpf_map_lookup_elem(rules, &key);
-	return config && config->index == number;
-}
-
-static __always_inline void set_effective(struct effective *ret, const struct op_rule *rule,
-					  __u64 source_id)
-{
-	ret->source_id = source_id;
-	ret->index = rule->index;
-	ret->flags = rule->flags;
-	ret->priority =
-		rule->flags & OP_RULE_DEFAULT_PRIORITY ? search.default_priority : rule->priority;
-}
-
 /* chain[0]: the nearest cgroup from the top of the walk upwards that a rule matches. */
 static __always_inline void begin_chain(void *rules, struct cgroup *cgrp)
 {
-	int i;
-
-	chain[0].source_id = 0;
-	chain[0].index = OP_RULE_NONE;
-	chain[0].flags = 0;
-	chain[0].priority = search.default_priority;
-
-	bpf_for(i, 0, OP_DEPTH_MAX) {
-		struct cgroup_subsys_state *parent;
-		struct op_rule *rule;
-		__u64 id;
-
-		id = cgrp->kn->id;
-		rule = bpf_map_lookup_elem(rules, &id);
-		if (rule && rule->flags & OP_RULE_MATCH) {
-			set_effective(&chain[0], rule, id);
-			break;
-		}
-		parent = cgrp->self.parent;
-		if (!parent)
-			break;
-		cgrp = parent->cgroup;
-	}
+	find_effective(rules, cgrp, search.default_priority, &chain[0]);
 }
 
 /* What applies to the cgroup @depth levels below the top, in a walk that has been at its parent. */
@@ -161,50 +72,21 @@ static __always_inline struct effective *extend_chain(void *rules, __u64 id, __u
 	effective = &chain[depth + 1];
 	rule = bpf_map_lookup_elem(rules, &id);
 	if (rule && rule->flags & OP_RULE_MATCH)
-		set_effective(effective, rule, id);
+		set_effective(effective, rule, id, search.default_priority);
 	else
 		*effective = chain[depth];
 	return effective;
 }
 
-static __always_inline bool is_dying(struct task_struct *task)
-{
-	struct mm_struct *oom_mm = task->signal->oom_mm;
-
-	return oom_mm && !mm_oom_skip(oom_mm);
-}
-
-/* Could this process be killed by anybody? Nothing here depends on what it could set itself. */
+/* The memory that the death of the process would free, or NULL. */
 static __always_inline struct mm_struct *killable_mm(struct task_struct *task)
 {
 	struct mm_struct *mm;
 
-	if (task->flags & OP_PF_KTHREAD || task->tgid == OP_PID_INIT || task->tgid == daemon_tgid ||
-	    task->signal->oom_score_adj == OP_OOM_SCORE_ADJ_MIN)
+	if (is_spared(task))
 		return NULL;
 	mm = process_mm(task);
-	if (!mm || mm_oom_skip(mm) || in_vfork(task, mm))
-		return NULL;
-	return mm;
-}
-
-static __always_inline __u64 victim_points(struct task_struct *task, struct mm_struct *mm)
-{
-	__s64 points;
-
-	switch (search.victim) {
-	case OP_VICTIM_NEWEST:
-		return task->start_boottime;
-	case OP_VICTIM_OLDEST:
-		return ~task->start_boottime;
-	case OP_VICTIM_BADNESS:
-		/* As oom_badness(), moved up so that none is below zero. */
-		points = task->signal->oom_score_adj;
-		points = (points + 1000) * (__s64)(search.total_pages / 1000);
-		return points + mm_points(mm);
-	default:
-		return mm_points(mm);
-	}
+	return is_worth_killing(task, mm) ? mm : NULL;
 }
 
 /* Weighs one process of a cgroup to which @rule applies. */
@@ -230,7 +112,7 @@ static __always_inline void evaluate_task(struct task_struct *task, const struct
 	mm = killable_mm(task);
 	if (!mm)
 		return;
-	points = victim_points(task, mm);
+	points = victim_points(task, mm, search.victim, search.total_pages);
 	if (search.pid && rule->priority == search.rule.priority && points <= search.points)
 		return;
 
@@ -411,10 +293,11 @@ __noinline int op_search_ordered(__u64 domain_id)
 }
 
 /*
- * Looks for the victim in the cgroup @domain_id and its descendants; the result is in search.
+ * Looks for the victim in the cgroup @domain_id and its descendants, for the policy in @slot; the
+ * result is in search.
  * Returns 0, or the OP_REASON_* for which there is no result.
  */
-__noinline int op_search(__u64 domain_id)
+__noinline int op_search(__u64 domain_id, __u32 slot)
 {
 	struct cgroup *domain;
 	struct op_rule *policy;

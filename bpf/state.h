@@ -14,13 +14,16 @@ struct recent {
 	__u64 start_boottime_nsec;
 };
 
-/* The OOM in hand, as the director found it, and the victims of earlier ones. */
+/* The OOM in hand, as it was found when it began, and the victims of earlier ones. */
 struct oom_state {
 	__u32 config; /* index into op_configs */
 	__u32 number; /* of that configuration */
 	__u32 slot;   /* whose OOM it is; 0: nobody's */
 	__u32 next_recent;
-	__u64 tracking; /* mark_victim is being followed */
+	__u64 tracking;	     /* mark_victim is being followed */
+	__u32 declaring_tid; /* the thread that is declaring an OOM just now; 0: none is */
+	__u32 killing_tid;   /* the thread in which a policy kills just now; 0: none does */
+	char declared[OP_DECLARED_LEN]; /* what it gave as the constraint's text */
 	struct recent recent[OP_RECENT_MAX];
 };
 

@@ -77,7 +77,7 @@ static int parse_backend(struct sections *s, const char *key, const char *value)
 	int r = *value ? backend_from_string(value) : BACKEND_AUTO;
 
 	if (r < 0)
-		return refuse(s, key, value, "auto or struct_ops");
+		return refuse(s, key, value, "auto, struct_ops or evaluate_task");
 	s->config->backend = r;
 	return 0;
 }

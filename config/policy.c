@@ -18,6 +18,7 @@
 static const char *const backend_names[] = {
 	[BACKEND_AUTO] = "auto",
 	[BACKEND_STRUCT_OPS] = "struct_ops",
+	[BACKEND_EVALUATE_TASK] = "evaluate_task",
 };
 static_assert(ARRAY_SIZE(backend_names) == _BACKEND_MAX, "a name for each backend");
 

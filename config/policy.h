@@ -48,6 +48,7 @@ struct rule_index;
 enum backend {
 	BACKEND_AUTO, /* the first that the running kernel can do */
 	BACKEND_STRUCT_OPS,
+	BACKEND_EVALUATE_TASK,
 	_BACKEND_MAX,
 };
 

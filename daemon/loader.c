@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Owns everything that is open towards BPF: the links that keep the policies in force, the maps
- * that they share, the ring buffers. Refuses to know what a rule means or what a record says.
+ * Owns what all backends have: the choice among them, the maps of configurations and the switch,
+ * the ring buffers, and the programs that follow what the kernel does. Refuses to know how a policy
+ * gets into the kernel's OOM, what a rule means, and what a record says.
  *
- * The interface of the kernel is told by its BTF alone, before anything is loaded: stock kernels
- * ignore parts of a struct_ops attach that later shapes of bpf_oom_ops need, so trying would not
- * fail but do something else.
+ * What the kernel can do is told by its BTF, before anything is loaded: stock kernels ignore parts
+ * of a struct_ops attach that later shapes of bpf_oom_ops need, so trying would not fail but do
+ * something else.
  *
- * The name in the kernel's report is fixed when a struct_ops map is loaded. So each policy is an
- * instance of the same object, with a slot by which the rules refer to it. The first is the
- * director, whose maps all others use: for a reader there is one ring, and for a reload one switch.
- *
- * Invariant: what op_switch_map points to names attached slots only. Instances come before the
- * switch to the configuration that names them, and go after the switch away from it.
+ * Invariant: what op_switch_map points to names policies that the backend has ready. They come
+ * before the switch to the configuration that names them, and go after the switch away from it.
  */
 #include "loader.h"
 
@@ -20,7 +17,6 @@
 #include <linux/capability.h>
 #include <malloc.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -30,58 +26,37 @@
 #include <bpf/libbpf.h>
 
 #include "cgroups.skel.h"
-#include "config/basic.h"
+#include "loader-backend.h"
 #include "log.h"
-#include "policy.skel.h"
-#include "slots.h"
 #include "victims.skel.h"
 
 #define VMLINUX_BTF "/sys/kernel/btf/vmlinux"
 #define MODULE_NAME "bpf_oom"
 #define MODULE_BTF "/sys/kernel/btf/" MODULE_NAME
 
-#define HOOK_STRUCT "bpf_oom_ops"
-
-/* What the kernel's report would call the director; it kills nobody. */
-#define DIRECTOR_NAME "oompolicyd"
+/* How a tracepoint shows in BTF: DECLARE_TRACE() of include/linux/tracepoint.h and bpf_probe.h. */
+#define SELECTION_END_TYPE "btf_trace_select_bad_process_end"
 
 /* How much of libbpf's output is shown: the end of a verifier log holds the reason. */
 #define LIBRARY_TAIL_SIZE 8192
 
-/* The local struct bpf_oom_ops of policy.bpf.c, as it lies in the map's initial value. */
-struct ops_value {
-	void *handle_out_of_memory;
-	char name[OP_POLICY_NAME_LEN];
+/* The best first. */
+static const struct backend_driver *const backends[] = {&backend_struct_ops,
+							&backend_evaluate_task};
+
+static const char *const shared_names[] = {
+	[SHARED_CONFIGS] = "op_configs",
+	[SHARED_SWITCH] = "op_switch_map",
+	[SHARED_EVENTS] = "op_events",
+	[SHARED_STATS] = "op_stats",
+	[SHARED_OOM] = "op_oom",
+	[SHARED_PENDING] = "op_pending",
+	[SHARED_REPETITIONS] = "op_repetitions",
+	[SHARED_NAMES] = "op_names",
 };
-_Static_assert(sizeof(struct ops_value) == sizeof(struct op_policy__op_policy_ops__bpf_oom_ops),
-	       "bpf_oom_ops has more members than are known here");
+_Static_assert(ARRAY_SIZE(shared_names) == _SHARED_MAX, "a name for each");
 
-/* The maps that all instances have in common. */
-enum shared_map {
-	SHARED_CONFIGS,
-	SHARED_SWITCH,
-	SHARED_EVENTS,
-	SHARED_STATS,
-	SHARED_OOM,
-	_SHARED_MAX,
-};
-
-struct loader {
-	struct loader_callbacks callbacks;
-	int shared[_SHARED_MAX]; /* -EBADF before the director is loaded */
-	uint32_t config;	 /* index of the configuration in force */
-	struct slots slots;
-	/* By slot. A link is all that an instance needs to stay: the object is closed again. */
-	struct bpf_link *links[OP_SLOTS_MAX];
-	struct bpf_link *victims; /* NULL: the policy looks for dying victims itself */
-	struct ring_buffer *oom_ring;
-	struct op_cgroups *cgroups; /* NULL: cgroups are not followed */
-	struct ring_buffer *cgroup_ring;
-};
-
-static void why_set(char why[static LOADER_WHY_SIZE], const char *format, ...) _printf_(2, 3);
-
-static void why_set(char why[static LOADER_WHY_SIZE], const char *format, ...)
+void loader_set_why(char why[static LOADER_WHY_SIZE], const char *format, ...)
 {
 	va_list ap;
 
@@ -114,7 +89,46 @@ static int log_from_library(enum libbpf_print_level level, const char *format, v
 
 /* --- what the kernel has */
 
-static const struct btf_type *skip_modifiers(const struct btf *btf, __u32 id)
+/* The types of the kernel, and of our module where it is loaded. */
+struct kernel_types {
+	struct btf *vmlinux;
+	struct btf *module; /* NULL: it is not */
+};
+
+static void kernel_types_done(struct kernel_types *t)
+{
+	btf__free(t->module);
+	btf__free(t->vmlinux);
+	*t = (struct kernel_types){};
+}
+
+static int kernel_types_init(struct kernel_types *t, char why[static LOADER_WHY_SIZE])
+{
+	int r;
+
+	*t = (struct kernel_types){.vmlinux = btf__parse(VMLINUX_BTF, NULL)};
+	if (!t->vmlinux) {
+		r = -errno;
+		if (r == -ENOMEM)
+			return r;
+		loader_set_why(why,
+			       "The kernel offers no type information (BTF) in " VMLINUX_BTF
+			       " (%s): a kernel built with CONFIG_DEBUG_INFO_BTF=y is needed.",
+			       strerror(-r));
+		return LOADER_E_KERNEL;
+	}
+	if (access(MODULE_BTF, F_OK) < 0)
+		return 0;
+	t->module = btf__load_module_btf(MODULE_NAME, t->vmlinux);
+	if (t->module)
+		return 0;
+	loader_set_why(why, "The types of the module " MODULE_NAME ".ko in " MODULE_BTF
+			    " do not fit the running kernel: build it for this kernel.");
+	kernel_types_done(t);
+	return LOADER_E_KERNEL;
+}
+
+const struct btf_type *loader_skip_modifiers(const struct btf *btf, uint32_t id)
 {
 	const struct btf_type *t = btf__type_by_id(btf, id);
 
@@ -123,103 +137,32 @@ static const struct btf_type *skip_modifiers(const struct btf *btf, __u32 id)
 	return t;
 }
 
-/* The function type behind a pointer, or NULL. */
-static const struct btf_type *callback_type(const struct btf *btf, __u32 id)
+int loader_describe_parameters(const struct btf *btf, uint32_t id, char *buf, size_t size)
 {
-	const struct btf_type *t = skip_modifiers(btf, id);
-
-	if (!t || !btf_is_ptr(t))
-		return NULL;
-	t = skip_modifiers(btf, t->type);
-	return t && btf_is_func_proto(t) ? t : NULL;
-}
-
-/* "struct oom_control *, struct cgroup *": the parameters, for the sentence. */
-static void describe_parameters(const struct btf *btf, const struct btf_type *proto, char *buf,
-				size_t size)
-{
+	const struct btf_type *proto = loader_skip_modifiers(btf, id);
 	size_t used = 0;
 
 	buf[0] = '\0';
+	if (proto && btf_is_ptr(proto))
+		proto = loader_skip_modifiers(btf, proto->type);
+	if (!proto || !btf_is_func_proto(proto))
+		return -EINVAL;
 	for (int i = 0; i < btf_vlen(proto) && used < size; i++) {
-		const struct btf_type *t = skip_modifiers(btf, btf_params(proto)[i].type);
+		const struct btf_type *t = loader_skip_modifiers(btf, btf_params(proto)[i].type);
 		bool pointer = t && btf_is_ptr(t);
 		const char *name;
 		int n;
 
 		if (pointer)
-			t = skip_modifiers(btf, t->type);
+			t = loader_skip_modifiers(btf, t->type);
 		name = t ? btf__name_by_offset(btf, t->name_off) : NULL;
 		n = snprintf(buf + used, size - used, "%s%s%s", i ? ", " : "",
 			     name && *name ? name : "?", pointer ? " *" : "");
 		if (n < 0)
-			return;
+			break;
 		used += (size_t)n;
 	}
-}
-
-static bool is_name_member(const struct btf *btf, __u32 id)
-{
-	const struct btf_type *t = skip_modifiers(btf, id);
-
-	return t && btf_is_array(t) && btf_array(t)->nelems == OP_POLICY_NAME_LEN;
-}
-
-int loader_check_hook(const struct btf *btf, char why[static LOADER_WHY_SIZE])
-{
-	bool has_handler = false, has_name = false;
-	const struct btf_type *ops;
-	__s32 id;
-
-	id = btf__find_by_name_kind(btf, HOOK_STRUCT, BTF_KIND_STRUCT);
-	if (id < 0)
-		return -ENOENT;
-	ops = btf__type_by_id(btf, (__u32)id);
-
-	for (int i = 0; i < btf_vlen(ops); i++) {
-		const struct btf_member *m = &btf_members(ops)[i];
-		const char *name = btf__name_by_offset(btf, m->name_off);
-
-		if (strcmp(name, "handle_out_of_memory") == 0) {
-			const struct btf_type *proto = callback_type(btf, m->type);
-			char parameters[256] = "";
-
-			if (proto)
-				describe_parameters(btf, proto, parameters, sizeof(parameters));
-			if (!proto || btf_vlen(proto) != 1 ||
-			    strcmp(parameters, "oom_control *") != 0) {
-				why_set(why,
-					"The kernel's " HOOK_STRUCT " is of a later kind than this "
-					"version knows: handle_out_of_memory(%s) where "
-					"(oom_control *) was expected.",
-					parameters);
-				return LOADER_E_KERNEL;
-			}
-			has_handler = true;
-		} else if (strcmp(name, "name") == 0 && is_name_member(btf, m->type))
-			has_name = true;
-		else if (strcmp(name, "bpf_oom") != 0) { /* a private member of the posted series */
-			why_set(why,
-				"The kernel's " HOOK_STRUCT " is of a kind that this version does "
-				"not know: it has a member %.64s.",
-				name);
-			return LOADER_E_KERNEL;
-		}
-	}
-	if (!has_handler || !has_name) {
-		why_set(why,
-			"The kernel's " HOOK_STRUCT
-			" is of a kind that this version does not know: "
-			"it lacks %s.",
-			has_handler ? "name" : "handle_out_of_memory");
-		return LOADER_E_KERNEL;
-	}
-	return 0;
-}
-
-static void btf_freep(struct btf **btf)
-{
-	btf__free(*btf);
+	return btf_vlen(proto);
 }
 
 static bool has_capability(int capability)
@@ -238,57 +181,44 @@ static int check_privilege(bool in_module, char why[static LOADER_WHY_SIZE])
 	if (has_capability(CAP_SYS_ADMIN))
 		return 0;
 	if (in_module) {
-		why_set(why, "Not permitted: CAP_SYS_ADMIN is missing, which the kernel wants for "
+		loader_set_why(
+			why, "Not permitted: CAP_SYS_ADMIN is missing, which the kernel wants for "
 			     "BPF that uses the types of a module (" MODULE_NAME ".ko).");
 		return LOADER_E_PRIVILEGE;
 	}
 	if (!has_capability(CAP_BPF) || !has_capability(CAP_PERFMON)) {
-		why_set(why, "Not permitted: CAP_BPF and CAP_PERFMON are needed to load a policy.");
+		loader_set_why(
+			why, "Not permitted: CAP_BPF and CAP_PERFMON are needed to load a policy.");
 		return LOADER_E_PRIVILEGE;
 	}
 	return 0;
 }
 
-int loader_supported(char why[static LOADER_WHY_SIZE])
+/* Whether the kernel has what @backend needs, and we may use it. */
+static int check_backend(const struct backend_driver *backend, const struct kernel_types *types,
+			 char why[static LOADER_WHY_SIZE])
 {
-	_cleanup_(btf_freep) struct btf *vmlinux = NULL, *module = NULL;
 	bool in_module = false;
 	int r;
 
-	libbpf_set_print(log_from_library);
-
-	vmlinux = btf__parse(VMLINUX_BTF, NULL);
-	if (!vmlinux) {
-		r = -errno;
-		if (r == -ENOMEM)
-			return r;
-		why_set(why,
-			"The kernel offers no type information (BTF) in " VMLINUX_BTF
-			" (%s): a kernel built with CONFIG_DEBUG_INFO_BTF=y is needed.",
-			strerror(-r));
-		return LOADER_E_KERNEL;
-	}
-
-	r = loader_check_hook(vmlinux, why);
-	if (r == -ENOENT && access(MODULE_BTF, F_OK) >= 0) {
-		module = btf__load_module_btf(MODULE_NAME, vmlinux);
-		if (!module) {
-			why_set(why, "The types of the module " MODULE_NAME ".ko in " MODULE_BTF
-				     " do not fit the running kernel: build it for this kernel.");
-			return LOADER_E_KERNEL;
-		}
+	r = backend->check(types->vmlinux, why);
+	if (r == -ENOENT && types->module) {
 		in_module = true;
-		r = loader_check_hook(module, why);
+		r = backend->check(types->module, why);
 	}
 	if (r == -ENOENT) {
-		why_set(why,
-			"The kernel has no OOM policy hook (no " HOOK_STRUCT " in its types): load "
-			"the module " MODULE_NAME ".ko, or install its DKMS package.");
+		loader_set_why(why,
+			       "The kernel has no OOM policy hook (no %s in its types): load the "
+			       "module " MODULE_NAME ".ko, or install its DKMS package.",
+			       backend->hook);
 		return LOADER_E_KERNEL;
 	}
-	if (r != 0)
-		return r;
-	return check_privilege(in_module, why);
+	return r != 0 ? r : check_privilege(in_module, why);
+}
+
+static bool is_wanted(const struct backend_driver *backend, enum backend wanted)
+{
+	return wanted == BACKEND_AUTO || backend->id == wanted;
 }
 
 /* --- rules */
@@ -355,50 +285,32 @@ int loader_rules_remove(const struct loader_rules *r, uint64_t id, struct op_rul
 	return error == -ENOENT ? 0 : error < 0 ? error : 1;
 }
 
-/* --- the policies */
-
-static int load_error(int r, char why[static LOADER_WHY_SIZE])
+int loader_translate_error(int r, char why[static LOADER_WHY_SIZE])
 {
 	if (r == -ENOMEM)
 		return r;
 	if (r == -EPERM) {
-		why_set(why, "The kernel did not permit loading the policy: CAP_BPF, CAP_PERFMON "
-			     "and, for a hook in a module, CAP_SYS_ADMIN are needed.");
+		loader_set_why(why,
+			       "The kernel did not permit loading the policy: CAP_BPF, CAP_PERFMON "
+			       "and, for a hook in a module, CAP_SYS_ADMIN are needed.");
 		return LOADER_E_PRIVILEGE;
 	}
 	if (r == -ENOSYS) {
-		why_set(why, "The kernel has no BPF (CONFIG_BPF_SYSCALL).");
+		loader_set_why(why, "The kernel has no BPF (CONFIG_BPF_SYSCALL).");
 		return LOADER_E_KERNEL;
 	}
-	why_set(why,
-		"The kernel refused to load the policy: %s. "
-		"OOMPOLICYD_LOG_LEVEL=debug shows its reasons.",
-		strerror(-r));
+	loader_set_why(why,
+		       "The kernel refused to load the policy: %s. "
+		       "OOMPOLICYD_LOG_LEVEL=debug shows its reasons.",
+		       strerror(-r));
 	return LOADER_E_KERNEL;
 }
 
-static void policy_skeleton_freep(struct op_policy **skeleton)
+int loader_reuse_maps(const struct loader *l, struct bpf_object *object)
 {
-	op_policy__destroy(*skeleton);
-}
-
-static void list_shared(const struct op_policy *skeleton, struct bpf_map *ret[_SHARED_MAX])
-{
-	ret[SHARED_CONFIGS] = skeleton->maps.op_configs;
-	ret[SHARED_SWITCH] = skeleton->maps.op_switch_map;
-	ret[SHARED_EVENTS] = skeleton->maps.op_events;
-	ret[SHARED_STATS] = skeleton->maps.op_stats;
-	ret[SHARED_OOM] = skeleton->maps.op_oom;
-}
-
-/* Gives the instance the maps of the director, if that is loaded. */
-static int reuse_shared(const struct loader *l, const struct op_policy *skeleton)
-{
-	struct bpf_map *maps[_SHARED_MAX];
-
-	list_shared(skeleton, maps);
 	for (size_t i = 0; i < _SHARED_MAX; i++) {
-		int r = l->shared[i] < 0 ? 0 : bpf_map__reuse_fd(maps[i], l->shared[i]);
+		struct bpf_map *map = bpf_object__find_map_by_name(object, shared_names[i]);
+		int r = map && l->shared[i] >= 0 ? bpf_map__reuse_fd(map, l->shared[i]) : 0;
 
 		if (r < 0)
 			return r;
@@ -406,109 +318,21 @@ static int reuse_shared(const struct loader *l, const struct op_policy *skeleton
 	return 0;
 }
 
-/* Keeps the maps of the director. */
-static int keep_shared(struct loader *l, const struct op_policy *skeleton)
+int loader_keep_maps(struct loader *l, struct bpf_object *object)
 {
-	struct bpf_map *maps[_SHARED_MAX];
-
-	list_shared(skeleton, maps);
 	for (size_t i = 0; i < _SHARED_MAX; i++) {
-		l->shared[i] = fcntl(bpf_map__fd(maps[i]), F_DUPFD_CLOEXEC, 3);
+		struct bpf_map *map = bpf_object__find_map_by_name(object, shared_names[i]);
+
+		if (!map)
+			continue;
+		l->shared[i] = fcntl(bpf_map__fd(map), F_DUPFD_CLOEXEC, 3);
 		if (l->shared[i] < 0)
 			return -errno;
 	}
 	return 0;
 }
 
-/* Loads an instance of the policy and attaches it in @slot. */
-static int attach_policy(struct loader *l, const char *name, uint32_t slot,
-			 char why[static LOADER_WHY_SIZE])
-{
-	_cleanup_(policy_skeleton_freep) struct op_policy *skeleton = NULL;
-	struct ops_value *ops;
-	size_t size;
-	int r;
-
-	skeleton = op_policy__open();
-	if (!skeleton)
-		return load_error(-errno, why);
-
-	ops = bpf_map__initial_value(skeleton->maps.op_policy_ops, &size);
-	if (!ops || size != sizeof(*ops) || strlen(name) >= sizeof(ops->name))
-		return -EINVAL;
-	memset(ops->name, 0, sizeof(ops->name));
-	memcpy(ops->name, name, strlen(name));
-	memcpy((char *)skeleton->rodata->policy_name, ops->name, sizeof(ops->name));
-	skeleton->rodata->slot = slot;
-	skeleton->bss->daemon_tgid = (__u32)getpid();
-
-	r = reuse_shared(l, skeleton);
-	if (r < 0)
-		return r;
-	r = op_policy__load(skeleton);
-	if (r < 0)
-		return load_error(r, why);
-	if (slot == OP_SLOT_DIRECTOR) {
-		r = keep_shared(l, skeleton);
-		if (r < 0)
-			return r;
-	}
-	l->links[slot] = bpf_map__attach_struct_ops(skeleton->maps.op_policy_ops);
-	return l->links[slot] ? 0 : load_error(-errno, why);
-}
-
-static void release_slot(uint32_t slot, void *userdata)
-{
-	struct loader *l = userdata;
-
-	bpf_link__destroy(TAKE_PTR(l->links[slot]));
-}
-
-void loader_cancel(struct loader *l)
-{
-	slots_cancel(&l->slots, release_slot, l);
-}
-
-static int prepare(struct loader *l, const char *const *names, size_t n_names, uint16_t *ret_slots,
-		   char why[static LOADER_WHY_SIZE])
-{
-	bool loaded = false;
-
-	slots_begin(&l->slots);
-	for (size_t i = 0; i < n_names; i++) {
-		uint32_t slot;
-		int r = slots_want(&l->slots, names[i], &slot);
-
-		if (r == -EBUSY)
-			why_set(why,
-				"Too many policies of earlier configurations are still attached, "
-				"as is usual for %llu seconds: try again then.",
-				SLOTS_RETIRE_USEC / 1000000);
-		if (r > 0)
-			r = attach_policy(l, names[i], slot, why);
-		if (r != 0)
-			return r;
-		ret_slots[i] = (uint16_t)slot;
-		loaded = loaded || l->slots.items[slot].state == SLOT_STAGED;
-	}
-	/* libbpf needed megabytes of type information, and libc would keep them. */
-	if (loaded)
-		malloc_trim(0);
-	return 0;
-}
-
-int loader_prepare(struct loader *l, const char *const *names, size_t n_names, uint16_t *ret_slots,
-		   char why[static LOADER_WHY_SIZE])
-{
-	int r;
-
-	why[0] = '\0';
-	loader_expire(l);
-	r = prepare(l, names, n_names, ret_slots, why);
-	if (r != 0)
-		loader_cancel(l);
-	return r;
-}
+/* --- configurations */
 
 static uint64_t now_nsec(void)
 {
@@ -518,16 +342,37 @@ static uint64_t now_nsec(void)
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
+void loader_cancel(struct loader *l)
+{
+	l->backend->cancel(l);
+}
+
+int loader_prepare(struct loader *l, const char *const *names, size_t n_names, uint16_t *ret_slots,
+		   char why[static LOADER_WHY_SIZE])
+{
+	int r;
+
+	why[0] = '\0';
+	loader_expire(l);
+	r = l->backend->prepare(l, names, n_names, ret_slots, why);
+	if (r != 0)
+		loader_cancel(l);
+	return r;
+}
+
 int loader_commit(struct loader *l, const struct loader_rules *rules, uint64_t *ret_switch_nsec,
 		  char why[static LOADER_WHY_SIZE])
 {
-	struct op_switch next = {.config = (l->config + 1) % OP_CONFIGS_MAX};
+	struct op_switch next = {.config = (l->config + 1) % OP_CONFIGS_MAX,
+				 .follows = l->victims != NULL};
 	uint64_t begun = 0, done = 0;
 	uint32_t zero = 0;
 	int r;
 
 	why[0] = '\0';
 	r = bpf_map_update_elem(l->shared[SHARED_CONFIGS], &next.config, &rules->fd, BPF_ANY);
+	if (r == 0)
+		r = l->backend->stage(l, next.config);
 	if (r == 0) {
 		begun = now_nsec();
 		r = bpf_map_update_elem(l->shared[SHARED_SWITCH], &zero, &next, BPF_ANY);
@@ -535,17 +380,17 @@ int loader_commit(struct loader *l, const struct loader_rules *rules, uint64_t *
 	}
 	if (r < 0) {
 		loader_cancel(l);
-		return load_error(r, why);
+		return loader_translate_error(r, why);
 	}
 	l->config = next.config;
-	slots_commit(&l->slots, done / 1000);
+	l->backend->commit(l, done / 1000);
 	*ret_switch_nsec = done - begun;
 	return 0;
 }
 
 uint64_t loader_expire(struct loader *l)
 {
-	return slots_expire(&l->slots, now_nsec() / 1000, release_slot, l);
+	return l->backend->expire(l, now_nsec() / 1000);
 }
 
 /* --- the rings */
@@ -593,8 +438,15 @@ static void victims_skeleton_freep(struct op_victims **skeleton)
 	op_victims__destroy(*skeleton);
 }
 
-/* Optional: without it the policy looks at every task for one that is dying. */
-static int follow_victims(struct loader *l)
+static void unfollow_kernel(struct loader *l)
+{
+	bpf_link__destroy(TAKE_PTR(l->selection_end));
+	bpf_link__destroy(TAKE_PTR(l->victims));
+}
+
+/* Optional: without it a policy looks at every task for one that is dying, and what the kernel does
+ * where a policy has no opinion is not in the record. */
+static int follow_kernel(struct loader *l, bool has_selection_end)
 {
 	_cleanup_(victims_skeleton_freep) struct op_victims *skeleton = NULL;
 	int r;
@@ -602,18 +454,71 @@ static int follow_victims(struct loader *l)
 	skeleton = op_victims__open();
 	if (!skeleton)
 		return -errno;
-	r = bpf_map__reuse_fd(skeleton->maps.op_oom, l->shared[SHARED_OOM]);
+	bpf_program__set_autoload(skeleton->progs.op_select_end, has_selection_end);
+	r = loader_reuse_maps(l, skeleton->obj);
 	if (r >= 0)
 		r = op_victims__load(skeleton);
 	if (r < 0)
 		return r;
 	l->victims = bpf_program__attach(skeleton->progs.op_mark_victim);
-	return l->victims ? 0 : -errno;
+	if (!l->victims)
+		return -errno;
+	if (!has_selection_end)
+		return 0;
+	l->selection_end = bpf_program__attach(skeleton->progs.op_select_end);
+	return l->selection_end ? 0 : -errno;
 }
 
-int loader_new(const struct loader_callbacks *callbacks, char why[static LOADER_WHY_SIZE],
-	       struct loader **ret)
+static bool has_selection_end(const struct kernel_types *types)
 {
+	/* The types of a module continue those of the kernel. */
+	return btf__find_by_name_kind(types->module ?: types->vmlinux, SELECTION_END_TYPE,
+				      BTF_KIND_TYPEDEF) >= 0;
+}
+
+static void detach_backend(struct loader *l)
+{
+	if (l->backend)
+		l->backend->detach(l);
+	l->backend = NULL;
+	for (size_t i = 0; i < _SHARED_MAX; i++)
+		l->shared[i] = safe_close(l->shared[i]);
+}
+
+/* Attaches the first backend that is @wanted and works; why none better does is kept. */
+static int attach_backend(struct loader *l, enum backend wanted, const struct kernel_types *types,
+			  char why[static LOADER_WHY_SIZE])
+{
+	int first = LOADER_E_KERNEL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(backends); i++) {
+		int r;
+
+		if (!is_wanted(backends[i], wanted))
+			continue;
+		r = check_backend(backends[i], types, why);
+		if (r == 0) {
+			l->backend = backends[i];
+			r = l->backend->attach(l, why);
+			if (r == 0)
+				return 0;
+			detach_backend(l);
+		}
+		if (r < 0)
+			return r;
+		if (!l->why_not_better[0]) {
+			first = r;
+			memcpy(l->why_not_better, why, sizeof(l->why_not_better));
+		}
+	}
+	memcpy(why, l->why_not_better, sizeof(l->why_not_better));
+	return first;
+}
+
+int loader_new(enum backend wanted, const struct loader_callbacks *callbacks,
+	       char why[static LOADER_WHY_SIZE], struct loader **ret)
+{
+	_cleanup_(kernel_types_done) struct kernel_types types = {};
 	_cleanup_(loader_freep) struct loader *l = NULL;
 	int r;
 
@@ -626,16 +531,24 @@ int loader_new(const struct loader_callbacks *callbacks, char why[static LOADER_
 	for (size_t i = 0; i < _SHARED_MAX; i++)
 		l->shared[i] = -EBADF;
 
-	r = attach_policy(l, DIRECTOR_NAME, OP_SLOT_DIRECTOR, why);
+	r = kernel_types_init(&types, why);
+	if (r != 0)
+		return r;
+	r = attach_backend(l, wanted, &types, why);
 	if (r != 0)
 		return r;
 	l->oom_ring = ring_buffer__new(l->shared[SHARED_EVENTS], pass_oom, l, NULL);
 	if (!l->oom_ring)
 		return -errno;
 
-	r = follow_victims(l);
-	if (r < 0)
-		log_debug("Cannot follow victims: %s, ignoring.", strerror(-r));
+	r = follow_kernel(l, has_selection_end(&types));
+	if (r < 0) {
+		log_warning(
+			"Cannot follow the kernel's own kills: %s. Whom it kills where a policy "
+			"has no opinion is not recorded, ignoring.",
+			strerror(-r));
+		unfollow_kernel(l);
+	}
 	r = follow_cgroups(l);
 	if (r < 0) {
 		log_warning("Cannot follow cgroups: %s. A new cgroup inherits until the next "
@@ -643,6 +556,9 @@ int loader_new(const struct loader_callbacks *callbacks, char why[static LOADER_
 			    strerror(-r));
 		unfollow_cgroups(l);
 	}
+	/* Megabytes of type information were needed, and libc would keep them. */
+	kernel_types_done(&types);
+	malloc_trim(0);
 	*ret = TAKE_PTR(l);
 	return 0;
 }
@@ -651,16 +567,26 @@ struct loader *loader_free(struct loader *l)
 {
 	if (!l)
 		return NULL;
-	/* The director last: the others go by what it found for the OOM in hand. */
-	for (uint32_t slot = OP_SLOTS_MAX; slot-- > 0;)
-		bpf_link__destroy(l->links[slot]);
-	bpf_link__destroy(l->victims);
+	/* What follows the kernel goes last: a record may still wait for it. */
+	if (l->backend)
+		l->backend->detach(l);
+	unfollow_kernel(l);
 	unfollow_cgroups(l);
 	ring_buffer__free(l->oom_ring);
 	for (size_t i = 0; i < _SHARED_MAX; i++)
 		safe_close(l->shared[i]);
 	free(l);
 	return NULL;
+}
+
+enum backend loader_backend(const struct loader *l)
+{
+	return l->backend->id;
+}
+
+const char *loader_why_not_better(const struct loader *l)
+{
+	return l->why_not_better;
 }
 
 int loader_oom_fd(const struct loader *l)

@@ -10,8 +10,10 @@
 #include <stdint.h>
 
 #include "bpf/oompolicy.h"
+#include "config/policy.h"
 
 struct btf;
+struct btf_type;
 struct loader;
 
 /* Outcomes that the caller handles; each comes with a sentence for the administrator. */
@@ -31,16 +33,12 @@ struct loader;
 #define OP_RULES_ENTRIES_MIN 1024U
 
 /*
- * Judges the struct bpf_oom_ops of @btf. Returns 0 for the shape that we are built for, -ENOENT
- * when there is none, LOADER_E_KERNEL and a sentence for any other.
+ * Judge the struct bpf_oom_ops, and the functions around bpf_oom_evaluate_task(), of @btf. Return 0
+ * for the shape that we are built for, -ENOENT when there is none, LOADER_E_KERNEL and a sentence
+ * for any other.
  */
 int loader_check_hook(const struct btf *btf, char why[static LOADER_WHY_SIZE]);
-
-/*
- * Whether the running kernel has the hook and we may use it, judged without loading anything.
- * Returns 0, or LOADER_E_* and a sentence; -ENOMEM.
- */
-int loader_supported(char why[static LOADER_WHY_SIZE]);
+int loader_check_evaluate(const struct btf *btf, char why[static LOADER_WHY_SIZE]);
 
 /* A rules map that is not in force yet, or is. Embedded; owns the descriptor. */
 struct loader_rules {
@@ -78,20 +76,25 @@ struct loader_callbacks {
 };
 
 /*
- * Attaches the director, which asks nobody before the first loader_commit(); opens the rings and
- * follows cgroups. Following cgroups is optional: when the kernel refuses it, loader_cgroup_fd()
- * is -EBADF and the log says so.
+ * Attaches the backend @wanted, with BACKEND_AUTO the first that works; it has no policy before the
+ * first loader_commit(); opens the rings, follows what the kernel does, and cgroups. Following
+ * is optional: when the kernel refuses it the log says so, and loader_cgroup_fd() is -EBADF.
  *
- * Returns 0 and a loader that the caller owns; LOADER_E_* and a sentence; a negative errno.
+ * Returns 0 and a loader that the caller owns; LOADER_E_* and a sentence, of several backends about
+ * the first that was tried; a negative errno.
  */
-int loader_new(const struct loader_callbacks *callbacks, char why[static LOADER_WHY_SIZE],
-	       struct loader **ret);
+int loader_new(enum backend wanted, const struct loader_callbacks *callbacks,
+	       char why[static LOADER_WHY_SIZE], struct loader **ret);
+
+/* The backend in use, and why none that is better: a sentence, empty where none was wanted. */
+enum backend loader_backend(const struct loader *l);
+const char *loader_why_not_better(const struct loader *l);
 
 /* Takes the policies out of the kernel and frees everything. Takes NULL; returns NULL. */
 struct loader *loader_free(struct loader *l);
 
 /*
- * First step of another configuration: sees to it that each policy of @names is attached, and
+ * First step of another configuration: sees to it that each policy of @names can answer, and
  * gives their slots. Those that are new decide nothing before loader_commit(). Must be followed by
  * loader_commit() or loader_cancel(). On an error (LOADER_E_* with a sentence, or a negative errno)
  * everything is as before.
@@ -103,7 +106,7 @@ int loader_prepare(struct loader *l, const char *const *names, size_t n_names, u
 void loader_cancel(struct loader *l);
 
 /*
- * Puts @rules in force: with what loader_prepare() attached, or for the policies in force already
+ * Puts @rules in force: with what loader_prepare() made ready, or for the policies in force already
  * where it was not called. One step; an OOM sees all of the configuration before or all of this
  * one. @rules stays the caller's, to be updated while in force. The time of that step alone is
  * given in @ret_switch_nsec. On an error (likewise) everything is as before loader_prepare().

@@ -28,11 +28,10 @@
 #include "config/user.h"
 #include "control.h"
 #include "history.h"
-#include "journal.h"
 #include "loader.h"
 #include "log.h"
 #include "messages.h"
-#include "record.h"
+#include "report.h"
 #include "tracker.h"
 
 #define USEC_PER_SEC UINT64_C(1000000)
@@ -60,26 +59,17 @@ struct manager {
 	struct history history; /* of those before it */
 	struct tracker tracker;
 	struct loader *loader;
+	struct report *report;
 
 	sd_event *event;
 	sd_event_source *status_timer, *resync_timer, *expiry_timer;
 	struct control *control;
 
-	uint64_t page_size_bytes;
-	uint64_t last_oom_seq;
-	uint64_t n_lost;       /* records of OOMs, since the last that was logged */
-	uint64_t ooms_lost;    /* as said last */
 	uint64_t cgroups_lost; /* as of the last walk */
 	uint64_t resynced_usec;
 	bool resync_failed;
 	bool active;				 /* the policies are in force */
 	char reload_error[CONTROL_MESSAGE_SIZE]; /* of the last reload; empty when it worked */
-
-	/* Made before memory is short. */
-	struct op_oom_event oom;
-	struct op_member_event member;
-	struct record_members members;
-	struct record_text text;
 };
 
 /* How long a change took. */
@@ -117,7 +107,8 @@ static void describe(const struct manager *m, char *buf, size_t size)
 
 	describe_policies(m->config, policies, sizeof(policies));
 	snprintf(buf, size, "%s active: %zu rules, %zu cgroups ruled, backend %s", policies,
-		 m->config->n_rules, m->tracker.n_ruled, backend_to_string(BACKEND_STRUCT_OPS));
+		 m->config->n_rules, m->tracker.n_ruled,
+		 backend_to_string(loader_backend(m->loader)));
 }
 
 /* Logs that the configuration is in force, after a start or a reload. */
@@ -144,14 +135,13 @@ static void log_active(const struct manager *m, const struct timing *timing, boo
 
 static void notify_status(const struct manager *m, const char *prefix)
 {
+	const char *why = loader_why_not_better(m->loader);
 	char status[STATUS_SIZE];
 
 	describe(m, status, sizeof(status));
-	if (m->reload_error[0])
-		sd_notifyf(0, "%sSTATUS=%s; the last reload failed: %s", prefix, status,
-			   m->reload_error);
-	else
-		sd_notifyf(0, "%sSTATUS=%s", prefix, status);
+	sd_notifyf(0, "%sSTATUS=%s%s%s%s%s%s", prefix, status, *why ? " (not a better one: " : "",
+		   why, *why ? ")" : "", m->reload_error[0] ? "; the last reload failed: " : "",
+		   m->reload_error);
 }
 
 static int on_status_timer(sd_event_source *source, uint64_t usec, void *userdata)
@@ -175,62 +165,27 @@ static void schedule_status(struct manager *m)
 /* --- OOM records */
 
 /* The rule behind a record, by the configuration that it was made under. */
-static const char *rule_name(const struct manager *m, const struct op_oom_event *e)
+static const char *rule_name(const struct op_oom_event *e, void *userdata)
 {
-	if (e->decision != OP_DECISION_KILLED || e->rule_index == OP_RULE_NONE)
+	const struct manager *m = userdata;
+
+	if (e->rule_index == OP_RULE_NONE)
 		return NULL;
 	if (e->config != m->config_number)
 		return history_rule_name(&m->history, e->config, e->rule_index);
 	return e->rule_index < m->config->n_rules ? m->config->rules[e->rule_index].name : NULL;
 }
 
-static void log_oom(struct manager *m)
-{
-	struct record_context context = {
-		.rule_name = rule_name(m, &m->oom),
-		.n_lost = m->n_lost,
-		.page_size_bytes = m->page_size_bytes,
-		.members = &m->members,
-	};
-	int r;
-
-	m->n_lost = 0;
-
-	record_format(&m->oom, &context, &m->text);
-	r = journal_send_record(&m->text);
-	if (r < 0)
-		log_warning("Cannot send a record to the journal: %s. Its message follows.",
-			    strerror(-r));
-	if (r < 0 || !log_is_journal())
-		log_message(m->text.priority, m->text.message_id, "%s", m->text.message);
-}
-
-static void count_lost(struct manager *m, uint64_t seq)
-{
-	m->n_lost += record_count_lost(m->last_oom_seq, seq);
-	m->last_oom_seq = seq;
-}
-
 static void on_oom_record(const void *data, size_t size, void *userdata)
 {
 	struct manager *m = userdata;
 
-	if (record_type(data, size) == OP_EVENT_MEMBER &&
-	    record_decode_member(data, size, &m->member) == 0) {
-		count_lost(m, m->member.header.seq);
-		record_members_add(&m->members, &m->member, m->page_size_bytes);
-	} else if (record_decode_oom(data, size, &m->oom) == 0) {
-		count_lost(m, m->oom.header.seq);
-		log_oom(m);
-	} else
-		log_message(LOG_WARNING, MESSAGE_ID_RECORDS_LOST,
-			    "A record of an OOM is not valid (%zu bytes), ignoring it.", size);
+	report_apply(m->report, data, size);
 }
 
 static int on_oom_ready(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
 	struct manager *m = userdata;
-	uint64_t lost;
 	int r;
 
 	(void)source;
@@ -239,15 +194,7 @@ static int on_oom_ready(sd_event_source *source, int fd, uint32_t revents, void 
 	r = loader_consume_ooms(m->loader);
 	if (r < 0)
 		log_warning("Cannot read the records of OOMs: %s, ignoring.", strerror(-r));
-
-	/* Said now: the gap in the numbers shows only with the next OOM. */
-	lost = loader_count_ooms_lost(m->loader);
-	if (lost > m->ooms_lost)
-		log_message(LOG_WARNING, MESSAGE_ID_RECORDS_LOST,
-			    "%" PRIu64 " records of OOMs were lost, as they came faster than they "
-			    "could be logged.",
-			    lost - m->ooms_lost);
-	m->ooms_lost = lost;
+	report_update_lost(m->report, loader_count_ooms_lost(m->loader));
 	return 0;
 }
 
@@ -481,6 +428,28 @@ static int apply_config(struct manager *m, struct config **c, struct timing *tim
 	return 0;
 }
 
+/* What a configuration in force asks for and the backend does not give. */
+static void warn_of_backend(const struct manager *m)
+{
+	enum backend used = loader_backend(m->loader);
+	const struct config *c = m->config;
+	const struct rule *first = NULL;
+	size_t n = 0;
+
+	if (c->backend != BACKEND_AUTO && c->backend != used)
+		log_warning("Backend=%s takes effect when the daemon is started again: %s stays.",
+			    backend_to_string(c->backend), backend_to_string(used));
+	for (size_t i = 0; used == BACKEND_EVALUATE_TASK && i < c->n_rules; i++)
+		if (c->rules[i].kill != RULE_KILL_UNSET && n++ == 0)
+			first = &c->rules[i];
+	if (first)
+		log_warning("%s:%u: Kill=%s in [Rule %s] has no effect with the backend %s, nor "
+			    "has that of any other rule (%zu in all): memory.oom.group decides how "
+			    "much is killed.",
+			    first->file, first->line, rule_kill_to_string(first->kill), first->name,
+			    backend_to_string(used), n);
+}
+
 /* Everything of a reload that can fail; nothing has changed when it does. */
 static int reload_transaction(struct manager *m, struct timing *timing,
 			      char message[static CONTROL_MESSAGE_SIZE])
@@ -515,6 +484,7 @@ static int manager_reload(void *userdata, char message[static CONTROL_MESSAGE_SI
 		m->reload_error[0] = '\0';
 		describe(m, message, CONTROL_MESSAGE_SIZE);
 		log_active(m, &timing, true, message);
+		warn_of_backend(m);
 		manager_consume_cgroups(m);
 	}
 	notify_status(m, "READY=1\n");
@@ -582,16 +552,8 @@ static int start_config(struct manager *m, struct config **ret)
 /* What the daemon cannot do without, looked at before anything is changed. */
 static int start_requirements(struct manager *m)
 {
-	char why[LOADER_WHY_SIZE] = "";
-	int r;
+	int r = cgroup_acquire_mount_point(&m->cgroup_root);
 
-	r = loader_supported(why);
-	if (r != 0) {
-		log_error("%s", why[0] ? why : strerror(-r));
-		return loader_failure(r);
-	}
-
-	r = cgroup_acquire_mount_point(&m->cgroup_root);
 	if (r == -ENOENT || r == -EXDEV) {
 		log_error(r == -ENOENT
 				  ? "No cgroup2 hierarchy is mounted: policies rule cgroups."
@@ -602,6 +564,17 @@ static int start_requirements(struct manager *m)
 	if (r < 0)
 		log_error("Cannot find the cgroup2 hierarchy: %s", strerror(-r));
 	return r;
+}
+
+static void log_backend(const struct manager *m)
+{
+	const char *name = backend_to_string(loader_backend(m->loader));
+	const char *why = loader_why_not_better(m->loader);
+
+	if (*why)
+		log_warning("The backend is %s, not a better one: %s", name, why);
+	else
+		log_info("The backend is %s.", name);
 }
 
 static int start_policies(struct manager *m, struct config **config, struct timing *timing)
@@ -615,11 +588,12 @@ static int start_policies(struct manager *m, struct config **config, struct timi
 	int r;
 
 	/* The loader follows cgroups from here on: the walk after it cannot miss one. */
-	r = loader_new(&callbacks, why, &m->loader);
+	r = loader_new((*config)->backend, &callbacks, why, &m->loader);
 	if (r != 0) {
 		log_error("%s", why[0] ? why : strerror(-r));
 		return loader_failure(r);
 	}
+	log_backend(m);
 	r = apply_config(m, config, timing, message);
 	if (r != 0) {
 		log_error("%s", message);
@@ -686,6 +660,7 @@ static int start_control(struct manager *m)
 
 int manager_new(const char *config_path, struct manager **ret)
 {
+	struct report_callbacks callbacks = {.rule_name = rule_name};
 	struct timing timing = {.begun_usec = now_usec()};
 	_cleanup_(manager_freep) struct manager *m = NULL;
 	_cleanup_(config_freep) struct config *config = NULL;
@@ -696,12 +671,15 @@ int manager_new(const char *config_path, struct manager **ret)
 	if (!m)
 		return -ENOMEM;
 	m->tracker.rules.fd = -EBADF;
-	m->page_size_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
 	if (config_path) {
 		m->config_path = strdup(config_path);
 		if (!m->config_path)
 			return -ENOMEM;
 	}
+	callbacks.userdata = m;
+	r = report_new(&callbacks, &m->report);
+	if (r < 0)
+		return r;
 	r = start_config(m, &config);
 	if (r != 0)
 		return r;
@@ -731,6 +709,7 @@ int manager_new(const char *config_path, struct manager **ret)
 		log_warning("Cannot serve systemd's watchdog: %s, ignoring.", strerror(-r));
 	describe(m, status, sizeof(status));
 	log_active(m, &timing, false, status);
+	warn_of_backend(m);
 	warn_of_preemption();
 	notify_status(m, "READY=1\n");
 	*ret = TAKE_PTR(m);
@@ -771,6 +750,7 @@ struct manager *manager_free(struct manager *m)
 	loader_free(m->loader);
 	if (m->active)
 		log_inactive(m);
+	report_free(m->report);
 	tracker_done(&m->tracker);
 	history_done(&m->history);
 	config_free(m->config);

@@ -18,7 +18,8 @@
 #include "messages.h"
 #include "unit.h"
 
-#define OP_OOM_FLAGS (OP_OOM_MEMCG | OP_OOM_SYSRQ | OP_OOM_REMOTE | OP_OOM_PATH_CUT)
+#define OP_OOM_FLAGS \
+	(OP_OOM_MEMCG | OP_OOM_SYSRQ | OP_OOM_REMOTE | OP_OOM_PATH_CUT | OP_OOM_DECLARED)
 
 /* Orders of the page allocator stay below this on every architecture. */
 #define ORDER_MAX 63
@@ -26,11 +27,18 @@
 #define HAS_END(array) (memchr((array), '\0', sizeof(array)) != NULL)
 
 static const char *const decision_names[] = {
-	[OP_DECISION_KILLED] = "killed",
-	[OP_DECISION_NONE] = "no-opinion",
-	[OP_DECISION_WAITING] = "waiting",
+	[OP_DECISION_KILLED] = "killed",   [OP_DECISION_NONE] = "no-opinion",
+	[OP_DECISION_WAITING] = "waiting", [OP_DECISION_KERNEL] = "kernel",
+	[OP_DECISION_NOBODY] = "nobody",
 };
-_Static_assert(ARRAY_SIZE(decision_names) == OP_DECISION_WAITING + 1, "a name per decision");
+_Static_assert(ARRAY_SIZE(decision_names) == OP_DECISION_NOBODY + 1, "a name per decision");
+
+/* The first is for a record of nobody's. */
+static const char *const backend_names[] = {
+	[OP_BACKEND_NONE] = NULL,
+	[OP_BACKEND_STRUCT_OPS] = "struct_ops",
+	[OP_BACKEND_EVALUATE_TASK] = "evaluate_task",
+};
 
 static const struct {
 	const char *name;
@@ -47,8 +55,10 @@ static const struct {
 	[OP_REASON_KILL_FAILED] = {"kill-failed", "the kernel refused to kill the chosen task"},
 	[OP_REASON_CONSTRAINT] = {"constraint", "only some memory nodes have run out"},
 	[OP_REASON_NOT_UNIFIED] = {"not-unified", "its cgroup is of a version 1 hierarchy"},
+	[OP_REASON_NOT_ASKED] = {"not-asked", "no policy was asked"},
+	[OP_REASON_UNFINISHED] = {"unfinished", "its selection came to no end"},
 };
-_Static_assert(ARRAY_SIZE(reasons) == OP_REASON_NOT_UNIFIED + 1, "a sentence per reason");
+_Static_assert(ARRAY_SIZE(reasons) == OP_REASON_UNFINISHED + 1, "a sentence per reason");
 
 /* enum oom_constraint of include/linux/oom.h, and the words of its report. */
 static const char *const constraint_names[] = {"none", "cpuset", "memory-policy", "memcg"};
@@ -71,19 +81,22 @@ int record_decode_oom(const void *data, size_t size, struct op_oom_event *ret)
 
 	if (!header_is_valid(&ret->header, size) || ret->header.type != OP_EVENT_OOM)
 		return -EBADMSG;
-	if (ret->decision < OP_DECISION_KILLED || ret->decision > OP_DECISION_WAITING ||
+	if (ret->decision < OP_DECISION_KILLED || ret->decision > OP_DECISION_NOBODY ||
 	    ret->reason >= ARRAY_SIZE(reasons) || (ret->flags & ~OP_OOM_FLAGS) ||
 	    ret->constraint >= ARRAY_SIZE(constraint_names) || ret->order < -1 ||
 	    ret->order > ORDER_MAX || ret->priority > OP_PRIORITY_MAX ||
 	    (ret->kill != 0 && ret->kill != OP_RULE_KILL_PROCESS &&
 	     ret->kill != OP_RULE_KILL_CGROUP))
 		return -EBADMSG;
-	if (ret->decision == OP_DECISION_KILLED && ret->victim.pid == 0)
+	if (ret->backend >= ARRAY_SIZE(backend_names))
+		return -EBADMSG;
+	if ((ret->decision == OP_DECISION_KILLED || ret->decision == OP_DECISION_KERNEL) &&
+	    ret->victim.pid == 0)
 		return -EBADMSG;
 	if (!task_is_valid(&ret->trigger) || !task_is_valid(&ret->victim))
 		return -EBADMSG;
-	if (!HAS_END(ret->policy) || !HAS_END(ret->domain_path) || !HAS_END(ret->trigger_path) ||
-	    !HAS_END(ret->victim_path) || !HAS_END(ret->source_path))
+	if (!HAS_END(ret->policy) || !HAS_END(ret->declared) || !HAS_END(ret->domain_path) ||
+	    !HAS_END(ret->trigger_path) || !HAS_END(ret->victim_path) || !HAS_END(ret->source_path))
 		return -EBADMSG;
 	return 0;
 }
@@ -283,8 +296,20 @@ static void append_task(struct record_text *t, const struct op_task *task, const
 	}
 }
 
+/* Of an OOM that no policy was asked about only the victim was seen. */
+static bool knows_domain(const struct op_oom_event *e)
+{
+	return e->reason != OP_REASON_NOT_ASKED;
+}
+
 static void append_domain(struct record_text *t, const struct op_oom_event *e)
 {
+	if (!knows_domain(e)) {
+		append(t, "OOM: ");
+		return;
+	}
+	if (e->flags & OP_OOM_DECLARED)
+		append(t, "Declared ");
 	append(t, e->flags & OP_OOM_SYSRQ ? "OOM by SysRq in " : "OOM in ");
 	if (e->flags & OP_OOM_MEMCG && !e->domain_path[0])
 		append(t, "cgroup %llu", (unsigned long long)e->domain_id);
@@ -292,7 +317,29 @@ static void append_domain(struct record_text *t, const struct op_oom_event *e)
 		append_escaped(t, e->domain_path, sizeof(e->domain_path));
 	else
 		append(t, "the system");
+	if (e->flags & OP_OOM_DECLARED && e->declared[0]) {
+		append(t, " (");
+		append_escaped(t, e->declared, sizeof(e->declared));
+		append(t, ")");
+	}
 	append(t, ": ");
+}
+
+/* ", priority 10 from /batch by rule batch": what a victim's place was. */
+static void append_priority(struct record_text *t, const struct op_oom_event *e,
+			    const struct record_context *context)
+{
+	append(t, ", priority %u", e->priority);
+	if (e->source_id == 0) {
+		append(t, " by default");
+		return;
+	}
+	append(t, " from ");
+	append_escaped(t, e->source_path, sizeof(e->source_path));
+	if (context->rule_name) {
+		append(t, " by rule ");
+		append_escaped(t, context->rule_name, strlen(context->rule_name));
+	}
 }
 
 static void append_kill(struct record_text *t, const struct op_oom_event *e,
@@ -300,18 +347,8 @@ static void append_kill(struct record_text *t, const struct op_oom_event *e,
 {
 	append(t, "killed ");
 	append_task(t, &e->victim, e->victim_path);
-	append(t, ", priority %u", e->priority);
-	if (e->source_id == 0)
-		append(t, " by default)");
-	else {
-		append(t, " from ");
-		append_escaped(t, e->source_path, sizeof(e->source_path));
-		if (context->rule_name) {
-			append(t, " by rule ");
-			append_escaped(t, context->rule_name, strlen(context->rule_name));
-		}
-		append(t, ")");
-	}
+	append_priority(t, e, context);
+	append(t, ")");
 	if (e->n_members > 0) {
 		append(t, " and %u more process%s", e->n_members, e->n_members == 1 ? "" : "es");
 		if (e->source_path[0]) {
@@ -337,6 +374,13 @@ static void append_none(struct record_text *t, const struct op_oom_event *e)
 	append(t, "left to the kernel, %s", reasons[e->reason].sentence);
 	if (e->kill_error < 0)
 		append(t, " (error %lld)", -(long long)e->kill_error);
+	if (e->decision == OP_DECISION_NOBODY)
+		append(t, "; it found nobody to kill");
+	if (e->decision != OP_DECISION_KERNEL)
+		return;
+	append(t, "; it killed ");
+	append_task(t, &e->victim, e->victim_path);
+	append(t, ")");
 }
 
 static void format_message(struct record_text *t, const struct op_oom_event *e,
@@ -429,33 +473,54 @@ static void format_object(struct record_text *t, const struct op_oom_event *e)
 	}
 }
 
+/* Whose the victim was, by the rules; not known where the kernel chose without a policy. */
+static void format_priority(struct record_text *t, const struct op_oom_event *e,
+			    const struct record_context *context)
+{
+	if (e->decision != OP_DECISION_KILLED &&
+	    (e->decision != OP_DECISION_KERNEL || e->rule_index == OP_RULE_NONE))
+		return;
+	if (context->rule_name)
+		field(t, "OOMPOLICY_RULE=%s", context->rule_name);
+	field(t, "OOMPOLICY_EFFECTIVE_PRIORITY=%u", e->priority);
+	field(t, "OOMPOLICY_PRIORITY_SOURCE=%s",
+	      e->source_id == 0 ? "policy default" : e->source_path);
+}
+
 static void format_decision(struct record_text *t, const struct op_oom_event *e,
 			    const struct record_context *context)
 {
-	field(t, "OOMPOLICY_POLICY=%s", e->policy);
+	if (e->policy[0])
+		field(t, "OOMPOLICY_POLICY=%s", e->policy);
+	if (backend_names[e->backend])
+		field(t, "OOMPOLICY_BACKEND=%s", backend_names[e->backend]);
 	field(t, "OOMPOLICY_DECISION=%s", decision_names[e->decision]);
 	if (e->decision != OP_DECISION_KILLED)
 		field(t, "OOMPOLICY_REASON=%s", reasons[e->reason].name);
 	if (e->kill_error)
 		field(t, "OOMPOLICY_KILL_ERROR=%d", e->kill_error);
+	format_priority(t, e, context);
 	if (e->decision == OP_DECISION_KILLED) {
-		if (context->rule_name)
-			field(t, "OOMPOLICY_RULE=%s", context->rule_name);
-		field(t, "OOMPOLICY_EFFECTIVE_PRIORITY=%u", e->priority);
-		field(t, "OOMPOLICY_PRIORITY_SOURCE=%s",
-		      e->source_id == 0 ? "policy default" : e->source_path);
 		if (e->kill)
 			field(t, "OOMPOLICY_KILL=%s",
 			      e->kill == OP_RULE_KILL_CGROUP ? "cgroup" : "process");
 		field(t, "OOMPOLICY_MEMBERS=%u", e->n_members);
 	}
 	field(t, "OOMPOLICY_CONFIG=%u", e->config);
+}
 
+/* What ran out, and what was asked for. */
+static void format_domain(struct record_text *t, const struct op_oom_event *e)
+{
+	if (!knows_domain(e))
+		return;
 	field(t, "OOMPOLICY_DOMAIN=%s", e->domain_path);
 	field(t, "OOMPOLICY_DOMAIN_ID=%llu", (unsigned long long)e->domain_id);
 	field(t, "OOMPOLICY_DOMAIN_TYPE=%s", e->flags & OP_OOM_MEMCG ? "memcg" : "system");
 	field(t, "OOMPOLICY_REMOTE=%d", !!(e->flags & OP_OOM_REMOTE));
 	field(t, "OOMPOLICY_SYSRQ=%d", !!(e->flags & OP_OOM_SYSRQ));
+	if (e->flags & OP_OOM_DECLARED)
+		field(t, "OOMPOLICY_DECLARED=%s", e->declared);
 	field(t, "OOMPOLICY_CONSTRAINT=%s", constraint_names[e->constraint]);
 	field(t, "OOMPOLICY_GFP_MASK=0x%x", e->gfp_mask);
 	field(t, "OOMPOLICY_ORDER=%d", e->order);
@@ -463,6 +528,11 @@ static void format_decision(struct record_text *t, const struct op_oom_event *e,
 	field(t, "OOMPOLICY_CGROUPS=%u", e->nr_cgroups);
 	field(t, "OOMPOLICY_SELECT_NSEC=%llu", (unsigned long long)e->select_nsec);
 	field(t, "OOMPOLICY_HANDLER_NSEC=%llu", (unsigned long long)e->handler_nsec);
+}
+
+static void format_number(struct record_text *t, const struct op_oom_event *e,
+			  const struct record_context *context)
+{
 	field(t, "OOMPOLICY_KTIME_USEC=%llu", (unsigned long long)e->header.ktime_nsec / 1000);
 	field(t, "OOMPOLICY_SEQ=%llu", (unsigned long long)e->header.seq);
 	field(t, "OOMPOLICY_LOST=%llu", (unsigned long long)context->n_lost);
@@ -490,6 +560,8 @@ void record_format(const struct op_oom_event *e, const struct record_context *co
 		[OP_DECISION_KILLED] = {MESSAGE_ID_KILL, LOG_WARNING},
 		[OP_DECISION_NONE] = {MESSAGE_ID_NO_OPINION, LOG_WARNING},
 		[OP_DECISION_WAITING] = {MESSAGE_ID_WAITING, LOG_NOTICE},
+		[OP_DECISION_KERNEL] = {MESSAGE_ID_KERNEL_KILL, LOG_WARNING},
+		[OP_DECISION_NOBODY] = {MESSAGE_ID_NOBODY, LOG_WARNING},
 	};
 
 	ret->n_fields = 0;
@@ -504,6 +576,8 @@ void record_format(const struct op_oom_event *e, const struct record_context *co
 	field(ret, "PRIORITY=%d", ret->priority);
 	format_object(ret, e);
 	format_decision(ret, e, context);
+	format_domain(ret, e);
+	format_number(ret, e, context);
 	format_task(ret, "VICTIM", &e->victim, e->victim_path, context->page_size_bytes);
 	format_task(ret, "TRIGGER", &e->trigger, e->trigger_path, context->page_size_bytes);
 	format_members(ret, e, context->members);

@@ -51,20 +51,22 @@ static void mend(struct op_oom_event *e)
 	e->header.type = OP_EVENT_OOM;
 	e->header.size = sizeof(*e);
 	e->header.seq |= 1;
-	e->decision = 1 + e->decision % 3;
-	e->reason %= OP_REASON_NOT_UNIFIED + 1;
-	e->flags %= 16;
+	e->decision = 1 + e->decision % OP_DECISION_NOBODY;
+	e->reason %= OP_REASON_UNFINISHED + 1;
+	e->backend %= OP_BACKEND_EVALUATE_TASK + 1;
+	e->flags %= 2 * OP_OOM_DECLARED;
 	e->order = (int)((unsigned)e->order % 64) - 1;
 	e->constraint %= 4;
 	e->priority %= OP_PRIORITY_MAX + 1;
 	if (e->kill != OP_RULE_KILL_PROCESS && e->kill != OP_RULE_KILL_CGROUP)
 		e->kill = 0;
-	e->victim.pid |= e->decision == OP_DECISION_KILLED;
+	e->victim.pid |= e->decision == OP_DECISION_KILLED || e->decision == OP_DECISION_KERNEL;
 	e->trigger.oom_score_adj %= 1001;
 	e->victim.oom_score_adj %= 1001;
 	e->trigger.comm[sizeof(e->trigger.comm) - 1] = '\0';
 	e->victim.comm[sizeof(e->victim.comm) - 1] = '\0';
 	e->policy[sizeof(e->policy) - 1] = '\0';
+	e->declared[sizeof(e->declared) - 1] = '\0';
 	e->domain_path[sizeof(e->domain_path) - 1] = '\0';
 	e->trigger_path[sizeof(e->trigger_path) - 1] = '\0';
 	e->victim_path[sizeof(e->victim_path) - 1] = '\0';

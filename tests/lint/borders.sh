@@ -22,7 +22,7 @@ only()
 only inih 'ini\.h' config/reader.c
 only NSS '(pwd|grp)\.h' config/user.c
 only libcgroup 'libcgroup(/.*)?\.h' daemon/cgroup.c
-only libbpf 'bpf/(libbpf|bpf|btf)\.h|.*\.skel\.h' daemon/loader.c
+only libbpf 'bpf/(libbpf|bpf|btf)\.h|.*\.skel\.h' daemon/loader*.c
 only sd-journal 'systemd/sd-journal\.h' daemon/journal.c
 only sd-bus 'systemd/sd-bus\.h' daemon/bus.c
 

@@ -100,9 +100,62 @@ static void test_none(void)
 	btf__free(btf);
 }
 
+/* A function of @name with a pointer to each of the structs of @parameters. */
+static void add_function(struct btf *btf, const char *name, const char *const parameters[2])
+{
+	int types[2] = {}, number, proto;
+
+	for (size_t i = 0; i < 2 && parameters[i]; i++)
+		types[i] = btf__add_ptr(btf, btf__add_struct(btf, parameters[i], 8));
+	number = btf__add_int(btf, "int", 4, BTF_INT_SIGNED);
+	proto = btf__add_func_proto(btf, number);
+	for (size_t i = 0; i < 2 && parameters[i]; i++)
+		btf__add_func_param(btf, "parameter", types[i]);
+	CHECK(btf__add_func(btf, name, BTF_FUNC_GLOBAL, proto) > 0);
+}
+
+static void test_evaluate(void)
+{
+	static const struct {
+		const char *evaluate[2], *name[2];
+		int result;
+		const char *told;
+	} table[] = {
+		{{"task_struct", "oom_control"}, {"oom_control"}, 0, ""},
+		{{"oom_control"}, {"oom_control"}, LOADER_E_KERNEL, "(oom_control *)"},
+		{{"oom_control", "task_struct"},
+		 {"oom_control"},
+		 LOADER_E_KERNEL,
+		 "(oom_control *, "},
+		{{"task_struct", "oom_control"}, {NULL}, LOADER_E_KERNEL, "no bpf_set_policy_name"},
+		{{"task_struct", "oom_control"},
+		 {"task_struct"},
+		 LOADER_E_KERNEL,
+		 "(task_struct *)"},
+		{{NULL}, {"oom_control"}, -ENOENT, ""},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		struct btf *btf = btf__new_empty();
+		char why[LOADER_WHY_SIZE] = "";
+		int r;
+
+		CHECK(btf);
+		if (table[i].evaluate[0])
+			add_function(btf, "bpf_oom_evaluate_task", table[i].evaluate);
+		if (table[i].name[0])
+			add_function(btf, "bpf_set_policy_name", table[i].name);
+		r = loader_check_evaluate(btf, why);
+		if (r != table[i].result || !strstr(why, table[i].told))
+			FAIL("row %zu: %d and \"%s\"", i, r, why);
+		btf__free(btf);
+	}
+}
+
 static const struct test_case cases[] = {
 	TEST_CASE(known),
 	TEST_CASE(refused),
 	TEST_CASE(none),
+	TEST_CASE(evaluate),
 };
 TEST_MAIN(cases)

@@ -341,9 +341,9 @@ static void test_bad(void)
 		 "f:4: control byte 0x7f in column 7, expected text\n"},
 		/* values */
 		{"[Daemon]\nBackend=Auto\n",
-		 "f:2: bad Backend=Auto, expected auto or struct_ops\n"},
+		 "f:2: bad Backend=Auto, expected auto, struct_ops or evaluate_task\n"},
 		{"[Daemon]\nBackend=score\n",
-		 "f:2: bad Backend=score, expected auto or struct_ops\n"},
+		 "f:2: bad Backend=score, expected auto, struct_ops or evaluate_task\n"},
 		{"[Policy p]\nDefaultPriority=1001\n",
 		 "f:2: bad DefaultPriority=1001, expected a whole number from 0 to 1000\n"},
 		{RULE "Priority=-1\n",

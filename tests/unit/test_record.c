@@ -41,6 +41,7 @@ static struct op_oom_event sample(void)
 		.nr_cgroups = 4,
 		.config = 6,
 		.kill = OP_RULE_KILL_PROCESS,
+		.backend = OP_BACKEND_EVALUATE_TASK,
 		.source_id = 300,
 		.domain_id = 200,
 		.select_nsec = 12345,
@@ -109,7 +110,9 @@ static void test_kill(void)
 		{"OOMPOLICY_KILL", "process"},
 		{"OOMPOLICY_MEMBERS", "0"},
 		{"OOMPOLICY_MEMBER", NULL},
+		{"OOMPOLICY_BACKEND", "evaluate_task"},
 		{"OOMPOLICY_DECISION", "killed"},
+		{"OOMPOLICY_DECLARED", NULL},
 		{"OOMPOLICY_REASON", NULL},
 		{"OOMPOLICY_KILL_ERROR", NULL},
 		{"OOMPOLICY_EFFECTIVE_PRIORITY", "10"},
@@ -253,6 +256,71 @@ static void test_messages(void)
 	record_format(&e, &context, &text);
 	CHECK_STR(text.message,
 		  "OOM in cgroup 200: left to the kernel, its cgroup is gone already");
+}
+
+/* What the kernel did where the policy had no opinion, or was not asked. */
+static void test_kernel(void)
+{
+	struct op_oom_event e = sample();
+
+	e.decision = OP_DECISION_KERNEL;
+	e.reason = OP_REASON_ALL_PROTECTED;
+	e.flags |= OP_OOM_DECLARED;
+	strcpy(e.declared, "trigger\nbatch");
+	record_format(&e, &context, &text);
+	CHECK_STR(text.message,
+		  "Declared OOM in /work.slice (trigger\\nbatch): left to the kernel, every task "
+		  "that could be killed is protected; it killed hog (pid 123, "
+		  "/work.slice/low.service/x), triggered by db (pid 99, /work.slice/db.service)");
+	CHECK_STR(text.message_id, MESSAGE_ID_KERNEL_KILL);
+	CHECK_INT(text.priority, 4);
+	CHECK_STR(value("OOMPOLICY_DECISION"), "kernel");
+	CHECK_STR(value("OOMPOLICY_REASON"), "all-protected");
+	CHECK_STR(value("OOMPOLICY_DECLARED"), "trigger\nbatch");
+	CHECK_STR(value("OOMPOLICY_RULE"), "low");
+	CHECK_STR(value("OOMPOLICY_EFFECTIVE_PRIORITY"), "10");
+	CHECK_STR(value("OOMPOLICY_KILL"), NULL);
+	CHECK_STR(value("OOMPOLICY_MEMBERS"), NULL);
+	CHECK_STR(value("OBJECT_PID"), "123");
+	CHECK_STR(value("UNIT"), "low.service");
+
+	e = sample();
+	e.decision = OP_DECISION_NOBODY;
+	e.reason = OP_REASON_NO_CANDIDATE;
+	e.backend = OP_BACKEND_STRUCT_OPS;
+	memset(&e.victim, 0, sizeof(e.victim));
+	record_format(&e, &context, &text);
+	CHECK_STR(text.message,
+		  "OOM in /work.slice: left to the kernel, it has no task that may be killed; it "
+		  "found nobody to kill, triggered by db (pid 99, /work.slice/db.service)");
+	CHECK_STR(text.message_id, MESSAGE_ID_NOBODY);
+	CHECK_STR(value("OOMPOLICY_BACKEND"), "struct_ops");
+	CHECK_STR(value("OOMPOLICY_EFFECTIVE_PRIORITY"), NULL);
+
+	e = sample();
+	e.decision = OP_DECISION_KERNEL;
+	e.reason = OP_REASON_NOT_ASKED;
+	e.backend = OP_BACKEND_NONE;
+	e.rule_index = OP_RULE_NONE;
+	e.domain_path[0] = e.policy[0] = '\0';
+	record_format(&e, &context, &text);
+	CHECK_STR(text.message,
+		  "OOM: left to the kernel, no policy was asked; it killed hog (pid 123, "
+		  "/work.slice/low.service/x), triggered by db (pid 99, /work.slice/db.service)");
+	CHECK_STR(value("OOMPOLICY_DOMAIN"), NULL);
+	CHECK_STR(value("OOMPOLICY_DOMAIN_TYPE"), NULL);
+	CHECK_STR(value("OOMPOLICY_POLICY"), NULL);
+	CHECK_STR(value("OOMPOLICY_BACKEND"), NULL);
+	CHECK_STR(value("OOMPOLICY_EFFECTIVE_PRIORITY"), NULL);
+	CHECK_STR(value("OOMPOLICY_VICTIM_PID"), "123");
+	CHECK_STR(value("OOMPOLICY_SEQ"), "7");
+
+	e = sample();
+	e.decision = OP_DECISION_NONE;
+	e.reason = OP_REASON_UNFINISHED;
+	record_format(&e, &context, &text);
+	CHECK_STR(text.message_id, MESSAGE_ID_NO_OPINION);
+	CHECK_STR(value("OOMPOLICY_REASON"), "unfinished");
 }
 
 /* A member of the sample's OOM. */
@@ -479,10 +547,11 @@ static void test_refused(void)
 	BREAK(e.header.size--);
 	BREAK(e.header.seq = 0);
 	BREAK(e.decision = 0);
-	BREAK(e.decision = OP_DECISION_WAITING + 1);
-	BREAK(e.reason = OP_REASON_NOT_UNIFIED + 1);
+	BREAK(e.decision = OP_DECISION_NOBODY + 1);
+	BREAK(e.reason = OP_REASON_UNFINISHED + 1);
 	BREAK(e.reason = ~0U);
-	BREAK(e.flags |= OP_OOM_PATH_CUT << 1);
+	BREAK(e.flags |= OP_OOM_DECLARED << 1);
+	BREAK(e.backend = OP_BACKEND_EVALUATE_TASK + 1);
 	BREAK(e.constraint = 4);
 	BREAK(e.order = -2);
 	BREAK(e.order = 64);
@@ -490,11 +559,13 @@ static void test_refused(void)
 	BREAK(e.kill = OP_RULE_KILL_PROCESS | OP_RULE_KILL_CGROUP);
 	BREAK(e.kill = OP_RULE_PROTECT);
 	BREAK(e.victim.pid = 0);
+	BREAK((e.decision = OP_DECISION_KERNEL, e.victim.pid = 0));
 	BREAK(e.victim.oom_score_adj = 1001);
 	BREAK(e.trigger.oom_score_adj = -1001);
 	BREAK(memset(e.victim.comm, 'x', sizeof(e.victim.comm)));
 	BREAK(memset(e.trigger.comm, 'x', sizeof(e.trigger.comm)));
 	BREAK(memset(e.policy, 'x', sizeof(e.policy)));
+	BREAK(memset(e.declared, 'x', sizeof(e.declared)));
 	BREAK(memset(e.domain_path, 'x', sizeof(e.domain_path)));
 	BREAK(memset(e.trigger_path, 'x', sizeof(e.trigger_path)));
 	BREAK(memset(e.victim_path, 'x', sizeof(e.victim_path)));
@@ -623,6 +694,8 @@ static void test_brimful(void)
 	FILL(e.victim.comm);
 	FILL(e.trigger.comm);
 	FILL(e.policy);
+	FILL(e.declared);
+	e.flags |= OP_OOM_DECLARED;
 	FILL(e.domain_path);
 	FILL(e.trigger_path);
 	FILL(e.victim_path);
@@ -653,7 +726,7 @@ static void test_brimful(void)
 	CHECK_STR(value("OOMPOLICY_VICTIM_ANON_BYTES"), "18446744073709551615");
 	CHECK_INT(strlen(value("USER_UNIT")), 255);
 
-	e.decision = OP_DECISION_NONE;
+	e.decision = OP_DECISION_KERNEL;
 	e.reason = OP_REASON_KILL_FAILED;
 	record_format(&e, &full, &text);
 	CHECK(!text.truncated);
@@ -662,6 +735,7 @@ static void test_brimful(void)
 static const struct test_case cases[] = {
 	TEST_CASE(kill),
 	TEST_CASE(messages),
+	TEST_CASE(kernel),
 	TEST_CASE(group),
 	TEST_CASE(members_of_another),
 	TEST_CASE(many_members),

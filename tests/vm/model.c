@@ -7,6 +7,8 @@
 /* No margin of the others: which process is older is never in doubt. */
 #define MODEL_CERTAIN (INT64_C(1) << 40)
 
+bool model_ignores_kill;
+
 const struct model_policy model_policies[] = {
 	{"", "vmtest", MODEL_LARGEST, MODEL_DEFAULT_PRIORITY},
 	{"largest", "vm-largest", MODEL_LARGEST, 600},
@@ -92,6 +94,8 @@ void model_find_rule(const char *path, const struct model_policy *policy, struct
 		}
 		len = slash ? start - 1 : 0;
 	}
+	if (model_ignores_kill)
+		ret->kill = MODEL_KILL_UNSET;
 	if (!ret->has_priority)
 		ret->priority = policy ? policy->default_priority : MODEL_DEFAULT_PRIORITY;
 }

@@ -59,6 +59,9 @@ struct model_verdict {
 	uint64_t margin_pages;	/* by which it was larger than the next one that could have died */
 };
 
+/* Set for a backend that leaves it to the kernel how much is killed: Kill= has no effect then. */
+extern bool model_ignores_kill;
+
 extern const struct model_policy model_policies[];
 extern const size_t n_model_policies;
 

@@ -15,6 +15,7 @@
 #include <bpf/libbpf.h>
 
 #include "config/basic.h"
+#include "model.h"
 #include "random.h"
 #include "scenario.h"
 #include "victims.h"
@@ -31,6 +32,7 @@ struct request {
 	enum verb verb;
 	unsigned needs; /* exactly these */
 	const char *group;
+	bool evaluates; /* the daemon's backend is evaluate_task */
 	bool has_pattern;
 	regex_t pattern; /* of "GROUP/NAME" */
 	uint64_t seed;
@@ -43,7 +45,7 @@ static void print_usage(FILE *f)
 	fprintf(f,
 		"Usage: oomtest [OPTION...] config | list | create | tables | random\n"
 		"\n"
-		"config   print the policy that all tables are written for\n"
+		"config   print the policy that all tables are written for, with its backend\n"
 		"list     print the names of the chosen tables\n"
 		"create   make the cgroups of the chosen tables\n"
 		"tables   run the chosen tables\n"
@@ -52,6 +54,9 @@ static void print_usage(FILE *f)
 		"  --needs=LIST     choose the tables that need just this, of: daemon, no-daemon,\n"
 		"                   module, small, existing, language; random knows no-daemon,\n"
 		"                   daemon, and daemon,language\n"
+		"  --backend=NAME   of the daemon: struct_ops (the default) or evaluate_task, "
+		"which\n"
+		"                   leaves out tables of Kill= and of other handlers\n"
 		"  --group=NAME     what --pattern sees before the table's name and a slash\n"
 		"  --pattern=REGEX  choose by GROUP/NAME\n"
 		"  --seed=N         of the random tables\n"
@@ -80,11 +85,31 @@ static int parse_needs(char *list, unsigned *ret)
 	return 0;
 }
 
+/* Does the table say something of the backend evaluate_task, too? Its choice is made after that of
+ * every handler, and it has no say in how much is killed. */
+static bool is_for_evaluation(const struct scenario *s)
+{
+	for (size_t i = 0; i < scenario_count_rows(s); i++) {
+		struct model_rule rule, plain;
+
+		model_ignores_kill = false;
+		model_find_rule(s->rows[i].path, NULL, &rule);
+		model_ignores_kill = true;
+		model_find_rule(s->rows[i].path, NULL, &plain);
+		if (s->rows[i].flags & ROW_VICTIM && rule.kill != plain.kill)
+			return false;
+	}
+	return !s->handlers[0].used;
+}
+
 static bool is_chosen(const struct request *q, const struct scenario *s)
 {
 	char name[256];
 
 	if (s->needs != q->needs)
+		return false;
+	/* Random ones are judged by the model, which knows the backend. */
+	if (q->evaluates && q->verb != VERB_RANDOM && !is_for_evaluation(s))
 		return false;
 	snprintf(name, sizeof(name), "%s/%s", q->group, s->name);
 	return !q->has_pattern || regexec(&q->pattern, name, 0, NULL, 0) == 0;
@@ -170,11 +195,13 @@ static int run_request(const struct request *q)
 {
 	int r = 0;
 
-	if (q->verb == VERB_CONFIG)
+	if (q->verb == VERB_CONFIG) {
+		printf("[Daemon]\nBackend=%s\n\n", q->evaluates ? "evaluate_task" : "struct_ops");
 		scenario_print_config(stdout);
-	else if (q->verb == VERB_TABLES)
+	}
+	if (q->verb == VERB_TABLES)
 		return run_tables(q) ? EXIT_SUCCESS : EXIT_FAILURE;
-	else if (q->verb == VERB_RANDOM)
+	if (q->verb == VERB_RANDOM)
 		return run_random(q) ? EXIT_SUCCESS : EXIT_FAILURE;
 	for (size_t i = 0; i < n_victim_tables && r == 0; i++) {
 		if (!is_chosen(q, &victim_tables[i]))
@@ -201,15 +228,11 @@ static int parse_number(const char *s, uint64_t *ret)
 static int parse_arguments(int argc, char **argv, struct request *q)
 {
 	static const struct option options[] = {
-		{"needs", required_argument, NULL, 'n'},
-		{"group", required_argument, NULL, 'g'},
-		{"pattern", required_argument, NULL, 'p'},
-		{"seed", required_argument, NULL, 's'},
-		{"count", required_argument, NULL, 'c'},
-		{"only", required_argument, NULL, 'o'},
-		{"kills", required_argument, NULL, 'k'},
-		{"crowd", required_argument, NULL, 'w'},
-		{},
+		{"needs", required_argument, NULL, 'n'}, {"backend", required_argument, NULL, 'b'},
+		{"group", required_argument, NULL, 'g'}, {"pattern", required_argument, NULL, 'p'},
+		{"seed", required_argument, NULL, 's'},	 {"count", required_argument, NULL, 'c'},
+		{"only", required_argument, NULL, 'o'},	 {"kills", required_argument, NULL, 'k'},
+		{"crowd", required_argument, NULL, 'w'}, {},
 	};
 	static const char *const verbs[] = {[VERB_CONFIG] = "config",
 					    [VERB_LIST] = "list",
@@ -228,6 +251,10 @@ static int parse_arguments(int argc, char **argv, struct request *q)
 			q->has_pattern = *optarg;
 		} else if (c == 'g') {
 			q->group = optarg;
+		} else if (c == 'b') {
+			q->evaluates = strcmp(optarg, "evaluate_task") == 0;
+			if (!q->evaluates && strcmp(optarg, "struct_ops") != 0)
+				return -EINVAL;
 		} else if (c == 's') {
 			r = parse_number(optarg, &q->seed);
 		} else if (c == 'c') {
@@ -290,6 +317,7 @@ int main(int argc, char **argv)
 		print_usage(stderr);
 		return 2;
 	}
+	model_ignores_kill = q.evaluates;
 	if (q.verb == VERB_RANDOM)
 		q.options.settle_msec = RANDOM_SETTLE_MSEC;
 	libbpf_set_print(drop_message);

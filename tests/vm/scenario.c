@@ -31,6 +31,8 @@
 
 #define PRIORITY_STEP 50
 #define ROW_PATH_MAX 256
+/* POLICY_NAME_LEN of the posted bpf_oom_evaluate_task() series, without the NUL. */
+#define SHORT_NAME_MAX 15
 
 struct run {
 	struct scenario *s;
@@ -528,7 +530,9 @@ static void run_read_log(struct run *run, const char *policy, struct kernel_log 
 	ssize_t n;
 
 	*ret = (struct kernel_log){};
-	snprintf(wanted, sizeof(wanted), "oom_policy=%s\n", policy);
+	/* The backend that ignores Kill= names the policy by way of a shorter field. */
+	snprintf(wanted, sizeof(wanted), "oom_policy=%.*s\n",
+		 model_ignores_kill ? SHORT_NAME_MAX : (int)strlen(policy), policy);
 	for (;;) {
 		const char *at;
 

@@ -6,9 +6,18 @@
 
 readonly KILLS=/run/oomtest-kills
 
+# Of the daemon. A group that tests another one sets it before anything else.
+: "${BACKEND:=struct_ops}"
+
 oomtest_here()
 {
-	oomtest --group="$TEST_GROUP" --kills="$KILLS" "$@"
+	oomtest --backend="$BACKEND" --group="$TEST_GROUP" --kills="$KILLS" "$@"
+}
+
+# config_write_tables: the same configuration for all tables; the names of the cgroups carry the rules.
+config_write_tables()
+{
+	oomtest --backend="$BACKEND" config | config_write
 }
 
 # tables_count NEEDS...: of the tables of all these lists, whatever the pattern.
@@ -16,7 +25,7 @@ tables_count()
 {
 	local needs
 	for needs; do
-		oomtest --needs="$needs" list
+		oomtest --backend="$BACKEND" --needs="$needs" list
 	done | wc -l
 }
 
@@ -101,7 +110,8 @@ test_members_are_recorded()
 		fail "kills (<) and records (>) as 'member victim pid' differ: $difference"
 }
 
-# test_no_opinion_is_recorded: where the policy left the choice to the kernel, it said so.
+# test_no_opinion_is_recorded: where the policy left the choice to the kernel, it said so, and what
+# the kernel did.
 test_no_opinion_is_recorded()
 {
 	local expected said
@@ -112,6 +122,16 @@ test_no_opinion_is_recorded()
 	fi
 	journalctl --sync
 	said=$(journalctl -q -o cat --since="$RECORDS_SINCE" -u oompolicyd.service \
-		MESSAGE_ID="$MESSAGE_ID_NO_OPINION" | wc -l)
+		MESSAGE_ID="$MESSAGE_ID_KERNEL_KILL" MESSAGE_ID="$MESSAGE_ID_NOBODY" | wc -l)
 	((said >= expected)) || fail "$said records say so, for $expected OOMs"
+}
+
+# test_backend_is_in_use: the daemon says so, and what it has attached is of that kind.
+test_backend_is_in_use()
+{
+	local handlers expected=no
+	[[ $BACKEND != struct_ops ]] || expected=yes
+	assert_match "the status" "$(daemon_status)" "backend $BACKEND( |\$)"
+	handlers=$(grep -q '^link_type:[[:space:]]*struct_ops' "/proc/$(daemon_pid)/fdinfo/"* && echo yes || echo no)
+	assert_eq "whether there are handlers" "$handlers" "$expected"
 }

@@ -31,7 +31,7 @@ records_of_kills()
 
 plan $((COUNT + 3))
 
-oomtest config | config_write
+config_write_tables
 daemon_start
 records_begin
 oomtest_here --needs=daemon,language --count=$COUNT --seed="$seed" --crowd=$CROWD \

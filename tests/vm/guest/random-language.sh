@@ -14,7 +14,7 @@ seed=${1:-1}
 
 plan $((COUNT + 3))
 
-oomtest config | config_write
+config_write_tables
 daemon_start
 records_begin
 oomtest_here --needs=daemon,language --count=$COUNT --seed="$seed" \

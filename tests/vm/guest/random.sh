@@ -21,7 +21,7 @@ random()
 plan $((COUNT + COUNT_KERNEL + 2))
 
 random no-daemon $COUNT_KERNEL
-oomtest config | config_write
+config_write_tables
 daemon_start
 records_begin
 random daemon $COUNT

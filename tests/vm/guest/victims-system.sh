@@ -13,7 +13,7 @@ plan $(($(tables_count no-daemon,small daemon,small) + 1))
 
 swapoff -a
 tables no-daemon,small
-oomtest config | config_write
+config_write_tables
 daemon_start
 records_begin
 tables daemon,small

@@ -15,8 +15,7 @@ tables no-daemon
 modprobe bpf_oom
 tables no-daemon,module
 
-# The same configuration for all: the names of the cgroups carry the rules.
-oomtest config | config_write
+config_write_tables
 oomtest --needs=daemon,existing create
 daemon_start
 records_begin

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The policy in the kernel's own selection: for a kernel that asks about each task, one by one, and
+ * kills the one that is left. The same choice as policy.bpf.c makes, from the same rules.
+ *
+ * Only the best task so far is known here, and never what is still to come. So as long as there is
+ * no candidate the kernel's own choice goes on, among protected tasks too; the first candidate
+ * takes its place, and from then on only a better one does. Where there is none the kernel has
+ * chosen as without a policy.
+ *
+ * Programs run under oom_lock, one OOM at a time, in the order op_begin, op_evaluate for each task;
+ * what the kernel made of it is seen by victims.bpf.c. The task is not one that kfuncs take: what
+ * needs them looks it up again.
+ */
+#include "record.bpf.h"
+#include "rules.bpf.h"
+#include "tasks.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* What the kernel's report calls the policies. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, OP_NAMES_MAX);
+	__type(key, __u32);
+	__type(value, struct op_name);
+} op_names SEC(".maps");
+
+/* A task that was given to the kernel as its choice. */
+struct candidate {
+	__u64 task; /* its address, to be compared alone; 0: none */
+	__u64 points;
+	struct effective rule; /* its cgroup's */
+	__u32 pid;
+	__u32 pad;
+};
+
+/* The OOM in hand. */
+struct hand {
+	__u64 oc; /* its address, to be compared alone; 0: no policy answers */
+	__u64 begun_nsec;
+	__u64 total_pages;
+	__u64 cgroup;	       /* its address, as a global function takes no pointer to it */
+	__u64 cgroup_id;       /* of the task looked at last; 0: none yet */
+	struct effective rule; /* that cgroup's */
+	struct candidate best, before;
+	__u32 tid;
+	__u32 default_priority;
+	__u32 victim; /* OP_VICTIM_* */
+	__u32 is_sysrq;
+};
+
+__hidden struct hand hand = {};
+__hidden __u64 thread_mm = 0;
+
+/* The answer for a task that no policy chooses. */
+static __always_inline int pass_over(void)
+{
+	return hand.best.task ? OP_BPF_EVAL_NEXT : OP_NO_BPF_POLICY;
+}
+
+/* Finds the policy in force under @slot. Returns whether it is there. */
+static __always_inline bool find_policy(const struct oom_state *state)
+{
+	__u64 key = OP_KEY_POLICY((__u64)state->slot);
+	__u32 number = state->number, index;
+	void *rules = find_rules();
+	struct op_rule *policy;
+	struct op_name *name;
+
+	if (!rules || !is_config(rules, number))
+		return false;
+	policy = bpf_map_lookup_elem(rules, &key);
+	if (!policy)
+		return false;
+	hand.default_priority = policy->priority;
+	hand.victim = policy->index;
+	index = OP_NAMES_INDEX(state->config, state->slot);
+	name = bpf_map_lookup_elem(&op_names, &index);
+	if (name)
+		bpf_probe_read_kernel_str(record.policy, sizeof(record.policy), name->text);
+	return true;
+}
+
+/* Leaves the record for the end of the selection. */
+static __always_inline void defer(void)
+{
+	struct pending *pending = find_pending();
+
+	if (!pending)
+		return;
+	__builtin_memset(&pending->choice, 0, sizeof(pending->choice));
+	/* Where nobody follows the kernel it is sent when the next OOM begins. */
+	pending_set(pending);
+}
+
+SEC("fentry/bpf_set_policy_name")
+int BPF_PROG(op_begin, struct oom_control *oc)
+{
+	__u64 begun = bpf_ktime_get_ns();
+	struct task_struct *current = bpf_get_current_task_btf();
+	struct oom_state *state;
+	__u32 zero = 0, reason;
+	__u64 domain_id;
+
+	hand.oc = 0;
+	state = bpf_map_lookup_elem(&op_oom, &zero);
+	if (!state)
+		return 0;
+	op_record_flush();
+	record_begin(begun, OP_BACKEND_EVALUATE_TASK);
+	reason = record_domain(oc, &domain_id);
+	state->slot = 0;
+	if (reason == OP_REASON_NO_POLICY)
+		direct(domain_id, record.flags & OP_OOM_MEMCG, state);
+
+	record_trigger(current, state);
+	if (record.domain_id && is_remote(current, domain_id))
+		record.flags |= OP_OOM_REMOTE;
+	if (reason != OP_REASON_NOT_UNIFIED)
+		op_record_path(domain_id, OP_PATH_DOMAIN);
+	record.config = state->number;
+	if (!state->slot || !find_policy(state)) {
+		none(reason);
+		defer();
+		return 0;
+	}
+	defer();
+
+	hand.begun_nsec = begun;
+	hand.total_pages = oc->totalpages;
+	hand.is_sysrq = record.flags & OP_OOM_SYSRQ;
+	hand.cgroup_id = 0;
+	hand.best.task = 0;
+	hand.before.task = 0;
+	hand.tid = current_tid();
+	hand.oc = (__u64)oc;
+	if (bpf_ksym_exists(set_oom_policy_name))
+		set_oom_policy_name(oc, record.policy, sizeof(record.policy));
+	return 0;
+}
+
+/* Looks up what applies to the cgroup hand.cgroup. Returns false where the configuration that the
+ * OOM began with has been exchanged. */
+__noinline int op_find_effective(void)
+{
+	struct cgroup *cgrp = bpf_core_cast((void *)hand.cgroup, struct cgroup);
+	struct oom_state *state;
+	__u32 zero = 0, number;
+	void *rules;
+
+	state = bpf_map_lookup_elem(&op_oom, &zero);
+	if (!state)
+		return false;
+	number = state->number;
+	rules = find_rules();
+	if (!rules || !is_config(rules, number))
+		return false;
+	find_effective(rules, cgrp, hand.default_priority, &hand.rule);
+	return true;
+}
+
+/* Looks for the memory of a process whose main thread has none any more. */
+__noinline int op_find_thread_mm(__u32 pid)
+{
+	struct task_struct *task = bpf_task_from_pid(pid);
+
+	thread_mm = 0;
+	if (!task)
+		return 0;
+	thread_mm = (__u64)process_mm(task);
+	bpf_task_release(task);
+	return 0;
+}
+
+/* A victim of an earlier OOM still holds memory: this one waits for it. */
+__noinline int op_wait(__u32 pid)
+{
+	struct pending *pending = find_pending();
+	struct task_struct *task;
+
+	if (!pending)
+		return 0;
+	pending->tid = 0;
+	bpf_probe_read_kernel(&record, sizeof(record), &pending->record);
+	record.decision = OP_DECISION_WAITING;
+	record.reason = OP_REASON_VICTIM_DYING;
+	record.nr_tasks = pending->choice.tasks;
+	record.nr_cgroups = pending->choice.cgroups;
+	record.victim.pid = pid;
+	task = bpf_task_from_pid(pid);
+	if (task) {
+		record_task(task, &record.victim);
+		bpf_task_release(task);
+		op_record_path(record.victim.cgroup_id, OP_PATH_VICTIM);
+	}
+	record.select_nsec = bpf_ktime_get_ns() - hand.begun_nsec;
+	count_run(hand.begun_nsec);
+	return op_record_send();
+}
+
+/* What is recorded of the choice when it comes to the kill. */
+static __always_inline void record_best(struct choice *choice)
+{
+	choice->pid = hand.best.task ? hand.best.pid : 0;
+	choice->priority = hand.best.rule.priority;
+	choice->rule_index = hand.best.rule.index;
+	choice->source_id = hand.best.rule.source_id;
+	choice->select_nsec = bpf_ktime_get_ns() - hand.begun_nsec;
+}
+
+/*
+ * The kernel may have refused the last choice, for a task that exited meanwhile. To go on from it
+ * would mean to pass over all others and leave the kernel with nobody.
+ */
+static __always_inline void check_best(struct oom_control *oc, struct choice *choice)
+{
+	__u64 chosen = (__u64)oc->chosen;
+
+	if (!hand.best.task || hand.best.task == chosen)
+		return;
+	hand.best.task = 0;
+	if (hand.before.task && hand.before.task == chosen)
+		hand.best = hand.before;
+	hand.before.task = 0;
+	record_best(choice);
+}
+
+static __always_inline int evaluate(struct task_struct *task, struct choice *choice)
+{
+	struct mm_struct *mm;
+	struct cgroup *cgrp;
+	__u64 id, points;
+
+	choice->tasks++;
+	if (task->signal->oom_mm && !hand.is_sysrq) {
+		if (!is_dying(task))
+			return pass_over();
+		op_wait(task->tgid);
+		return OP_BPF_EVAL_ABORT;
+	}
+
+	cgrp = process_cgroup(task);
+	id = cgrp->kn->id;
+	if (hand.cgroup_id != id) {
+		hand.cgroup_id = id;
+		choice->cgroups++;
+		hand.cgroup = (__u64)cgrp;
+		if (!op_find_effective()) {
+			hand.oc = 0;
+			hand.best.task = 0;
+			record_best(choice);
+			return OP_NO_BPF_POLICY;
+		}
+	}
+	if (hand.rule.flags & OP_RULE_PROTECT) {
+		choice->protected_tasks++;
+		return pass_over();
+	}
+	if (hand.best.task && hand.rule.priority > hand.best.rule.priority)
+		return OP_BPF_EVAL_NEXT;
+
+	if (is_spared(task))
+		return pass_over();
+	thread_mm = (__u64)task->mm;
+	if (!thread_mm)
+		op_find_thread_mm(task->pid);
+	if (!thread_mm)
+		return pass_over();
+	mm = bpf_core_cast((void *)thread_mm, struct mm_struct);
+	if (!is_worth_killing(task, mm))
+		return pass_over();
+	points = victim_points(task, mm, hand.victim, hand.total_pages);
+	if (hand.best.task && hand.rule.priority == hand.best.rule.priority &&
+	    points <= hand.best.points)
+		return OP_BPF_EVAL_NEXT;
+
+	hand.before = hand.best;
+	hand.best.task = (__u64)task;
+	hand.best.points = points;
+	hand.best.rule = hand.rule;
+	hand.best.pid = task->tgid;
+	record_best(choice);
+	return OP_BPF_EVAL_SELECT;
+}
+
+SEC("fmod_ret/bpf_oom_evaluate_task")
+int BPF_PROG(op_evaluate, struct task_struct *task, struct oom_control *oc)
+{
+	struct pending *pending;
+
+	if (hand.oc != (__u64)oc || hand.tid != current_tid())
+		return OP_NO_BPF_POLICY;
+	pending = find_pending();
+	if (!pending)
+		return OP_NO_BPF_POLICY;
+	check_best(oc, &pending->choice);
+	return evaluate(task, &pending->choice);
+}

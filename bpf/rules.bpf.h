@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The configuration that an OOM is decided by: which it is, and what it says about a cgroup. */
+#ifndef OP_RULES_BPF_H
+#define OP_RULES_BPF_H
+
+#include "maps.bpf.h"
+#include "state.h"
+
+/* An entry of the rules as it applies to one cgroup. */
+struct effective {
+	__u64 source_id; /* the cgroup that has the entry; 0: none has */
+	__u32 priority;
+	__u32 index;
+	__u32 flags;
+	__u32 pad;
+};
+
+static __always_inline void *find_rules(void)
+{
+	struct oom_state *state;
+	__u32 zero = 0, config;
+
+	state = bpf_map_lookup_elem(&op_oom, &zero);
+	if (!state)
+		return NULL;
+	config = state->config;
+	return bpf_map_lookup_elem(&op_configs, &config);
+}
+
+/* A map that has been exchanged under an OOM in hand is not the one it began with. */
+static __always_inline bool is_config(void *rules, __u32 number)
+{
+	struct op_rule *config;
+	__u64 key = OP_KEY_CONFIG;
+
+	config = bpf_map_lookup_elem(rules, &key);
+	return config && config->index == number;
+}
+
+static __always_inline void set_effective(struct effective *ret, const struct op_rule *rule,
+					  __u64 source_id, __u32 default_priority)
+{
+	ret->source_id = source_id;
+	ret->index = rule->index;
+	ret->flags = rule->flags;
+	ret->priority = rule->flags & OP_RULE_DEFAULT_PRIORITY ? default_priority : rule->priority;
+}
+
+/* What applies where no rule does. */
+static __always_inline void set_default(struct effective *ret, __u32 default_priority)
+{
+	ret->source_id = 0;
+	ret->index = OP_RULE_NONE;
+	ret->flags = 0;
+	ret->priority = default_priority;
+}
+
+/* What the nearest cgroup from @cgrp upwards says that a rule matches. */
+static __always_inline void find_effective(void *rules, struct cgroup *cgrp, __u32 default_priority,
+					   struct effective *ret)
+{
+	int i;
+
+	set_default(ret, default_priority);
+	bpf_for(i, 0, OP_DEPTH_MAX) {
+		struct cgroup_subsys_state *parent;
+		struct op_rule *rule;
+		__u64 id;
+
+		id = cgrp->kn->id;
+		rule = bpf_map_lookup_elem(rules, &id);
+		if (rule && rule->flags & OP_RULE_MATCH) {
+			set_effective(ret, rule, id, default_priority);
+			break;
+		}
+		parent = cgrp->self.parent;
+		if (!parent)
+			break;
+		cgrp = parent->cgroup;
+	}
+}
+
+/* The slot of the nearest policy upwards from @domain_id that has OOMs of this kind; 0: none. */
+__noinline int op_find_policy(__u64 domain_id, __u32 is_memcg)
+{
+	struct cgroup *domain, *cgrp;
+	int found = 0, i;
+	void *rules;
+
+	rules = find_rules();
+	if (!rules)
+		return 0;
+	domain = bpf_cgroup_from_id(domain_id);
+	if (!domain)
+		return 0;
+	cgrp = domain;
+	bpf_for(i, 0, OP_DEPTH_MAX) {
+		struct cgroup_subsys_state *parent;
+		struct op_rule *rule;
+		__u64 id;
+
+		id = cgrp->kn->id;
+		rule = bpf_map_lookup_elem(rules, &id);
+		if (rule) {
+			found = is_memcg ? rule->slot_memcg : rule->slot_system;
+			if (found)
+				break;
+		}
+		parent = cgrp->self.parent;
+		if (!parent)
+			break;
+		cgrp = parent->cgroup;
+	}
+	bpf_cgroup_release(domain);
+	return found;
+}
+
+/* Fixes for this OOM which configuration it is decided by, and by whom. */
+static __always_inline void direct(__u64 domain_id, bool is_memcg, struct oom_state *state)
+{
+	__u64 key = OP_KEY_CONFIG;
+	struct op_switch *in_force;
+	struct op_rule *config;
+	__u32 zero = 0, index;
+	void *rules;
+
+	state->slot = 0;
+	state->number = 0;
+	in_force = bpf_map_lookup_elem(&op_switch_map, &zero);
+	if (!in_force)
+		return;
+	index = in_force->config;
+	state->config = index;
+	rules = bpf_map_lookup_elem(&op_configs, &index);
+	if (!rules)
+		return;
+	config = bpf_map_lookup_elem(rules, &key);
+	if (!config)
+		return;
+	state->number = config->index;
+	state->slot = op_find_policy(domain_id, is_memcg);
+}
+
+#endif

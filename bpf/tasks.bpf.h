@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a process is worth to an OOM: could it be killed, and how much is it. Part of the objects
+ * that choose; reads the process alone.
+ */
+#ifndef OP_TASKS_BPF_H
+#define OP_TASKS_BPF_H
+
+#include "kernel.h"
+
+#define OP_PID_INIT 1
+
+/* The daemon never dies of what it decides. */
+__u32 daemon_tgid = 0;
+
+/* A child of vfork() runs in its parent's memory: killing it frees nothing. */
+static __always_inline bool in_vfork(struct task_struct *task, struct mm_struct *mm)
+{
+	return task->vfork_done && task->real_parent->mm == mm;
+}
+
+static __always_inline __u64 mm_points(struct mm_struct *mm)
+{
+	return mm_counter_pages(mm, OP_MM_FILEPAGES) + mm_counter_pages(mm, OP_MM_ANONPAGES) +
+	       mm_counter_pages(mm, OP_MM_SHMEMPAGES) + mm_counter_pages(mm, OP_MM_SWAPENTS) +
+	       mm_pgtables_pages(mm);
+}
+
+static __always_inline bool is_dying(struct task_struct *task)
+{
+	struct mm_struct *oom_mm = task->signal->oom_mm;
+
+	return oom_mm && !mm_oom_skip(oom_mm);
+}
+
+/* Is it one that nobody could kill? Nothing here depends on what it could set itself. */
+static __always_inline bool is_spared(struct task_struct *task)
+{
+	return task->flags & OP_PF_KTHREAD || task->tgid == OP_PID_INIT ||
+	       task->tgid == daemon_tgid || task->signal->oom_score_adj == OP_OOM_SCORE_ADJ_MIN;
+}
+
+/* Would the death of one that is not spared free its memory? */
+static __always_inline bool is_worth_killing(struct task_struct *task, struct mm_struct *mm)
+{
+	return mm && !mm_oom_skip(mm) && !in_vfork(task, mm);
+}
+
+/* The more, the sooner it dies, among those of the same priority. @victim is OP_VICTIM_*. */
+static __always_inline __u64 victim_points(struct task_struct *task, struct mm_struct *mm,
+					   __u32 victim, __u64 total_pages)
+{
+	__s64 points;
+
+	switch (victim) {
+	case OP_VICTIM_NEWEST:
+		return task->start_boottime;
+	case OP_VICTIM_OLDEST:
+		return ~task->start_boottime;
+	case OP_VICTIM_BADNESS:
+		/* As oom_badness(), moved up so that none is below zero. */
+		points = task->signal->oom_score_adj;
+		points = (points + 1000) * (__s64)(total_pages / 1000);
+		return points + mm_points(mm);
+	default:
+		return mm_points(mm);
+	}
+}
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What loader.c and the backends share: a backend is a way for the policies into the kernel's OOM.
+ * For daemon/loader*.c alone.
+ */
+#ifndef OP_LOADER_BACKEND_H
+#define OP_LOADER_BACKEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/basic.h"
+#include "loader.h"
+
+struct bpf_link;
+struct bpf_object;
+struct op_cgroups;
+struct ring_buffer;
+
+/* The maps that the objects of a backend have in common. */
+enum shared_map {
+	SHARED_CONFIGS,
+	SHARED_SWITCH,
+	SHARED_EVENTS,
+	SHARED_STATS,
+	SHARED_OOM,
+	SHARED_PENDING,
+	SHARED_REPETITIONS,
+	SHARED_NAMES, /* where the backend has it */
+	_SHARED_MAX,
+};
+
+struct backend_driver {
+	enum backend id;
+	const char *hook; /* in the kernel's types, for the sentence that it is missing */
+
+	/* As loader_check_hook(). */
+	int (*check)(const struct btf *btf, char why[static LOADER_WHY_SIZE]);
+
+	/*
+	 * Loads and attaches what there is before the first configuration, keeps the shared maps,
+	 * and gives its own state in l->state. On an error, LOADER_E_* with a sentence or a
+	 * negative errno, detach() is called.
+	 */
+	int (*attach)(struct loader *l, char why[static LOADER_WHY_SIZE]);
+
+	/* Takes everything out of the kernel. Takes a NULL state. */
+	void (*detach)(struct loader *l);
+
+	/* The steps of another configuration; see loader.h. stage() comes before the switch to
+	 * @config, an index into the configurations, and may be called without prepare(). */
+	int (*prepare)(struct loader *l, const char *const *names, size_t n_names,
+		       uint16_t *ret_slots, char why[static LOADER_WHY_SIZE]);
+	int (*stage)(struct loader *l, uint32_t config);
+	void (*commit)(struct loader *l, uint64_t now_usec);
+	void (*cancel)(struct loader *l);
+	uint64_t (*expire)(struct loader *l, uint64_t now_usec);
+};
+
+extern const struct backend_driver backend_struct_ops;
+extern const struct backend_driver backend_evaluate_task;
+
+struct loader {
+	const struct backend_driver *backend;
+	void *state; /* the backend's own */
+	char why_not_better[LOADER_WHY_SIZE];
+	struct loader_callbacks callbacks;
+	int shared[_SHARED_MAX];  /* -EBADF before the backend has loaded them */
+	uint32_t config;	  /* index of the configuration in force */
+	struct bpf_link *victims; /* NULL: what the kernel does is not followed */
+	struct bpf_link *selection_end;
+	struct ring_buffer *oom_ring;
+	struct op_cgroups *cgroups; /* NULL: cgroups are not followed */
+	struct ring_buffer *cgroup_ring;
+};
+
+void loader_set_why(char why[static LOADER_WHY_SIZE], const char *format, ...) _printf_(2, 3);
+
+/* The sentence for what bpf(2) said. Returns LOADER_E_*, or -ENOMEM without one. */
+int loader_translate_error(int r, char why[static LOADER_WHY_SIZE]);
+
+/* Gives @object those of the shared maps that are there. Returns 0 or a negative errno. */
+int loader_reuse_maps(const struct loader *l, struct bpf_object *object);
+
+/* Keeps those of the shared maps that @object has, loaded. Returns 0 or a negative errno. */
+int loader_keep_maps(struct loader *l, struct bpf_object *object);
+
+/* "oom_control *, cgroup *": the parameters of the function type @id, or of the pointer to one.
+ * Returns how many, or -EINVAL where it is neither. */
+int loader_describe_parameters(const struct btf *btf, uint32_t id, char *buf, size_t size);
+
+/* The type behind const, volatile and typedef, or NULL. */
+const struct btf_type *loader_skip_modifiers(const struct btf *btf, uint32_t id);
+
+#endif

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The backend evaluate_task: one program in the kernel's own selection, asked about each task.
+ *
+ * There is one instance for all policies: which of them answers is looked up when an OOM begins,
+ * and its name is given to the kernel then, from a map. Names are staged with a configuration, at
+ * the places of its index, which nobody reads before the switch.
+ *
+ * Owns the links of the programs, and the names in force.
+ */
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+
+#include "evaluate.skel.h"
+#include "loader-backend.h"
+
+#define HOOK_FUNCTION "bpf_oom_evaluate_task"
+#define NAME_FUNCTION "bpf_set_policy_name"
+
+struct names {
+	struct op_name items[OP_POLICIES_MAX];
+	size_t n;
+};
+
+struct evaluation {
+	struct bpf_link *begin, *evaluate;
+	struct names active, staged;
+	bool is_staged;
+};
+
+/* Does @btf have the function, with these parameters? Returns 0, -ENOENT, LOADER_E_KERNEL. */
+static int check_function(const struct btf *btf, const char *function, const char *expected,
+			  char why[static LOADER_WHY_SIZE])
+{
+	__s32 id = btf__find_by_name_kind(btf, function, BTF_KIND_FUNC);
+	char parameters[256];
+
+	if (id < 0)
+		return -ENOENT;
+	loader_describe_parameters(btf, btf__type_by_id(btf, (__u32)id)->type, parameters,
+				   sizeof(parameters));
+	if (strcmp(parameters, expected) == 0)
+		return 0;
+	loader_set_why(why,
+		       "The kernel's %s is of a kind that this version does not know: it takes "
+		       "(%s) where (%s) was expected.",
+		       function, parameters, expected);
+	return LOADER_E_KERNEL;
+}
+
+int loader_check_evaluate(const struct btf *btf, char why[static LOADER_WHY_SIZE])
+{
+	int r = check_function(btf, HOOK_FUNCTION, "task_struct *, oom_control *", why);
+
+	if (r != 0)
+		return r;
+	r = check_function(btf, NAME_FUNCTION, "oom_control *", why);
+	if (r == -ENOENT) {
+		loader_set_why(
+			why,
+			"The kernel's " HOOK_FUNCTION
+			" is of a kind that this version does not know: there is no " NAME_FUNCTION
+			" beside it.");
+		return LOADER_E_KERNEL;
+	}
+	return r;
+}
+
+static void evaluate_skeleton_freep(struct op_evaluate **skeleton)
+{
+	op_evaluate__destroy(*skeleton);
+}
+
+static int attach(struct loader *l, char why[static LOADER_WHY_SIZE])
+{
+	_cleanup_(evaluate_skeleton_freep) struct op_evaluate *skeleton = NULL;
+	struct evaluation *e;
+	int r;
+
+	e = l->state = calloc(1, sizeof(*e));
+	if (!e)
+		return -ENOMEM;
+	skeleton = op_evaluate__open();
+	if (!skeleton)
+		return loader_translate_error(-errno, why);
+	skeleton->bss->daemon_tgid = (__u32)getpid();
+	r = op_evaluate__load(skeleton);
+	if (r < 0)
+		return loader_translate_error(r, why);
+	r = loader_keep_maps(l, skeleton->obj);
+	if (r < 0)
+		return r;
+	/* An OOM is decided only when it was seen to begin: so that comes last, and goes first. */
+	e->evaluate = bpf_program__attach(skeleton->progs.op_evaluate);
+	if (!e->evaluate)
+		return loader_translate_error(-errno, why);
+	e->begin = bpf_program__attach(skeleton->progs.op_begin);
+	if (!e->begin)
+		return loader_translate_error(-errno, why);
+	return 0;
+}
+
+static void detach(struct loader *l)
+{
+	struct evaluation *e = l->state;
+
+	if (!e)
+		return;
+	bpf_link__destroy(e->begin);
+	bpf_link__destroy(e->evaluate);
+	free(e);
+	l->state = NULL;
+}
+
+static int prepare(struct loader *l, const char *const *names, size_t n_names, uint16_t *ret_slots,
+		   char why[static LOADER_WHY_SIZE])
+{
+	struct evaluation *e = l->state;
+
+	(void)why;
+	if (n_names > OP_POLICIES_MAX)
+		return -E2BIG;
+	e->staged = (struct names){.n = n_names};
+	for (size_t i = 0; i < n_names; i++) {
+		snprintf(e->staged.items[i].text, sizeof(e->staged.items[i].text), "%s", names[i]);
+		ret_slots[i] = (uint16_t)(i + 1); /* 0 is nobody's */
+	}
+	e->is_staged = true;
+	return 0;
+}
+
+static int stage(struct loader *l, uint32_t config)
+{
+	struct evaluation *e = l->state;
+	const struct names *names = e->is_staged ? &e->staged : &e->active;
+
+	for (uint32_t i = 0; i < names->n; i++) {
+		uint32_t index = OP_NAMES_INDEX(config, i + 1);
+		int r = bpf_map_update_elem(l->shared[SHARED_NAMES], &index, &names->items[i],
+					    BPF_ANY);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static void commit(struct loader *l, uint64_t now_usec _unused_)
+{
+	struct evaluation *e = l->state;
+
+	if (e->is_staged)
+		e->active = e->staged;
+	e->is_staged = false;
+}
+
+static void cancel(struct loader *l)
+{
+	struct evaluation *e = l->state;
+
+	e->is_staged = false;
+}
+
+static uint64_t expire(struct loader *l _unused_, uint64_t now_usec _unused_)
+{
+	return UINT64_MAX;
+}
+
+const struct backend_driver backend_evaluate_task = {
+	.id = BACKEND_EVALUATE_TASK,
+	.hook = HOOK_FUNCTION,
+	.check = loader_check_evaluate,
+	.attach = attach,
+	.detach = detach,
+	.prepare = prepare,
+	.stage = stage,
+	.commit = commit,
+	.cancel = cancel,
+	.expire = expire,
+};

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The backend struct_ops: each policy is a handler of the kernel's OOM.
+ *
+ * The name in the kernel's report is fixed when a struct_ops map is loaded. So each policy is an
+ * instance of the same object, with a slot by which the rules refer to it. The first is the
+ * director, whose maps all others use: for a reader there is one ring, and for a reload one switch.
+ *
+ * Owns the links that keep the policies in the kernel. Invariant: an instance is attached before
+ * the switch to a configuration that names its slot, and stays for as long as an OOM may have begun
+ * under one.
+ */
+#include <malloc.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+
+#include "loader-backend.h"
+#include "policy.skel.h"
+#include "slots.h"
+
+#define HOOK_STRUCT "bpf_oom_ops"
+
+/* What the kernel's report would call the director; it kills nobody. */
+#define DIRECTOR_NAME "oompolicyd"
+
+/* The local struct bpf_oom_ops of policy.bpf.c, as it lies in the map's initial value. */
+struct ops_value {
+	void *handle_out_of_memory;
+	char name[OP_POLICY_NAME_LEN];
+};
+_Static_assert(sizeof(struct ops_value) == sizeof(struct op_policy__op_policy_ops__bpf_oom_ops),
+	       "bpf_oom_ops has more members than are known here");
+
+struct handlers {
+	struct slots slots;
+	/* By slot. A link is all that an instance needs to stay: the object is closed again. */
+	struct bpf_link *links[OP_SLOTS_MAX];
+};
+
+static bool is_name_member(const struct btf *btf, __u32 id)
+{
+	const struct btf_type *t = loader_skip_modifiers(btf, id);
+
+	return t && btf_is_array(t) && btf_array(t)->nelems == OP_POLICY_NAME_LEN;
+}
+
+int loader_check_hook(const struct btf *btf, char why[static LOADER_WHY_SIZE])
+{
+	bool has_handler = false, has_name = false;
+	const struct btf_type *ops;
+	__s32 id;
+
+	id = btf__find_by_name_kind(btf, HOOK_STRUCT, BTF_KIND_STRUCT);
+	if (id < 0)
+		return -ENOENT;
+	ops = btf__type_by_id(btf, (__u32)id);
+
+	for (int i = 0; i < btf_vlen(ops); i++) {
+		const struct btf_member *m = &btf_members(ops)[i];
+		const char *name = btf__name_by_offset(btf, m->name_off);
+
+		if (strcmp(name, "handle_out_of_memory") == 0) {
+			char parameters[256];
+
+			if (loader_describe_parameters(btf, m->type, parameters,
+						       sizeof(parameters)) != 1 ||
+			    strcmp(parameters, "oom_control *") != 0) {
+				loader_set_why(why,
+					       "The kernel's " HOOK_STRUCT
+					       " is of a later kind than this "
+					       "version knows: handle_out_of_memory(%s) where "
+					       "(oom_control *) was expected.",
+					       parameters);
+				return LOADER_E_KERNEL;
+			}
+			has_handler = true;
+		} else if (strcmp(name, "name") == 0 && is_name_member(btf, m->type))
+			has_name = true;
+		else if (strcmp(name, "bpf_oom") != 0) { /* a private member of the posted series */
+			loader_set_why(why,
+				       "The kernel's " HOOK_STRUCT
+				       " is of a kind that this version does "
+				       "not know: it has a member %.64s.",
+				       name);
+			return LOADER_E_KERNEL;
+		}
+	}
+	if (!has_handler || !has_name) {
+		loader_set_why(why,
+			       "The kernel's " HOOK_STRUCT
+			       " is of a kind that this version does not know: "
+			       "it lacks %s.",
+			       has_handler ? "name" : "handle_out_of_memory");
+		return LOADER_E_KERNEL;
+	}
+	return 0;
+}
+
+static void policy_skeleton_freep(struct op_policy **skeleton)
+{
+	op_policy__destroy(*skeleton);
+}
+
+/* Loads an instance of the policy and attaches it in @slot. */
+static int attach_policy(struct loader *l, const char *name, uint32_t slot,
+			 char why[static LOADER_WHY_SIZE])
+{
+	_cleanup_(policy_skeleton_freep) struct op_policy *skeleton = NULL;
+	struct handlers *h = l->state;
+	struct ops_value *ops;
+	size_t size;
+	int r;
+
+	skeleton = op_policy__open();
+	if (!skeleton)
+		return loader_translate_error(-errno, why);
+
+	ops = bpf_map__initial_value(skeleton->maps.op_policy_ops, &size);
+	if (!ops || size != sizeof(*ops) || strlen(name) >= sizeof(ops->name))
+		return -EINVAL;
+	memset(ops->name, 0, sizeof(ops->name));
+	memcpy(ops->name, name, strlen(name));
+	memcpy((char *)skeleton->rodata->policy_name, ops->name, sizeof(ops->name));
+	skeleton->rodata->slot = slot;
+	skeleton->bss->daemon_tgid = (__u32)getpid();
+
+	r = loader_reuse_maps(l, skeleton->obj);
+	if (r < 0)
+		return r;
+	r = op_policy__load(skeleton);
+	if (r < 0)
+		return loader_translate_error(r, why);
+	if (slot == OP_SLOT_DIRECTOR) {
+		r = loader_keep_maps(l, skeleton->obj);
+		if (r < 0)
+			return r;
+	}
+	h->links[slot] = bpf_map__attach_struct_ops(skeleton->maps.op_policy_ops);
+	return h->links[slot] ? 0 : loader_translate_error(-errno, why);
+}
+
+static void release_slot(uint32_t slot, void *userdata)
+{
+	struct handlers *h = userdata;
+
+	bpf_link__destroy(TAKE_PTR(h->links[slot]));
+}
+
+static int prepare(struct loader *l, const char *const *names, size_t n_names, uint16_t *ret_slots,
+		   char why[static LOADER_WHY_SIZE])
+{
+	struct handlers *h = l->state;
+	bool loaded = false;
+
+	slots_begin(&h->slots);
+	for (size_t i = 0; i < n_names; i++) {
+		uint32_t slot;
+		int r = slots_want(&h->slots, names[i], &slot);
+
+		if (r == -EBUSY)
+			loader_set_why(
+				why,
+				"Too many policies of earlier configurations are still attached, "
+				"as is usual for %llu seconds: try again then.",
+				SLOTS_RETIRE_USEC / 1000000);
+		if (r > 0)
+			r = attach_policy(l, names[i], slot, why);
+		if (r != 0)
+			return r;
+		ret_slots[i] = (uint16_t)slot;
+		loaded = loaded || h->slots.items[slot].state == SLOT_STAGED;
+	}
+	/* libbpf needed megabytes of type information, and libc would keep them. */
+	if (loaded)
+		malloc_trim(0);
+	return 0;
+}
+
+static int attach(struct loader *l, char why[static LOADER_WHY_SIZE])
+{
+	l->state = calloc(1, sizeof(struct handlers));
+	return l->state ? attach_policy(l, DIRECTOR_NAME, OP_SLOT_DIRECTOR, why) : -ENOMEM;
+}
+
+static void detach(struct loader *l)
+{
+	struct handlers *h = l->state;
+
+	if (!h)
+		return;
+	/* The director last: the others go by what it found for the OOM in hand. */
+	for (uint32_t slot = OP_SLOTS_MAX; slot-- > 0;)
+		bpf_link__destroy(h->links[slot]);
+	free(h);
+	l->state = NULL;
+}
+
+static int stage(struct loader *l _unused_, uint32_t config _unused_)
+{
+	return 0;
+}
+
+static void commit(struct loader *l, uint64_t now_usec)
+{
+	struct handlers *h = l->state;
+
+	slots_commit(&h->slots, now_usec);
+}
+
+static void cancel(struct loader *l)
+{
+	struct handlers *h = l->state;
+
+	slots_cancel(&h->slots, release_slot, h);
+}
+
+static uint64_t expire(struct loader *l, uint64_t now_usec)
+{
+	struct handlers *h = l->state;
+
+	return slots_expire(&h->slots, now_usec, release_slot, h);
+}
+
+const struct backend_driver backend_struct_ops = {
+	.id = BACKEND_STRUCT_OPS,
+	.hook = HOOK_STRUCT,
+	.check = loader_check_hook,
+	.attach = attach,
+	.detach = detach,
+	.prepare = prepare,
+	.stage = stage,
+	.commit = commit,
+	.cancel = cancel,
+	.expire = expire,
+};

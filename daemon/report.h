@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* OOM records on their way from the ring to the journal. */
+#ifndef OP_REPORT_H
+#define OP_REPORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct op_oom_event;
+struct report;
+
+struct report_callbacks {
+	/* The name of the rule behind a record, valid during the call, or NULL where none is. */
+	const char *(*rule_name)(const struct op_oom_event *e, void *userdata);
+	/* Called for each OOM after its entry was sent, with a checked record (see
+	 * record_decode_oom()) that is valid during the call. May be NULL. */
+	void (*oom)(const struct op_oom_event *e, void *userdata);
+	void *userdata;
+};
+
+/* Makes all that is needed while memory is short. Returns 0 and a report that the caller owns, or
+ * -ENOMEM. */
+int report_new(const struct report_callbacks *callbacks, struct report **ret);
+
+/* Takes NULL; returns NULL. */
+struct report *report_free(struct report *r);
+
+/* Takes one record of the ring of OOMs, untrusted as it is, and sends the entry when the record is
+ * the last of its OOM. */
+void report_apply(struct report *r, const void *data, size_t size);
+
+/* Says how many records found the ring full, by @n_lost in all, where that has grown. */
+void report_update_lost(struct report *r, uint64_t n_lost);
+
+static inline void report_freep(struct report **r)
+{
+	report_free(*r);
+}
+
+#endif

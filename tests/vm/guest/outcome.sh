@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# vm: memory=512 cpus=2 timeout=400
+#
+# What an OOM came to is in its record, whoever decided: each outcome with each backend, under the
+# unit as shipped. The two must say the same.
+# shellcheck source=tests/vm/guest/lib.sh
+. lib.sh
+# shellcheck source=tests/vm/guest/oomtest-lib.bash
+. oomtest-lib.bash
+
+readonly UNIT=oompolicyd.service
+readonly ROOT=/sys/fs/cgroup/outcome
+readonly MIB=$((1 << 20))
+BACKENDS=(struct_ops evaluate_task)
+
+# use BACKEND: restarts the daemon with it.
+use()
+{
+	BACKEND=$1
+	config_write <<END
+[Daemon]
+Backend=$1
+
+[Policy everything]
+
+[Policy outcome]
+Cgroup=/outcome
+DefaultPriority=300
+
+[Rule small]
+Cgroup=/outcome/*/small
+Priority=10
+
+[Rule keep]
+Cgroup=/outcome/*/keep*
+Protect=yes
+END
+	systemctl restart "$UNIT" || fail "the daemon does not start: $(daemon_status)"
+}
+
+# domain_make NAME CHILD...: leaves its directory in DOMAIN.
+domain_make()
+{
+	local child
+	DOMAIN=$ROOT/$1
+	mkdir -p "$DOMAIN"
+	echo max >"$DOMAIN/memory.max"
+	echo 0 >"$DOMAIN/memory.swap.max"
+	shift
+	for child; do
+		mkdir -p "$DOMAIN/$child"
+	done
+}
+
+# hog CHILD SIZE...: leaves its process in HOG, once the first size is filled.
+hog()
+{
+	local cgroup=$DOMAIN/$1 file=/run/hog-${DOMAIN##*/}-$1
+	shift
+	rm -f "$file"
+	(
+		echo 0 >"$cgroup/cgroup.procs"
+		exec memhog "$file" "$@"
+	) &
+	HOG=$!
+	disown
+	wait_for 20 "the process of $cgroup to fill its memory" test -s "$file"
+}
+
+# hog_unkillable CHILD SIZE...
+hog_unkillable()
+{
+	local cgroup=$DOMAIN/$1 file=/run/hog-${DOMAIN##*/}-$1
+	shift
+	rm -f "$file"
+	(
+		echo 0 >"$cgroup/cgroup.procs"
+		exec choom -n -1000 -- memhog "$file" "$@"
+	) &
+	HOG=$!
+	disown
+	wait_for 20 "the process of $cgroup to fill its memory" test -s "$file"
+}
+
+limit_above()
+{
+	echo $(($(<"$DOMAIN/memory.current") + $1 * MIB)) >"$DOMAIN/memory.max"
+}
+
+is_gone()
+{
+	! kill -0 "$1"
+}
+
+domain_end()
+{
+	local dir
+	for dir in "$ROOT"/*/; do
+		echo 1 >"$dir/cgroup.kill"
+		echo max >"$dir/memory.max"
+	done
+}
+
+# assert_record ID FIELD VALUE...: the newest record of that kind has OOMPOLICY_FIELD=VALUE; '-' for
+# no such field.
+assert_record()
+{
+	local id=$1 record value
+	shift
+	journal_wait 10 "the record" "MESSAGE_ID=$id"
+	record=$(journalctl -q -o export -n 1 --since="$LOG_SINCE" "MESSAGE_ID=$id" | grep -a '^OOMPOLICY_')
+	while (($# > 0)); do
+		value=$(sed -n "s/^OOMPOLICY_$1=//p" <<<"$record")
+		assert_eq "OOMPOLICY_$1" "${value:--}" "$2"
+		shift 2
+	done
+}
+
+test_policy_kills()
+{
+	local small large
+	domain_make kill small large
+	hog small 4M
+	small=$HOG
+	hog large 12M 4M
+	large=$HOG
+	limit_above 1
+	kill -USR1 "$large"
+	wait_for 20 "the small process to die" is_gone "$small"
+	assert_record "$MESSAGE_ID_KILL" BACKEND "$BACKEND" DECISION killed REASON - POLICY outcome \
+		DOMAIN /outcome/kill DOMAIN_TYPE memcg VICTIM_PID "$small" VICTIM_CGROUP /outcome/kill/small \
+		RULE small EFFECTIVE_PRIORITY 10 PRIORITY_SOURCE /outcome/kill/small TRIGGER_PID "$large" \
+		CONSTRAINT memcg REMOTE 0 SYSRQ 0 TASKS 2 MEMBERS 0 DECLARED -
+	kernel_has '^oom_policy=outcome$' || fail "the kernel's report names another policy"
+}
+
+test_kernel_kills()
+{
+	local other
+	domain_make kernel keep keep-too
+	hog keep-too 4M
+	other=$HOG
+	hog keep 12M 4M
+	limit_above 1
+	kill -USR1 "$HOG"
+	wait_for 20 "a process to die" is_gone "$HOG"
+	! is_gone "$other" || fail "the other one died too"
+	assert_record "$MESSAGE_ID_KERNEL_KILL" BACKEND "$BACKEND" DECISION kernel REASON all-protected \
+		POLICY outcome DOMAIN /outcome/kernel VICTIM_PID "$HOG" VICTIM_CGROUP /outcome/kernel/keep \
+		RULE keep EFFECTIVE_PRIORITY 300 PRIORITY_SOURCE /outcome/kernel/keep TRIGGER_PID "$HOG"
+	! journal_has "MESSAGE_ID=$MESSAGE_ID_NO_OPINION" || fail "there is a second record of it"
+}
+
+# Two domains at once, for three seconds: each has its own record a second.
+test_nobody()
+{
+	local hogs=() name n
+	for name in first second; do
+		domain_make "$name" only
+		hog_unkillable only 4M 4M
+		hogs+=("$HOG")
+		limit_above 1
+	done
+	kill -USR1 "${hogs[@]}"
+	sleep 3
+	domain_end
+	assert_record "$MESSAGE_ID_NOBODY" BACKEND "$BACKEND" DECISION nobody REASON no-candidate POLICY outcome \
+		VICTIM_PID - EFFECTIVE_PRIORITY -
+	journalctl --sync
+	for name in first second; do
+		n=$(journalctl -q -o cat --since="$LOG_SINCE" "MESSAGE_ID=$MESSAGE_ID_NOBODY" \
+			"OOMPOLICY_DOMAIN=/outcome/$name" | wc -l)
+		((n >= 2 && n <= 6)) || fail "there are $n records of the domain $name"
+	done
+	n=$(journalctl -q -o cat --output-fields=OOMPOLICY_SUPPRESSED --since="$LOG_SINCE" \
+		"MESSAGE_ID=$MESSAGE_ID_NOBODY" | awk '{ n += $1 } END { print n + 0 }')
+	((n > 0)) || fail "none was left out"
+}
+
+# A victim that is held at its exit: the next OOM waits.
+test_waiting()
+{
+	config_write_tables
+	systemctl reload "$UNIT"
+	oomtest --backend="$BACKEND" --needs=daemon --group=x --pattern='^x/victim-already-dying$' tables
+	assert_record "$MESSAGE_ID_WAITING" BACKEND "$BACKEND" DECISION waiting REASON victim-dying POLICY vmtest \
+		DOMAIN /oomtest/victim-already-dying \
+		VICTIM_PID "$(journal_field OOMPOLICY_VICTIM_PID "MESSAGE_ID=$MESSAGE_ID_KILL")"
+	use "$BACKEND"
+}
+
+# remote SCORE: leaves the other process, its state and the error in REMOTE.
+remote()
+{
+	domain_make remote only
+	echo $((8 * MIB)) >"$DOMAIN/memory.max"
+	timeout 30 remotewriter "$DOMAIN/only" 32 "$1" >/run/remote &
+	WRITER=$!
+	wait "$WRITER"
+	read -r -a REMOTE </run/remote
+}
+
+# The writer is not a member of what ran out, and never dies for it.
+test_remote()
+{
+	remote 0
+	assert_eq "the other process" "${REMOTE[1]}" dead
+	assert_record "$MESSAGE_ID_KILL" BACKEND "$BACKEND" REMOTE 1 DOMAIN /outcome/remote \
+		VICTIM_PID "${REMOTE[0]}" VICTIM_CGROUP /outcome/remote/only TRIGGER_COMM remotewriter
+	[[ $(journal_field OOMPOLICY_TRIGGER_PID "MESSAGE_ID=$MESSAGE_ID_KILL") != "${REMOTE[0]}" ]] ||
+		fail "the trigger is the other process"
+}
+
+test_remote_with_nobody()
+{
+	remote -1000
+	assert_eq "the other process" "${REMOTE[1]}" alive
+	((REMOTE[2] != 0)) || fail "the write had no error"
+	assert_record "$MESSAGE_ID_NOBODY" BACKEND "$BACKEND" REMOTE 1 DOMAIN /outcome/remote REASON no-candidate \
+		TRIGGER_COMM remotewriter
+	! kernel_has 'no killable processes' || fail "the kernel warns of nobody to kill"
+}
+
+# The kernel takes the process that allocates before it asks: all that is seen is its mark.
+test_not_asked()
+{
+	local hog
+	trap 'sysctl -q vm.oom_kill_allocating_task=0' EXIT
+	sysctl -q vm.oom_kill_allocating_task=1
+	mkdir -p $ROOT/large
+	DOMAIN=$ROOT
+	# No step is more than the kernel promises to anybody, the two are more than there is.
+	hog large 4M 300M 300M
+	hog=$HOG
+	kill -USR1 "$hog"
+	wait_for 60 "the process to fill its memory" grep -q -x $((304 * MIB)) /run/hog-outcome-large
+	kill -USR1 "$hog"
+	wait_for 60 "the process to die" is_gone "$hog"
+	assert_record "$MESSAGE_ID_KERNEL_KILL" DECISION kernel REASON not-asked VICTIM_PID "$hog" \
+		VICTIM_CGROUP /outcome/large TRIGGER_PID "$hog" BACKEND - POLICY - DOMAIN - EFFECTIVE_PRIORITY -
+}
+
+test_backend_is_kept()
+{
+	local other=struct_ops
+	[[ $BACKEND != struct_ops ]] || other=evaluate_task
+	sed -i "s/^Backend=.*/Backend=$other/" "$CONFIG"
+	systemctl reload "$UNIT"
+	wait_for 10 "the warning" daemon_says "Backend=$other takes effect when the daemon is started again"
+	test_backend_is_in_use
+	use "$BACKEND"
+}
+
+daemon_says()
+{
+	journalctl -q -o cat --since="$LOG_SINCE" "_PID=$(daemon_pid)" | grep -q -F -e "$1"
+}
+
+plan $((9 * ${#BACKENDS[@]} + 2))
+swapoff -a
+mkdir -p "$ROOT"
+echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+echo +memory >"$ROOT/cgroup.subtree_control"
+for backend in "${BACKENDS[@]}"; do
+	use "$backend"
+	run_test "backend-is-in-use-$backend" test_backend_is_in_use
+	run_test "policy-kills-$backend" test_policy_kills
+	run_test "kernel-kills-$backend" test_kernel_kills
+	run_test "nobody-$backend" test_nobody
+	run_test "waiting-$backend" test_waiting
+	run_test "remote-$backend" test_remote
+	run_test "remote-with-nobody-$backend" test_remote_with_nobody
+	run_test "not-asked-$backend" test_not_asked
+	run_test "backend-is-kept-$backend" test_backend_is_kept
+	domain_end
+done
+
+# What the one that is in use cannot do is said, once.
+test_kill_is_warned_of()
+{
+	printf '\n[Rule whole]\nCgroup=/outcome/whole\nKill=cgroup\n' >>"$CONFIG"
+	systemctl reload "$UNIT"
+	wait_for 10 "the warning" daemon_says 'Kill=cgroup in [Rule whole] has no effect with the backend evaluate_task'
+}
+
+# The first that the kernel can do.
+test_auto()
+{
+	sed -i 's/^Backend=.*/Backend=auto/' "$CONFIG"
+	systemctl restart "$UNIT"
+	BACKEND=struct_ops test_backend_is_in_use
+	wait_for 10 "the log" daemon_says 'The backend is struct_ops.'
+}
+
+run_test kill-is-warned-of test_kill_is_warned_of
+run_test auto test_auto
+domain_end
