@@ -198,6 +198,16 @@ extern void set_oom_policy_name(struct oom_control *oc, const char *buf, size_t 
 #define OP_BPF_EVAL_NEXT 2   /* not this one */
 #define OP_BPF_EVAL_SELECT 3 /* this one, as far as has been seen */
 
+/*
+ * From a kernel that has them or from bpf_oom.ko. Given the css of the cgroup itself the second
+ * finds that of its memory controller. What came after the posted series takes flags where the
+ * first has a bool: 0 means the same in both.
+ */
+extern int bpf_out_of_memory(struct mem_cgroup *memcg__nullable, int order, bool wait_on_oom_lock,
+			     const char *constraint_text__nullable) __ksym;
+extern struct mem_cgroup *bpf_get_mem_cgroup(struct cgroup_subsys_state *css) __ksym;
+extern void bpf_put_mem_cgroup(struct mem_cgroup *memcg) __ksym;
+
 /* PAGE_SIZE of x86 and of arm64 as Debian builds it. */
 #define OP_PAGE_SIZE 4096
 

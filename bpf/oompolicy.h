@@ -239,6 +239,14 @@ struct op_stats {
 	__u64 handler_max_nsec; /* the longest run */
 };
 
+/* --- what declare.bpf.c is run with. */
+struct op_declaration {
+	__u64 cgroup_id; /* 0: the system */
+	__s32 result;	 /* 1: progress, 0: none, or a negative errno */
+	__u32 pad;
+	char text[OP_DECLARED_LEN]; /* what the kernel's report gives as the constraint */
+};
+
 _Static_assert(sizeof(struct op_rule) == 16, "op_rule layout");
 _Static_assert(sizeof(struct op_switch) == 8, "op_switch layout");
 _Static_assert(sizeof(struct op_member_event) == 32 + 88 + OP_PATH_LEN, "op_member_event layout");
@@ -247,6 +255,7 @@ _Static_assert(sizeof(struct op_cgroup_event) == 48 + OP_PATH_LEN, "op_cgroup_ev
 _Static_assert(sizeof(struct op_task) == 88, "op_task layout");
 _Static_assert(sizeof(struct op_oom_event) == 32 + 64 + 32 + 2 * 88 + 2 * 64 + 4 * OP_PATH_LEN,
 	       "op_oom_event layout");
+_Static_assert(sizeof(struct op_declaration) == 16 + OP_DECLARED_LEN, "op_declaration layout");
 _Static_assert(sizeof(struct op_stats) == 56, "op_stats layout");
 
 #endif

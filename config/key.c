@@ -82,6 +82,44 @@ static int parse_backend(struct sections *s, const char *key, const char *value)
 	return 0;
 }
 
+/* A path beside the root; no: not the root either, and none of those before; yes: the root. */
+static int parse_root_oom_control(struct sections *s, const char *key, const char *value)
+{
+	_cleanup_free_ char *path = NULL;
+	struct config *c = s->config;
+	bool on = true;
+	int r;
+
+	if (!*value || value_parse_boolean(value, &on) == 0) {
+		c->root_oom_control_off = !on;
+		if (!*value || !on)
+			config_reset_oom_controls(c);
+		return 0;
+	}
+	if (value[0] != '/')
+		return refuse(s, key, value, "yes, no or a path that starts with /");
+	r = parse_exact_path(s, key, value, &path);
+	if (r < 0)
+		return r;
+	if (strcmp(path, "/") == 0) {
+		c->root_oom_control_off = false;
+		return 0;
+	}
+	for (size_t i = 0; i < c->n_oom_controls; i++)
+		if (strcmp(c->oom_controls[i], path) == 0)
+			return 0;
+	r = config_add_oom_control(c, path);
+	if (r == 0)
+		TAKE_PTR(path);
+	if (r != -E2BIG)
+		return r;
+	/* Once, with the first that is too many. */
+	if (!s->current->bad_list)
+		report(s, "too many cgroups in RootOomControl=, expected at most %d",
+		       CONFIG_OOM_CONTROLS_MAX);
+	return -EINVAL;
+}
+
 static int parse_scope(struct sections *s, const char *key, const char *value)
 {
 	int r = *value ? policy_scope_from_string(value) : POLICY_SCOPE_ANY;
@@ -323,6 +361,7 @@ static const struct {
 	key_parse_t parse;
 } keys[] = {
 	{"Backend", SECTION_DAEMON, false, parse_backend},
+	{"RootOomControl", SECTION_DAEMON, true, parse_root_oom_control},
 	{"Scope", SECTION_POLICY, false, parse_scope},
 	{"Cgroup", SECTION_POLICY, false, parse_policy_cgroup},
 	{"DefaultPriority", SECTION_POLICY, false, parse_default_priority},
@@ -342,7 +381,7 @@ static_assert(ARRAY_SIZE(keys) <= SECTION_KEYS_MAX, "room for the line of each")
 static void refuse_key(struct sections *s, const char *key)
 {
 	static const char *const all[] = {
-		[SECTION_DAEMON] = "Backend=",
+		[SECTION_DAEMON] = "Backend= or RootOomControl=",
 		[SECTION_POLICY] = "Scope=, Cgroup=, DefaultPriority= or Victim=",
 		[SECTION_RULE] = "Cgroup=, Unit=, User=, Priority=, Protect= or Kill=",
 		[SECTION_TRIGGER] = "Cgroup= or Pressure=",

@@ -116,8 +116,10 @@ struct config *config_free(struct config *c)
 		free(c->triggers[i].name);
 		free(c->triggers[i].cgroup);
 	}
+	config_reset_oom_controls(c);
 	for (size_t i = 0; i < c->n_files; i++)
 		free(c->files[i]);
+	free(c->oom_controls);
 	free(c->policies);
 	free(c->rules);
 	free(c->triggers);
@@ -206,6 +208,24 @@ int config_add_trigger(struct config *c, const char *name)
 		return -ENOMEM;
 	c->triggers[c->n_triggers++] = (struct trigger){.name = copy};
 	return 0;
+}
+
+int config_add_oom_control(struct config *c, char *path)
+{
+	assert(!c->index);
+
+	if (c->n_oom_controls >= CONFIG_OOM_CONTROLS_MAX)
+		return -E2BIG;
+	if (GROW(c->oom_controls, c->n_oom_controls) < 0)
+		return -ENOMEM;
+	c->oom_controls[c->n_oom_controls++] = path;
+	return 0;
+}
+
+void config_reset_oom_controls(struct config *c)
+{
+	while (c->n_oom_controls > 0)
+		free(c->oom_controls[--c->n_oom_controls]);
 }
 
 int rule_add_pattern(struct rule *rule, struct pattern *pattern)

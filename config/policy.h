@@ -27,6 +27,7 @@ struct rule_index;
  * A rule's own patterns: more is a list that belongs into a slice, and a list without end.
  * Triggers: each is a file descriptor that the daemon polls, and work for the kernel at each
  * change of the pressure.
+ * OOM controls: each is two file descriptors and a registration in the kernel.
  * PATTERN_LEN is PATH_MAX, the longest path that the kernel gives out.
  * DEPTH is OP_DEPTH_MAX: the kernel's side looks no further up, so a deeper cgroup has no rule.
  * UNIT_LEN is UNIT_NAME_MAX of systemd's basic/unit-name.h, USER_LEN is LOGIN_NAME_MAX.
@@ -35,6 +36,7 @@ struct rule_index;
 #define CONFIG_PATTERNS_MAX 20000
 #define CONFIG_RULE_PATTERNS_MAX 256
 #define CONFIG_TRIGGERS_MAX 32
+#define CONFIG_OOM_CONTROLS_MAX 32
 #define CONFIG_PATTERN_LEN_MAX 4095
 #define CONFIG_DEPTH_MAX 64
 #define CONFIG_UNIT_LEN_MAX 255
@@ -131,6 +133,10 @@ struct trigger {
 
 struct config {
 	enum backend backend;
+	/* RootOomControl=: whose memory.oom_control is listened to, beside the records */
+	bool root_oom_control_off;
+	char **oom_controls; /* exact paths of cgroup v1, none of them the root */
+	size_t n_oom_controls;
 	struct policy *policies; /* in the order of reading; at least one after config_finish() */
 	size_t n_policies;
 	struct rule *rules; /* in the order of reading: of equals the later wins */
@@ -161,7 +167,12 @@ int config_add_file(struct config *c, const char *file, const char **ret);
 int config_add_policy(struct config *c, const char *name);
 int config_add_rule(struct config *c, const char *name);
 int config_add_trigger(struct config *c, const char *name);
+/* Takes over @path, or leaves it the caller's on an error. */
+int config_add_oom_control(struct config *c, char *path);
 int rule_add_pattern(struct rule *rule, struct pattern *pattern);
+
+/* Drops all that config_add_oom_control() added. */
+void config_reset_oom_controls(struct config *c);
 
 /* Drops the patterns of @kind from the list. */
 void rule_reset_patterns(struct rule *rule, enum pattern_kind kind);

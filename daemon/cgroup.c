@@ -114,6 +114,29 @@ int cgroup_acquire_mount_point(char **ret)
 	return 0;
 }
 
+int cgroup_acquire_memory_v1(char **ret)
+{
+	struct cgroup_mount_point controller;
+	void *handle = NULL;
+	char *path = NULL;
+	int error;
+
+	error = cgroup_get_controller_begin(&handle, &controller);
+	for (; !error; error = cgroup_get_controller_next(&handle, &controller))
+		if (strcmp(controller.name, "memory") == 0 && !is_cgroup2(controller.path))
+			break;
+	if (!error)
+		path = strdup(controller.path);
+	if (handle)
+		cgroup_get_controller_end(&handle);
+	if (error)
+		return errno_from_library(error);
+	if (!path)
+		return -ENOMEM;
+	*ret = path;
+	return 0;
+}
+
 static void closedirp(DIR **d)
 {
 	if (*d)

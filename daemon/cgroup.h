@@ -19,6 +19,13 @@
 int cgroup_acquire_mount_point(char **ret);
 
 /*
+ * Finds the mount point of the memory controller where that is of cgroup v1; to be called after
+ * the other. Returns 0 and an absolute path that the caller frees; -ENOENT where it is not of
+ * cgroup v1; another negative errno.
+ */
+int cgroup_acquire_memory_v1(char **ret);
+
+/*
  * Called once per cgroup, a parent before its children. @path is "/" for the root and "/a/b" below;
  * it is valid during the call. @id is the cgroup id. A negative return ends the walk.
  */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * One packet each way: "reload", and "ERRNO SENTENCE" with ERRNO 0 or positive. Only root may ask.
+ * One packet each way: "reload" or "declare PATH", and "ERRNO SENTENCE" with ERRNO 0 or positive.
+ * Only root may ask.
  *
  * Invariant: no client can hold the daemon up. Sockets do not block, a client that says nothing
  * only keeps its place, and an answer that does not fit the socket is dropped with the client.
@@ -8,6 +9,7 @@
 #include "control.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -28,6 +30,12 @@
 /* systemd gives an ExecReload= 90 s; a walk of 100,000 cgroups takes under one. */
 #define REPLY_TIMEOUT_SEC 60
 
+#define REQUEST_RELOAD "reload"
+#define REQUEST_DECLARE "declare "
+
+/* The longest request, with a path of PATH_MAX and its NUL. */
+#define REQUEST_SIZE (sizeof(REQUEST_DECLARE) - 1 + PATH_MAX)
+
 struct client {
 	struct control *control;
 	int fd;
@@ -36,8 +44,7 @@ struct client {
 
 struct control {
 	sd_event *event;
-	control_reload_t reload;
-	void *userdata;
+	struct control_handlers handlers;
 	int fd;
 	sd_event_source *source;
 	struct client clients[CLIENTS_MAX];
@@ -51,10 +58,23 @@ static void client_done(struct client *c)
 	c->fd = safe_close(c->fd);
 }
 
+/* @request is NUL-terminated, as are all requests without a NUL in them. */
+static int handle_request(const struct control_handlers *h, const char *request,
+			  char message[static CONTROL_MESSAGE_SIZE])
+{
+	if (strcmp(request, REQUEST_RELOAD) == 0)
+		return h->reload(h->userdata, message);
+	if (strncmp(request, REQUEST_DECLARE, strlen(REQUEST_DECLARE)) == 0)
+		return h->declare(request + strlen(REQUEST_DECLARE), h->userdata, message);
+	snprintf(message, CONTROL_MESSAGE_SIZE,
+		 "The requests are \"" REQUEST_RELOAD "\" and \"" REQUEST_DECLARE "CGROUP\".");
+	return -EOPNOTSUPP;
+}
+
 static int on_client(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
 	struct client *client = userdata;
-	char request[16], message[CONTROL_MESSAGE_SIZE] = "";
+	char request[REQUEST_SIZE], message[CONTROL_MESSAGE_SIZE] = "";
 	char reply[16 + CONTROL_MESSAGE_SIZE];
 	ssize_t n;
 	int r, length;
@@ -64,12 +84,13 @@ static int on_client(sd_event_source *source, int fd, uint32_t revents, void *us
 	n = recv(fd, request, sizeof(request), MSG_DONTWAIT | MSG_TRUNC);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
-	if (n == (ssize_t)strlen("reload") && memcmp(request, "reload", (size_t)n) == 0)
-		r = client->control->reload(client->control->userdata, message);
-	else {
-		r = -EOPNOTSUPP;
-		snprintf(message, sizeof(message), "The only request is \"reload\".");
-	}
+	/* One that is too long, or has a NUL in it, is no request that there is. */
+	if (n < 0 || n >= (ssize_t)sizeof(request))
+		n = 0;
+	request[n] = '\0';
+	if (strlen(request) != (size_t)n)
+		request[0] = '\0';
+	r = handle_request(&client->control->handlers, request, message);
 
 	length = snprintf(reply, sizeof(reply), "%d %s", -r, message);
 	if (n > 0 && send(fd, reply, (size_t)length, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
@@ -156,7 +177,7 @@ static int listen_socket(int *ret)
 	return 0;
 }
 
-int control_new(struct sd_event *event, control_reload_t reload, void *userdata,
+int control_new(struct sd_event *event, const struct control_handlers *handlers,
 		struct control **ret)
 {
 	_cleanup_(control_freep) struct control *c = NULL;
@@ -167,8 +188,7 @@ int control_new(struct sd_event *event, control_reload_t reload, void *userdata,
 		return -ENOMEM;
 	*c = (struct control){
 		.event = sd_event_ref(event),
-		.reload = reload,
-		.userdata = userdata,
+		.handlers = *handlers,
 		.fd = -EBADF,
 	};
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
@@ -200,7 +220,7 @@ struct control *control_free(struct control *c)
 	return NULL;
 }
 
-int control_request_reload(char message[static CONTROL_MESSAGE_SIZE])
+static int request(const char *text, char message[static CONTROL_MESSAGE_SIZE])
 {
 	const struct timeval timeout = {.tv_sec = REPLY_TIMEOUT_SEC};
 	char reply[16 + CONTROL_MESSAGE_SIZE];
@@ -216,7 +236,7 @@ int control_request_reload(char message[static CONTROL_MESSAGE_SIZE])
 		return -ENOTCONN;
 	}
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0 ||
-	    send(fd, "reload", strlen("reload"), MSG_NOSIGNAL) < 0)
+	    send(fd, text, strlen(text), MSG_NOSIGNAL) < 0)
 		n = -1;
 	else
 		n = recv(fd, reply, sizeof(reply) - 1, 0);
@@ -235,4 +255,21 @@ int control_request_reload(char message[static CONTROL_MESSAGE_SIZE])
 	}
 	snprintf(message, CONTROL_MESSAGE_SIZE, "%s", end + 1);
 	return (int)-error;
+}
+
+int control_request_reload(char message[static CONTROL_MESSAGE_SIZE])
+{
+	return request(REQUEST_RELOAD, message);
+}
+
+int control_request_declare(const char *path, char message[static CONTROL_MESSAGE_SIZE])
+{
+	char text[REQUEST_SIZE];
+	int n = snprintf(text, sizeof(text), REQUEST_DECLARE "%s", path);
+
+	if (n < 0 || (size_t)n >= sizeof(text)) {
+		snprintf(message, CONTROL_MESSAGE_SIZE, "The path is too long.");
+		return -ENAMETOOLONG;
+	}
+	return request(text, message);
 }

@@ -599,6 +599,11 @@ int loader_cgroup_fd(const struct loader *l)
 	return l->cgroup_ring ? ring_buffer__epoll_fd(l->cgroup_ring) : -EBADF;
 }
 
+int loader_state_fd(const struct loader *l)
+{
+	return l->shared[SHARED_OOM];
+}
+
 int loader_consume_ooms(struct loader *l)
 {
 	return ring_buffer__consume(l->oom_ring);

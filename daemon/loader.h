@@ -124,6 +124,9 @@ uint64_t loader_expire(struct loader *l);
 int loader_oom_fd(const struct loader *l);
 int loader_cgroup_fd(const struct loader *l);
 
+/* The map of the OOM in hand, which other programs share. Owned by the loader. */
+int loader_state_fd(const struct loader *l);
+
 /* Passes all waiting records to the callback. Returns how many, or a negative errno. */
 int loader_consume_ooms(struct loader *l);
 int loader_consume_cgroups(struct loader *l);

@@ -29,7 +29,9 @@ static void print_help(void)
 	       "     --config=FILE    Read this file alone, not %s and all beside it\n"
 	       "     --check[=FILE]   Check the configuration, report all errors, and exit\n"
 	       "     --cat-config     Show the files that apply, and which are masked\n"
-	       "     --reload         Make the running daemon reload, wait for the outcome\n\n"
+	       "     --reload         Make the running daemon reload, wait for the outcome\n"
+	       "     --declare=CGROUP Declare an OOM of this cgroup, / being the system: have the\n"
+	       "                      running daemon's policy kill, now\n\n"
 	       "See oompolicyd(8) and oompolicy.conf(5).\n",
 	       OOMPOLICYD_CONFIG_PATH);
 }
@@ -91,6 +93,15 @@ static int reload(void)
 	return r == 0 ? EXIT_SUCCESS : r == -EINVAL ? EX_CONFIG : EXIT_FAILURE;
 }
 
+static int declare(const char *cgroup)
+{
+	char message[CONTROL_MESSAGE_SIZE];
+	int r = control_request_declare(cgroup, message);
+
+	fprintf(r < 0 ? stderr : stdout, "%s\n", message);
+	return r == 0 ? EXIT_SUCCESS : r == -EOPNOTSUPP ? EX_UNAVAILABLE : EXIT_FAILURE;
+}
+
 static int run(const char *config_path)
 {
 	_cleanup_(manager_freep) struct manager *manager = NULL;
@@ -119,7 +130,8 @@ int main(int argc, char *argv[])
 		OPTION_CONFIG,
 		OPTION_CHECK,
 		OPTION_CAT_CONFIG,
-		OPTION_RELOAD
+		OPTION_RELOAD,
+		OPTION_DECLARE
 	};
 	static const struct option options[] = {
 		{"help", no_argument, NULL, 'h'},
@@ -128,10 +140,11 @@ int main(int argc, char *argv[])
 		{"check", optional_argument, NULL, OPTION_CHECK},
 		{"cat-config", no_argument, NULL, OPTION_CAT_CONFIG},
 		{"reload", no_argument, NULL, OPTION_RELOAD},
+		{"declare", required_argument, NULL, OPTION_DECLARE},
 		{},
 	};
 	/* NULL: all files that apply */
-	const char *config_path = NULL, *check_path = NULL;
+	const char *config_path = NULL, *check_path = NULL, *declare_path = NULL;
 	bool do_check = false, do_cat = false, do_reload = false;
 	int c;
 
@@ -157,6 +170,9 @@ int main(int argc, char *argv[])
 		case OPTION_RELOAD:
 			do_reload = true;
 			break;
+		case OPTION_DECLARE:
+			declare_path = optarg;
+			break;
 		default:
 			return EX_USAGE;
 		}
@@ -165,8 +181,9 @@ int main(int argc, char *argv[])
 			program_invocation_short_name, argv[optind]);
 		return EX_USAGE;
 	}
-	if (do_check + do_cat + do_reload > 1) {
-		fprintf(stderr, "%s: --check, --cat-config and --reload exclude each other\n",
+	if (do_check + do_cat + do_reload + !!declare_path > 1) {
+		fprintf(stderr,
+			"%s: --check, --cat-config, --reload and --declare exclude each other\n",
 			program_invocation_short_name);
 		return EX_USAGE;
 	}
@@ -177,5 +194,7 @@ int main(int argc, char *argv[])
 		return cat_config();
 	if (do_reload)
 		return reload();
+	if (declare_path)
+		return declare(declare_path);
 	return run(config_path);
 }

@@ -27,12 +27,15 @@
 #include "config/policy.h"
 #include "config/user.h"
 #include "control.h"
+#include "declare.h"
 #include "history.h"
 #include "loader.h"
 #include "log.h"
 #include "messages.h"
+#include "oomcontrol.h"
 #include "report.h"
 #include "tracker.h"
+#include "trigger.h"
 
 #define USEC_PER_SEC UINT64_C(1000000)
 
@@ -60,6 +63,10 @@ struct manager {
 	struct tracker tracker;
 	struct loader *loader;
 	struct report *report;
+	struct declare *declare;
+	struct triggers *triggers;
+	struct oomcontrol *oomcontrol;
+	char *memory_root; /* of cgroup v1; NULL: the memory controller is not there */
 
 	sd_event *event;
 	sd_event_source *status_timer, *resync_timer, *expiry_timer;
@@ -176,6 +183,15 @@ static const char *rule_name(const struct op_oom_event *e, void *userdata)
 	return e->rule_index < m->config->n_rules ? m->config->rules[e->rule_index].name : NULL;
 }
 
+static void on_oom(const struct op_oom_event *e, void *userdata)
+{
+	struct manager *m = userdata;
+
+	declare_seen(m->declare, e);
+	if (m->oomcontrol)
+		oomcontrol_seen(m->oomcontrol, e);
+}
+
 static void on_oom_record(const void *data, size_t size, void *userdata)
 {
 	struct manager *m = userdata;
@@ -205,6 +221,7 @@ static void on_cgroup_record(const void *data, size_t size, void *userdata)
 	struct manager *m = userdata;
 
 	tracker_apply(&m->tracker, m->config, data, size);
+	triggers_apply(m->triggers, data, size);
 }
 
 /* Has policies detached that no configuration uses any more, now and when more are due. */
@@ -276,6 +293,7 @@ static int resync(struct manager *m)
 	if (r != 0)
 		return r < 0 ? r : -EIO;
 	manager_set_tracker(m, &t);
+	triggers_retry(m->triggers);
 	m->cgroups_lost = lost;
 	return 0;
 }
@@ -312,16 +330,6 @@ static int on_cgroup_ready(sd_event_source *source, int fd, uint32_t revents, vo
 
 /* --- configuration */
 
-/* Says what a configuration asks for and does not get. */
-static void warn_of_triggers(const struct config *c, struct diagnostics *diag)
-{
-	for (size_t i = 0; i < c->n_triggers; i++)
-		diagnostics_add(diag, DIAGNOSTIC_WARNING, c->triggers[i].file, c->triggers[i].line,
-				"[Trigger %s] has no effect: the kernel interface for declaring an "
-				"OOM is not available in this version",
-				c->triggers[i].name);
-}
-
 /*
  * Reads and validates the configuration, and logs every diagnostic. Returns 0, -ENOMEM, or -EINVAL
  * with a summary in @message.
@@ -336,8 +344,6 @@ static int load_config(const char *path, struct config **ret,
 
 	r = path ? parser_parse_file(path, &users, &diag, ret)
 		 : layers_load("", &users, &diag, ret);
-	if (r >= 0)
-		warn_of_triggers(*ret, &diag);
 	for (size_t i = 0; i < diag.n_items; i++) {
 		const struct diagnostic *d = &diag.items[i];
 
@@ -371,6 +377,18 @@ static int prepare_policies(struct loader *l, const struct config *c,
 	return loader_prepare(l, names, c->n_policies, slots, why);
 }
 
+/* --- declared OOMs */
+
+_Static_assert(CONTROL_MESSAGE_SIZE >= DECLARE_MESSAGE_SIZE, "an outcome is an answer");
+
+static int manager_declare(const char *path, void *userdata,
+			   char message[static CONTROL_MESSAGE_SIZE])
+{
+	const struct manager *m = userdata;
+
+	return declare_path(m->declare, m->cgroup_root, path, "--declare", message);
+}
+
 /* What is attached and staged, but not in force yet. */
 static int stage(struct manager *m, const struct config *c, uint32_t number, struct tracker *ret,
 		 char message[static CONTROL_MESSAGE_SIZE])
@@ -402,10 +420,15 @@ static int apply_config(struct manager *m, struct config **c, struct timing *tim
 			char message[static CONTROL_MESSAGE_SIZE])
 {
 	_cleanup_(tracker_done) struct tracker staged = {.rules.fd = -EBADF};
+	_cleanup_(triggers_freep) struct triggers *triggers = NULL;
 	uint64_t lost = loader_count_cgroups_lost(m->loader);
 	char why[LOADER_WHY_SIZE] = "";
 	int r;
 
+	r = declare_arm_triggers(m->declare, m->event, m->cgroup_root, *c, m->active, &triggers,
+				 message);
+	if (r < 0)
+		return r;
 	r = stage(m, *c, m->config_number + 1, &staged, message);
 	if (r != 0)
 		return r;
@@ -417,6 +440,9 @@ static int apply_config(struct manager *m, struct config **c, struct timing *tim
 	}
 
 	manager_set_tracker(m, &staged);
+	triggers_free(m->triggers);
+	m->triggers = TAKE_PTR(triggers);
+	triggers_enable(m->triggers);
 	if (m->config && history_add(&m->history, m->config_number, m->config) < 0)
 		log_debug("Records of the configuration before will not name their rules.");
 	config_free(m->config);
@@ -425,6 +451,7 @@ static int apply_config(struct manager *m, struct config **c, struct timing *tim
 	m->cgroups_lost = lost;
 	m->resync_failed = false;
 	manager_expire(m);
+	oomcontrol_set(&m->oomcontrol, m->event, m->memory_root, m->config);
 	return 0;
 }
 
@@ -561,9 +588,14 @@ static int start_requirements(struct manager *m)
 				    "outside of containers and cgroup namespaces.");
 		return MANAGER_E_KERNEL;
 	}
-	if (r < 0)
+	if (r < 0) {
 		log_error("Cannot find the cgroup2 hierarchy: %s", strerror(-r));
-	return r;
+		return r;
+	}
+	r = cgroup_acquire_memory_v1(&m->memory_root);
+	if (r < 0 && r != -ENOENT)
+		log_warning("Cannot find the memory controller: %s, ignoring.", strerror(-r));
+	return 0;
 }
 
 static void log_backend(const struct manager *m)
@@ -594,6 +626,9 @@ static int start_policies(struct manager *m, struct config **config, struct timi
 		return loader_failure(r);
 	}
 	log_backend(m);
+	r = declare_new(m->loader, &m->declare);
+	if (r < 0)
+		return r;
 	r = apply_config(m, config, timing, message);
 	if (r != 0) {
 		log_error("%s", message);
@@ -645,7 +680,12 @@ static int start_rings(struct manager *m)
 /* Comes before the policy, as only one daemon can be right about who is to die. */
 static int start_control(struct manager *m)
 {
-	int r = control_new(m->event, manager_reload, m, &m->control);
+	const struct control_handlers handlers = {
+		.reload = manager_reload,
+		.declare = manager_declare,
+		.userdata = m,
+	};
+	int r = control_new(m->event, &handlers, &m->control);
 
 	if (r == -EADDRINUSE) {
 		log_error("Another oompolicyd is running already.");
@@ -660,7 +700,7 @@ static int start_control(struct manager *m)
 
 int manager_new(const char *config_path, struct manager **ret)
 {
-	struct report_callbacks callbacks = {.rule_name = rule_name};
+	struct report_callbacks callbacks = {.rule_name = rule_name, .oom = on_oom};
 	struct timing timing = {.begun_usec = now_usec()};
 	_cleanup_(manager_freep) struct manager *m = NULL;
 	_cleanup_(config_freep) struct config *config = NULL;
@@ -741,12 +781,15 @@ struct manager *manager_free(struct manager *m)
 	if (!m)
 		return NULL;
 	control_free(m->control);
+	triggers_free(m->triggers);
+	m->oomcontrol = oomcontrol_free(m->oomcontrol);
 	sd_event_source_disable_unref(m->expiry_timer);
 	sd_event_source_disable_unref(m->resync_timer);
 	sd_event_source_disable_unref(m->status_timer);
 	sd_event_unref(m->event);
 	if (m->active)
 		loader_consume_ooms(m->loader);
+	declare_free(m->declare);
 	loader_free(m->loader);
 	if (m->active)
 		log_inactive(m);
@@ -754,6 +797,7 @@ struct manager *manager_free(struct manager *m)
 	tracker_done(&m->tracker);
 	history_done(&m->history);
 	config_free(m->config);
+	free(m->memory_root);
 	free(m->cgroup_root);
 	free(m->config_path);
 	free(m);

@@ -112,6 +112,13 @@ static void check_model(const struct config *c)
 		check(rule->priority_set || rule->priority == 0);
 		check(rule->priority_set || rule->protect_set || rule->kill != RULE_KILL_UNSET);
 	}
+	check(c->n_oom_controls <= CONFIG_OOM_CONTROLS_MAX);
+	for (size_t i = 0; i < c->n_oom_controls; i++) {
+		check_path(c->oom_controls[i]);
+		check(strcmp(c->oom_controls[i], "/") != 0);
+		for (size_t j = 0; j < i; j++)
+			check(strcmp(c->oom_controls[i], c->oom_controls[j]) != 0);
+	}
 	check(c->n_triggers <= CONFIG_TRIGGERS_MAX);
 	for (size_t i = 0; i < c->n_triggers; i++) {
 		const struct trigger *t = &c->triggers[i];

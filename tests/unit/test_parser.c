@@ -66,6 +66,12 @@ static char *describe(const struct config *c)
 
 	CHECK(f);
 	fprintf(f, "%s\n", backend_to_string(c->backend));
+	if (c->root_oom_control_off || c->n_oom_controls > 0)
+		fprintf(f, "oom_control:%s", c->root_oom_control_off ? "" : " /");
+	for (size_t i = 0; i < c->n_oom_controls; i++)
+		fprintf(f, " %s", c->oom_controls[i]);
+	if (c->root_oom_control_off || c->n_oom_controls > 0)
+		fprintf(f, "\n");
 	for (size_t i = 0; i < c->n_policies; i++) {
 		const struct policy *p = &c->policies[i];
 
@@ -117,6 +123,15 @@ static void test_good(void)
 		{"[Daemon]\n[Policy p]\n", "auto\nf:2 policy p: any / 500 largest\n"},
 		{"[Daemon]\nBackend=auto\n", "auto\n"},
 		{"[Daemon]\nBackend=struct_ops\n", "struct_ops\n"},
+		/* the root is listened to unless it is turned off, whatever else is */
+		{"[Daemon]\nRootOomControl=yes\nRootOomControl=/\n", "auto\n"},
+		{"[Daemon]\nRootOomControl=no\n", "auto\noom_control:\n"},
+		{"[Daemon]\nRootOomControl=/a\nRootOomControl=/b c/\\*\nRootOomControl=/a\n",
+		 "auto\noom_control: / /a /b c/*\n"},
+		{"[Daemon]\nRootOomControl=/a\nRootOomControl=off\nRootOomControl=/b\n",
+		 "auto\noom_control: /b\n"},
+		{"[Daemon]\nRootOomControl=no\nRootOomControl=/\n", "auto\n"},
+		{"[Daemon]\nRootOomControl=/a\nRootOomControl=no\nRootOomControl=\n", "auto\n"},
 		{"[Policy a.b_c:d-9]\nDefaultPriority=0\n",
 		 "auto\nf:1 policy a.b_c:d-9: any / 0 largest\n"},
 		{"[Policy p]\nDefaultPriority=1000", "auto\nf:1 policy p: any / 1000 largest\n"},
@@ -292,7 +307,8 @@ static void test_bad(void)
 		{"Priority=1\nFoo=2\n",
 		 "f:1: Priority= outside a section, expected a section header before it\n"
 		 "f:2: Foo= outside a section, expected a section header before it\n"},
-		{"[Daemon]\nFoo=1\n", "f:2: unknown key Foo= in [Daemon], expected Backend=\n"},
+		{"[Daemon]\nFoo=1\n",
+		 "f:2: unknown key Foo= in [Daemon], expected Backend= or RootOomControl=\n"},
 		{"[Policy p]\nFoo=1\n",
 		 "f:2: unknown key Foo= in [Policy], expected Scope=, Cgroup=, DefaultPriority= or "
 		 "Victim=\n"},
@@ -379,6 +395,13 @@ static void test_bad(void)
 		 "f:3: bad Cgroup=/a*: wildcard in an exact path, expected \\* or \\? for the "
 		 "character itself\n"
 		 "f:4: bad Victim=biggest, expected largest, badness, newest or oldest\n"},
+		{"[Daemon]\nRootOomControl=maybe\nRootOomControl=/a/*\nRootOomControl=/a /b/../c\n",
+		 "f:2: bad RootOomControl=maybe, expected yes, no or a path that starts with /\n"
+		 "f:3: bad RootOomControl=/a/*: wildcard in an exact path, expected \\* or \\? for "
+		 "the "
+		 "character itself\n"
+		 "f:4: bad RootOomControl=/a /b/../c: path component \".\" or \"..\", expected a "
+		 "normalized path\n"},
 		{"[Trigger t]\nCgroup=/**\nPressure=full 1s\n[Trigger u]\nPressure=some 1s/499ms\n"
 		 "[Trigger v]\nPressure=some 2s/1s\n[Trigger w]\nPressure=any 1s/1s\n"
 		 "[Trigger x]\nPressure=full 0/1s\n[Trigger y]\nPressure=full 1s/10001ms\n",
@@ -720,19 +743,20 @@ static void test_shipped_file(void)
 	plain = parse_shipped(text);
 	check_defaults(plain);
 	CHECK_INT(plain->n_rules + plain->n_triggers, 0);
-	CHECK_INT(uncomment(keys, false), 5);
-	CHECK(strstr(keys, "\nBackend=") && strstr(keys, "\nScope=") && strstr(keys, "\nCgroup=") &&
+	CHECK_INT(uncomment(keys, false), 6);
+	CHECK(strstr(keys, "\nBackend=") && strstr(keys, "\nRootOomControl=") &&
+	      strstr(keys, "\nScope=") && strstr(keys, "\nCgroup=") &&
 	      strstr(keys, "\nDefaultPriority=") && strstr(keys, "\nVictim="));
 	defaults = parse_shipped(keys);
 	check_defaults(defaults);
 	CHECK_INT(defaults->n_rules + defaults->n_triggers, 0);
-	CHECK(uncomment(all, true) > 5);
+	CHECK(uncomment(all, true) > 6);
 	CHECK(strstr(all, "\nUnit=") && strstr(all, "\nUser=") && strstr(all, "\nPriority=") &&
 	      strstr(all, "\nProtect=") && strstr(all, "\nKill="));
 	examples = parse_shipped(all);
 	check_defaults(examples);
 	CHECK_INT(examples->n_rules, 5);
-	CHECK_INT(examples->n_triggers, 0);
+	CHECK_INT(examples->n_triggers, 1);
 }
 
 static void check_file(const char *name, int expected, const char *message)

@@ -477,6 +477,11 @@ static void test_limits(void)
 	for (int i = 0; i < CONFIG_TRIGGERS_MAX; i++)
 		CHECK_INT(config_add_trigger(c, "t"), 0);
 	CHECK_INT(config_add_trigger(c, "t"), -E2BIG);
+	for (int i = 0; i < CONFIG_OOM_CONTROLS_MAX; i++)
+		CHECK_INT(config_add_oom_control(c, strdup("/c")), 0);
+	CHECK_INT(config_add_oom_control(c, NULL), -E2BIG);
+	config_reset_oom_controls(c);
+	CHECK_INT(c->n_oom_controls, 0);
 
 	CHECK_INT(config_finish(c), 0);
 	for (int i = 0; i < CONFIG_RULES_MAX; i++) {
