@@ -44,6 +44,15 @@ struct mm_struct {
 	unsigned long flags;
 };
 
+/* Since 6.18 the flags are a bitmap in a struct. */
+typedef struct {
+	unsigned long __mm_flags[1];
+} mm_flags_t;
+
+struct mm_struct___bitmap {
+	mm_flags_t flags;
+};
+
 struct kernfs_node {
 	__u64 id;
 	const char *name;
@@ -67,6 +76,11 @@ struct cgroup {
 	int nr_populated_csets; /* that hold tasks, descendants' not counted */
 	struct kernfs_node *kn;
 	struct cgroup_root *root;
+};
+
+/* 7.2 counts them in the css instead, for each controller. */
+struct cgroup_subsys_state___populated {
+	int nr_populated_csets;
 };
 
 struct css_set {
@@ -237,7 +251,21 @@ static __always_inline __u64 mm_pgtables_pages(struct mm_struct *mm)
 
 static __always_inline bool mm_oom_skip(struct mm_struct *mm)
 {
-	return mm->flags & (1UL << OP_MMF_OOM_SKIP);
+	const struct mm_struct___bitmap *bitmap = (const void *)mm;
+	unsigned long flags = bpf_core_field_exists(bitmap->flags.__mm_flags)
+				      ? bitmap->flags.__mm_flags[0]
+				      : mm->flags;
+
+	return flags & (1UL << OP_MMF_OOM_SKIP);
+}
+
+/* Are there tasks in the cgroup itself? */
+static __always_inline bool cgroup_has_tasks(struct cgroup *cgroup)
+{
+	const struct cgroup_subsys_state___populated *self = (const void *)&cgroup->self;
+
+	return bpf_core_field_exists(self->nr_populated_csets) ? self->nr_populated_csets
+							       : cgroup->nr_populated_csets;
 }
 
 static __always_inline struct cgroup *task_cgroup(struct task_struct *task)

@@ -187,7 +187,7 @@ __noinline int op_walk(__u64 top_id, __u64 source_id)
 		search.cgroups++;
 		id = css->cgroup->kn->id;
 		rule = extend_chain(rules, id, css->cgroup->level - top_level);
-		if (!rule || !css->cgroup->nr_populated_csets)
+		if (!rule || !cgroup_has_tasks(css->cgroup))
 			continue;
 		if (source_id && rule->source_id != source_id)
 			continue;
@@ -360,7 +360,7 @@ __noinline int op_collect(__u64 group_id)
 
 		id = css->cgroup->kn->id;
 		rule = extend_chain(rules, id, css->cgroup->level - group_level);
-		if (!rule || rule->flags & OP_RULE_PROTECT || !css->cgroup->nr_populated_csets)
+		if (!rule || rule->flags & OP_RULE_PROTECT || !cgroup_has_tasks(css->cgroup))
 			continue;
 		cgrp = bpf_cgroup_from_id(id);
 		if (!cgrp)

@@ -33,6 +33,9 @@ expect clean clean "$boot"
 expect oom_report clean "$boot"$'\n'"$report"
 expect two_oom_reports clean "$boot"$'\n'"$report"$'\n'"$report"
 expect tainting_module clean "$boot"$'\n[ 3.0] bpf_oom: loading out-of-tree module taints kernel.'
+expect frame_of_a_checker clean "$boot"$'\n'"$report"$'\n[ 9.1]  ? lockdep_hardirqs_on_prepare+0x220/0x220'
+expect debug_kernel clean "$boot"$'\n[ 0.1] Lock dependency validator: Copyright (c) 2006 Red Hat, Inc., Ingo Molnar
+[ 0.1] rcu: \tRCU lockdep checking is enabled.\n[ 0.0] kasan: KernelAddressSanitizer initialized (generic)'
 expect empty bad ''
 expect not_booted bad 'SeaBIOS'
 expect trace_without_oom bad "$boot"$'\n[ 9.1] Call Trace:'
@@ -55,6 +58,7 @@ rcu_stall|rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:
 rcu_self_stall|rcu: INFO: rcu_preempt self-detected stall on CPU
 soft_lockup|watchdog: BUG: soft lockup - CPU#0 stuck for 26s!
 rcu_usage|WARNING: suspicious RCU usage
+lockdep_off|INFO: lockdep is turned off.
 panic|Kernel panic - not syncing: System is deadlocked on memory
 refcount|refcount_t: underflow; use-after-free.
 END

@@ -108,39 +108,67 @@ suite_fuzz()
 
 # --- vm and bench: a guest script is one boot
 
-suite_payload()
+# What holds groups up, by kernel: why no payload could be made.
+declare -A UNAVAILABLE=()
+
+# payload_for KERNEL: makes it, once a run, and leaves its path in PAYLOAD; empty if there is none.
+# A Debian that the mirror has not, or no mirror, is told apart from what does not build.
+declare -A PAYLOADS=()
+payload_for()
 {
-	payload_ensure >/dev/null
+	local output
+	PAYLOAD=${PAYLOADS[$1]:-}
+	[[ -z $PAYLOAD && -z ${UNAVAILABLE[$1]:-} ]] || return 0
+	output=$(mktemp)
+	attempt payload_ensure "$1" >"$output"
+	case $ATTEMPT in
+	0) PAYLOADS[$1]=$(tail -n 1 "$output") ;;
+	69) UNAVAILABLE[$1]="what it runs on is not to be had here, see above" ;;
+	*)
+		UNAVAILABLE[$1]="its payload could not be built, see above"
+		result_fail "payload@$1" "could not be built"
+		;;
+	esac
+	rm -f "$output"
+	PAYLOAD=${PAYLOADS[$1]:-}
 }
 
-# guest_groups SUITE FILE...
+# guest_groups SUITE FILE...: each script on each of its kernels.
 guest_groups()
 {
-	local suite=$1 script group n=0 total=0 started payload
+	local suite=$1 script group kernel kernels n=0 total started
 	shift
-	local scripts=()
+	local scripts=() on=() left_out=()
 	for script; do
-		group=$(basename "$script" .sh)
-		[[ $group == lib ]] && continue
-		# A boot is dear: what stands before the slash of a pattern selects the groups.
-		if [[ $PATTERN == */* && ! $group =~ ${PATTERN%%/*} ]]; then
-			continue
-		fi
-		scripts+=("$script")
+		[[ ${script##*/} == lib.sh ]] && continue
+		kernels=$(script_kernels "$script")
+		for kernel in $kernels; do
+			group=$(group_name "$script" "$kernel")
+			group_selected "$group" "$PATTERN" || continue
+			kernel_select "$kernel"
+			if [[ $KERNEL_RUNS == with-all && $EVERY_KERNEL == no ]]; then
+				left_out+=("$group")
+				continue
+			fi
+			scripts+=("$script") on+=("$kernel")
+		done
 	done
-	((${#scripts[@]} > 0)) || return 0
+	((${#left_out[@]} == 0)) || progress "$suite: only with --all: ${left_out[*]}"
 
-	build_or_fail "$suite" suite_payload
-	((ATTEMPT == 0)) || return 0
-	payload=$BUILD/vm/payload.tar
 	total=${#scripts[@]}
 	for script in "${scripts[@]}"; do
-		group=$(basename "$script" .sh)
+		kernel=${on[n]}
+		group=$(group_name "$script" "$kernel")
 		n=$((n + 1))
 		started=$SECONDS
+		payload_for "$kernel"
+		if [[ -z $PAYLOAD ]]; then
+			result_skip "$group" "${UNAVAILABLE[$kernel]}"
+			continue
+		fi
 		mkdir -p "$LOGS/$group"
-		OOMPOLICYD_TEST_PATTERN=$PATTERN child_run "$TOP/tests/vm/boot" --payload "$payload" --quiet \
-			--logs "$LOGS/$group" "$script" >"$LOGS/$group/boot" 2>&1
+		OOMPOLICYD_TEST_PATTERN=$PATTERN child_run "$TOP/tests/vm/boot" --kernel "$kernel" \
+			--payload "$PAYLOAD" --quiet --logs "$LOGS/$group" "$script" >"$LOGS/$group/boot" 2>&1
 		cat "$LOGS/$group/boot"
 		results_count "$group" "$ATTEMPT" "$LOGS/$group/output" "$PATTERN"
 		progress "$suite: $n/$total $group, $((SECONDS - started)) s (logs in $LOGS/$group)"

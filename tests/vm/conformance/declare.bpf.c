@@ -30,6 +30,7 @@ int declare(struct usage_request *request)
 {
 	struct mem_cgroup *root, *memcg = NULL;
 	struct cgroup *cgroup;
+	u64 usage;
 
 	cgroup = bpf_cgroup_from_id(request->cgroup_id);
 	if (cgroup) {
@@ -39,11 +40,12 @@ int declare(struct usage_request *request)
 	if (!memcg)
 		return 1;
 	bpf_mem_cgroup_flush_stats(memcg);
+	usage = bpf_mem_cgroup_usage(memcg);
 	root = bpf_get_root_mem_cgroup();
 	if (root) {
 		if (memcg->css.id != root->css.id &&
-		    bpf_mem_cgroup_page_state(memcg, NR_ANON_MAPPED) > 0 &&
-		    bpf_mem_cgroup_usage(memcg) > request->limit_pages)
+		    bpf_mem_cgroup_page_state(memcg, NR_ANON_MAPPED) <= usage &&
+		    usage > request->limit_pages)
 			request->result = bpf_out_of_memory(memcg, 0, true, constraint);
 		bpf_put_mem_cgroup(root);
 	}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# vm: memory=512 cpus=2 timeout=400
+# vm: memory=1024 cpus=2 timeout=400
 #
 # What an OOM came to is in its record, whoever decided: each outcome with each backend, under the
 # unit as shipped. The two must say the same.
@@ -222,25 +222,6 @@ test_remote_with_nobody()
 	! kernel_has 'no killable processes' || fail "the kernel warns of nobody to kill"
 }
 
-# The kernel takes the process that allocates before it asks: all that is seen is its mark.
-test_not_asked()
-{
-	local hog
-	trap 'sysctl -q vm.oom_kill_allocating_task=0' EXIT
-	sysctl -q vm.oom_kill_allocating_task=1
-	mkdir -p $ROOT/large
-	DOMAIN=$ROOT
-	# No step is more than the kernel promises to anybody, the two are more than there is.
-	hog large 4M 300M 300M
-	hog=$HOG
-	kill -USR1 "$hog"
-	wait_for 60 "the process to fill its memory" grep -q -x $((304 * MIB)) /run/hog-outcome-large
-	kill -USR1 "$hog"
-	wait_for 60 "the process to die" is_gone "$hog"
-	assert_record "$MESSAGE_ID_KERNEL_KILL" DECISION kernel REASON not-asked VICTIM_PID "$hog" \
-		VICTIM_CGROUP /outcome/large TRIGGER_PID "$hog" BACKEND - POLICY - DOMAIN - EFFECTIVE_PRIORITY -
-}
-
 test_backend_is_kept()
 {
 	local other=struct_ops
@@ -257,8 +238,7 @@ daemon_says()
 	journalctl -q -o cat --since="$LOG_SINCE" "_PID=$(daemon_pid)" | grep -q -F -e "$1"
 }
 
-plan $((9 * ${#BACKENDS[@]} + 2))
-swapoff -a
+plan $((8 * ${#BACKENDS[@]} + 2))
 mkdir -p "$ROOT"
 echo +memory >/sys/fs/cgroup/cgroup.subtree_control
 echo +memory >"$ROOT/cgroup.subtree_control"
@@ -271,7 +251,6 @@ for backend in "${BACKENDS[@]}"; do
 	run_test "waiting-$backend" test_waiting
 	run_test "remote-$backend" test_remote
 	run_test "remote-with-nobody-$backend" test_remote_with_nobody
-	run_test "not-asked-$backend" test_not_asked
 	run_test "backend-is-kept-$backend" test_backend_is_kept
 	domain_end
 done
