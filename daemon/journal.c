@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The journal's side of the log. Owns nothing; decides no text and no field, which are record.c's
- * and log.c's. Each send is one datagram without an allocation of ours, as it must work while the
- * machine is out of memory.
+ * The journal's side of the log: entries as datagrams in journald's native protocol (systemd.io,
+ * JOURNAL_NATIVE_PROTOCOL), without an allocation, as it must work while the machine is out of
+ * memory. Owns the socket; decides no text and no field, which are record.c's and log.c's.
+ *
+ * Invariant: nothing here waits for journald. sd_journal_sendv() does, for as long as journald does
+ * not read, and with it would all else that the daemon has to do. It serves the entries that are
+ * too large for a datagram.
  */
 #include "journal.h"
 
@@ -10,16 +14,115 @@
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include <systemd/sd-journal.h>
 
+#include <endian.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 
 #include "config/basic.h"
 #include "record.h"
 
+/* UIO_MAXIOV of include/uapi/linux/uio.h: what one sendmsg(2) takes. */
+#define PARTS_MAX 1024
+/* A value of several lines takes five parts. */
+#define PARTS_PER_FIELD_MAX 5
+/* As much as may be had, net.core.wmem_max: a group kill of a thousand processes is a large entry.
+ */
+#define SEND_BUFFER_SIZE (8 * 1024 * 1024)
+
+/* The parts of an entry, which point to its fields. */
+struct entry {
+	struct iovec parts[PARTS_MAX];
+	uint64_t lengths[PARTS_MAX / PARTS_PER_FIELD_MAX]; /* little-endian */
+	size_t n_parts, n_lengths;
+};
+
+static void entry_add(struct entry *e, const void *data, size_t size)
+{
+	e->parts[e->n_parts++] = (struct iovec){(void *)data, size};
+}
+
+/* "NAME=value" where that is one line, else the name, and the value with its length. */
+static int entry_add_field(struct entry *e, const struct iovec *field)
+{
+	const char *data = field->iov_base, *equal = memchr(data, '=', field->iov_len);
+	size_t name_size, value_size;
+
+	if (!equal)
+		return -EINVAL;
+	if (e->n_parts + PARTS_PER_FIELD_MAX > PARTS_MAX || e->n_lengths >= ARRAY_SIZE(e->lengths))
+		return -E2BIG;
+	name_size = (size_t)(equal - data);
+	value_size = field->iov_len - name_size - 1;
+	if (!memchr(equal + 1, '\n', value_size)) {
+		entry_add(e, data, field->iov_len);
+		entry_add(e, "\n", 1);
+		return 0;
+	}
+	e->lengths[e->n_lengths] = htole64(value_size);
+	entry_add(e, data, name_size);
+	entry_add(e, "\n", 1);
+	entry_add(e, &e->lengths[e->n_lengths++], sizeof(e->lengths[0]));
+	entry_add(e, equal + 1, value_size);
+	entry_add(e, "\n", 1);
+	return 0;
+}
+
+static int socket_acquire(void)
+{
+	static int fd = -EBADF;
+	const int size = SEND_BUFFER_SIZE;
+
+	if (fd >= 0)
+		return fd;
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	return fd;
+}
+
+static int send_fields(const struct iovec *fields, size_t n_fields)
+{
+	/* Named anew with each entry: the socket that is there may be another one by now. */
+	struct sockaddr_un address = {
+		.sun_family = AF_UNIX,
+		.sun_path = "/run/systemd/journal/socket",
+	};
+	struct msghdr message = {
+		.msg_name = &address,
+		.msg_namelen = sizeof(address),
+	};
+	/* The field that sd_journal_sendv() adds by itself. */
+	static const char identifier[] = "SYSLOG_IDENTIFIER=oompolicyd\n";
+	struct entry entry;
+	int fd = socket_acquire();
+
+	if (fd < 0)
+		return fd;
+	entry.n_parts = entry.n_lengths = 0;
+	entry_add(&entry, identifier, strlen(identifier));
+	for (size_t i = 0; i < n_fields; i++) {
+		int r = entry_add_field(&entry, &fields[i]);
+
+		if (r < 0)
+			return r;
+	}
+	message.msg_iov = entry.parts;
+	message.msg_iovlen = entry.n_parts;
+	if (sendmsg(fd, &message, MSG_NOSIGNAL) >= 0)
+		return 0;
+	if (errno == EMSGSIZE || errno == ENOBUFS)
+		return sd_journal_sendv(fields, (int)n_fields);
+	return -errno;
+}
+
 int journal_send_record(const struct record_text *text)
 {
-	return sd_journal_sendv(text->fields, (int)text->n_fields);
+	return send_fields(text->fields, text->n_fields);
 }
 
 int journal_send_line(int priority, const char *message_id, const char *line,
@@ -51,5 +154,5 @@ int journal_send_line(int priority, const char *message_id, const char *line,
 	for (size_t i = 0; i < n_fields; i++)
 		sent[n_sent++] = (struct iovec){(char *)fields[i], strlen(fields[i])};
 
-	return sd_journal_sendv(sent, (int)n_sent);
+	return send_fields(sent, n_sent);
 }

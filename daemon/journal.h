@@ -9,7 +9,8 @@ struct record_text;
 
 /*
  * Sends all fields of a formatted OOM record. Values are length-delimited on the way, so bytes
- * from processes and cgroups cannot forge a field. Returns 0 or a negative errno.
+ * from processes and cgroups cannot forge a field. Returns 0, or a negative errno: -EAGAIN when
+ * journald has not read what is there already, -ECONNREFUSED or -ENOENT when there is none.
  */
 int journal_send_record(const struct record_text *text);
 

@@ -399,8 +399,7 @@ static int pass_oom(void *userdata, void *data, size_t size)
 {
 	struct loader *l = userdata;
 
-	l->callbacks.oom(data, size, l->callbacks.userdata);
-	return 0;
+	return l->callbacks.oom(data, size, l->callbacks.userdata);
 }
 
 static int pass_cgroup(void *userdata, void *data, size_t size)

@@ -70,7 +70,8 @@ int loader_rules_remove(const struct loader_rules *r, uint64_t id, struct op_rul
 typedef void (*loader_record_t)(const void *data, size_t size, void *userdata);
 
 struct loader_callbacks {
-	loader_record_t oom;
+	/* Takes the record. Returns 0, or a negative errno to get no more of them for now. */
+	int (*oom)(const void *data, size_t size, void *userdata);
 	loader_record_t cgroup;
 	void *userdata;
 };
@@ -127,7 +128,8 @@ int loader_cgroup_fd(const struct loader *l);
 /* The map of the OOM in hand, which other programs share. Owned by the loader. */
 int loader_state_fd(const struct loader *l);
 
-/* Passes all waiting records to the callback. Returns how many, or a negative errno. */
+/* Passes all waiting records to the callback. Returns how many, or a negative errno, which may be
+ * the callback's. */
 int loader_consume_ooms(struct loader *l);
 int loader_consume_cgroups(struct loader *l);
 

@@ -2,7 +2,8 @@
 /*
  * Where the daemon's own lines go: to the journal with their MESSAGE_ID when standard error is the
  * journal, otherwise to standard error as plain text. Allocates nothing, and never fails its
- * caller: a line that cannot be written is dropped.
+ * caller: a line that cannot be written is dropped, and so is one that the journal would have to be
+ * waited for.
  */
 #include "log.h"
 
@@ -60,34 +61,39 @@ bool log_enabled(int level)
 	return level <= max_level;
 }
 
-static void log_va(int level, const char *message_id, const char *const *fields, size_t n_fields,
-		   const char *format, va_list ap) _printf_(5, 0);
+static int log_va(int level, const char *message_id, const char *const *fields, size_t n_fields,
+		  const char *format, va_list ap) _printf_(5, 0);
 
-static void log_va(int level, const char *message_id, const char *const *fields, size_t n_fields,
-		   const char *format, va_list ap)
+static int log_va(int level, const char *message_id, const char *const *fields, size_t n_fields,
+		  const char *format, va_list ap)
 {
 	char line[LINE_SIZE];
-	int saved = errno;
+	int saved = errno, r = 0;
 
 	if (!log_enabled(level))
-		return;
+		return 0;
 
 	vsnprintf(line, sizeof(line), format, ap);
+	if (to_journal)
+		r = journal_send_line(level, message_id, line, fields, n_fields);
 	if (!to_journal)
 		fprintf(stderr, "%s\n", line);
-	else if (journal_send_line(level, message_id, line, fields, n_fields) < 0)
+	else if (r < 0 && r != -EAGAIN)
 		/* The stream may still work where the socket does not; "<N>" is its priority. */
 		fprintf(stderr, "<%d>%s\n", level & 7, line);
 	errno = saved;
+	return r == -EAGAIN ? r : 0;
 }
 
-void log_message(int level, const char *message_id, const char *format, ...)
+int log_message(int level, const char *message_id, const char *format, ...)
 {
 	va_list ap;
+	int r;
 
 	va_start(ap, format);
-	log_va(level, message_id, NULL, 0, format, ap);
+	r = log_va(level, message_id, NULL, 0, format, ap);
 	va_end(ap);
+	return r;
 }
 
 void log_fields(int level, const char *message_id, const char *const *fields, size_t n_fields,

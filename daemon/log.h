@@ -21,8 +21,9 @@ bool log_is_journal(void);
 /* Whether a line of this level would be written: for texts that cost something to make. */
 bool log_enabled(int level);
 
-/* Writes one line. @message_id may be NULL. Keeps errno. */
-void log_message(int level, const char *message_id, const char *format, ...) _printf_(3, 4);
+/* Writes one line. @message_id may be NULL. Keeps errno. Returns 0, or -EAGAIN where the journal
+ * does not take it now, and it is dropped. */
+int log_message(int level, const char *message_id, const char *format, ...) _printf_(3, 4);
 
 /* Likewise, with @n_fields more journal fields, each "NAME=value", at most JOURNAL_LINE_FIELDS_MAX.
  */

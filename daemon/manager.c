@@ -48,6 +48,11 @@
 /* After a walk that failed: the same cause is likely to be there still. */
 #define RESYNC_RETRY_USEC (30 * USEC_PER_SEC)
 
+/* While the journal takes no records. */
+#define REPORT_RETRY_USEC (USEC_PER_SEC / 10)
+/* Well below the time that systemd leaves a service to stop. */
+#define REPORT_DRAIN_USEC (5 * USEC_PER_SEC)
+
 /* Room for describe(). */
 #define STATUS_SIZE 512
 
@@ -69,7 +74,8 @@ struct manager {
 	char *memory_root; /* of cgroup v1; NULL: the memory controller is not there */
 
 	sd_event *event;
-	sd_event_source *status_timer, *resync_timer, *expiry_timer;
+	sd_event_source *status_timer, *resync_timer, *expiry_timer, *report_timer;
+	sd_event_source *oom_source;
 	struct control *control;
 
 	uint64_t cgroups_lost; /* as of the last walk */
@@ -192,26 +198,70 @@ static void on_oom(const struct op_oom_event *e, void *userdata)
 		oomcontrol_seen(m->oomcontrol, e);
 }
 
-static void on_oom_record(const void *data, size_t size, void *userdata)
+static int on_oom_record(const void *data, size_t size, void *userdata)
 {
 	struct manager *m = userdata;
 
-	report_apply(m->report, data, size);
+	return report_apply(m->report, data, size);
+}
+
+/* Returns 0 when the ring is empty, or -EAGAIN when the journal takes no more for now. */
+static int manager_consume_ooms(struct manager *m)
+{
+	int r = report_flush(m->report);
+
+	if (r == 0)
+		r = loader_consume_ooms(m->loader);
+	if (r == -EAGAIN)
+		return r;
+	if (r < 0)
+		log_warning("Cannot read the records of OOMs: %s, ignoring.", strerror(-r));
+	return report_update_lost(m->report, loader_count_ooms_lost(m->loader));
+}
+
+/* Until the journal takes records again they stay in the ring, and a timer looks after them. */
+static int manager_follow_ooms(struct manager *m)
+{
+	bool waits = manager_consume_ooms(m) == -EAGAIN;
+	int r = 0;
+
+	if (waits)
+		r = sd_event_source_set_time_relative(m->report_timer, REPORT_RETRY_USEC);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(m->report_timer,
+						waits ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(m->oom_source, waits ? SD_EVENT_OFF : SD_EVENT_ON);
+	return r;
 }
 
 static int on_oom_ready(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
-	struct manager *m = userdata;
-	int r;
-
 	(void)source;
 	(void)fd;
 	(void)revents;
-	r = loader_consume_ooms(m->loader);
-	if (r < 0)
-		log_warning("Cannot read the records of OOMs: %s, ignoring.", strerror(-r));
-	report_update_lost(m->report, loader_count_ooms_lost(m->loader));
-	return 0;
+	return manager_follow_ooms(userdata);
+}
+
+static int on_report_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	return manager_follow_ooms(userdata);
+}
+
+/* At the end: what the journal does not take within this time is lost. */
+static void manager_drain_ooms(struct manager *m)
+{
+	const struct timespec pause = {.tv_nsec = REPORT_RETRY_USEC * 1000};
+
+	for (uint64_t usec = 0; manager_consume_ooms(m) == -EAGAIN; usec += REPORT_RETRY_USEC) {
+		if (usec >= REPORT_DRAIN_USEC) {
+			log_warning("The journal takes no more records, the last ones are lost.");
+			return;
+		}
+		nanosleep(&pause, NULL);
+	}
 }
 
 /* --- cgroups that come and go */
@@ -663,6 +713,9 @@ static int start_events(struct manager *m)
 	if (r < 0)
 		return r;
 	r = add_timer(m, on_resync_timer, &m->resync_timer);
+	if (r < 0)
+		return r;
+	r = add_timer(m, on_report_timer, &m->report_timer);
 	return r < 0 ? r : add_timer(m, on_expiry_timer, &m->expiry_timer);
 }
 
@@ -670,7 +723,8 @@ static int start_rings(struct manager *m)
 {
 	int r;
 
-	r = sd_event_add_io(m->event, NULL, loader_oom_fd(m->loader), EPOLLIN, on_oom_ready, m);
+	r = sd_event_add_io(m->event, &m->oom_source, loader_oom_fd(m->loader), EPOLLIN,
+			    on_oom_ready, m);
 	if (r < 0 || loader_cgroup_fd(m->loader) < 0)
 		return r;
 	return sd_event_add_io(m->event, NULL, loader_cgroup_fd(m->loader), EPOLLIN,
@@ -786,9 +840,11 @@ struct manager *manager_free(struct manager *m)
 	sd_event_source_disable_unref(m->expiry_timer);
 	sd_event_source_disable_unref(m->resync_timer);
 	sd_event_source_disable_unref(m->status_timer);
+	sd_event_source_disable_unref(m->report_timer);
+	sd_event_source_disable_unref(m->oom_source);
 	sd_event_unref(m->event);
 	if (m->active)
-		loader_consume_ooms(m->loader);
+		manager_drain_ooms(m);
 	declare_free(m->declare);
 	loader_free(m->loader);
 	if (m->active)

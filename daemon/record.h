@@ -19,9 +19,8 @@
 
 /*
  * Members of a group kill. The first have a field each, those after share fields, a line each: an
- * entry goes to journald by one sendmsg(2) or writev(2) of at most UIO_MAXIOV (1024) parts, of
- * which libsystemd makes two for a field and five for one of several lines, and journald drops an
- * entry of more than 1024 fields.
+ * entry goes to journald by one sendmsg(2) or writev(2) of at most UIO_MAXIOV (1024) parts, two for
+ * a field and five for one of several lines, and journald drops an entry of more than 1024 fields.
  */
 #define RECORD_MEMBERS_MAX 4096
 #define RECORD_MEMBER_SINGLES 128

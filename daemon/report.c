@@ -3,8 +3,9 @@
  * Owns what it takes to log an OOM: the checked record, its group's members, the text, and the
  * count of what is missing. Refuses to know where records come from and what a rule is.
  *
- * Invariant: every record is logged, or counted as lost in the next entry. Nothing is allocated
- * after report_new().
+ * Invariant: every record is logged, or counted as lost in the next entry. A journal that does not
+ * take an entry is not waited for: the entry is kept, and with it all that are behind it in the
+ * ring. Nothing is allocated after report_new().
  */
 #include "report.h"
 
@@ -23,6 +24,7 @@ struct report {
 	uint64_t last_seq;
 	uint64_t n_lost;	 /* since the last record that was logged */
 	uint64_t n_lost_in_ring; /* as said last */
+	bool waiting;		 /* the entry in text is not sent yet */
 
 	struct op_oom_event oom;
 	struct op_member_event member;
@@ -48,20 +50,23 @@ struct report *report_free(struct report *r)
 	return NULL;
 }
 
-static void log_oom(struct report *r)
+/* Whether the journal will take the entry later: its queue is full, or it is just not there. */
+static bool is_temporary(int error)
 {
-	struct record_context context = {
-		.rule_name = r->callbacks.rule_name(&r->oom, r->callbacks.userdata),
-		.n_lost = r->n_lost,
-		.page_size_bytes = r->page_size_bytes,
-		.members = &r->members,
-	};
+	return error == -EAGAIN ||
+	       ((error == -ECONNREFUSED || error == -ENOENT) && log_is_journal());
+}
+
+int report_flush(struct report *r)
+{
 	int error;
 
-	r->n_lost = 0;
-
-	record_format(&r->oom, &context, &r->text);
+	if (!r->waiting)
+		return 0;
 	error = journal_send_record(&r->text);
+	if (is_temporary(error))
+		return -EAGAIN;
+	r->waiting = false;
 	if (error < 0)
 		log_warning("Cannot send a record to the journal: %s. Its message follows.",
 			    strerror(-error));
@@ -69,6 +74,22 @@ static void log_oom(struct report *r)
 		log_message(r->text.priority, r->text.message_id, "%s", r->text.message);
 	if (r->callbacks.oom)
 		r->callbacks.oom(&r->oom, r->callbacks.userdata);
+	return 0;
+}
+
+static int log_oom(struct report *r)
+{
+	struct record_context context = {
+		.rule_name = r->callbacks.rule_name(&r->oom, r->callbacks.userdata),
+		.n_lost = r->n_lost,
+		.page_size_bytes = r->page_size_bytes,
+		.members = &r->members,
+	};
+
+	r->n_lost = 0;
+	record_format(&r->oom, &context, &r->text);
+	r->waiting = true;
+	return report_flush(r);
 }
 
 static void count_lost(struct report *r, uint64_t seq)
@@ -77,7 +98,7 @@ static void count_lost(struct report *r, uint64_t seq)
 	r->last_seq = seq;
 }
 
-void report_apply(struct report *r, const void *data, size_t size)
+int report_apply(struct report *r, const void *data, size_t size)
 {
 	if (record_type(data, size) == OP_EVENT_MEMBER &&
 	    record_decode_member(data, size, &r->member) == 0) {
@@ -85,19 +106,25 @@ void report_apply(struct report *r, const void *data, size_t size)
 		record_members_add(&r->members, &r->member, r->page_size_bytes);
 	} else if (record_decode_oom(data, size, &r->oom) == 0) {
 		count_lost(r, r->oom.header.seq);
-		log_oom(r);
+		return log_oom(r);
 	} else
 		log_message(LOG_WARNING, MESSAGE_ID_RECORDS_LOST,
 			    "A record of an OOM is not valid (%zu bytes), ignoring it.", size);
+	return 0;
 }
 
-void report_update_lost(struct report *r, uint64_t n_lost)
+int report_update_lost(struct report *r, uint64_t n_lost)
 {
+	int error = 0;
+
 	/* Said now: the gap in the numbers shows only with the next OOM. */
 	if (n_lost > r->n_lost_in_ring)
-		log_message(LOG_WARNING, MESSAGE_ID_RECORDS_LOST,
-			    "%" PRIu64 " records of OOMs were lost, as they came faster than they "
-			    "could be logged.",
-			    n_lost - r->n_lost_in_ring);
+		error = log_message(LOG_WARNING, MESSAGE_ID_RECORDS_LOST,
+				    "%" PRIu64 " records of OOMs were lost, as they came faster "
+				    "than they could be logged.",
+				    n_lost - r->n_lost_in_ring);
+	if (error < 0)
+		return error;
 	r->n_lost_in_ring = n_lost;
+	return 0;
 }

@@ -25,12 +25,19 @@ int report_new(const struct report_callbacks *callbacks, struct report **ret);
 /* Takes NULL; returns NULL. */
 struct report *report_free(struct report *r);
 
-/* Takes one record of the ring of OOMs, untrusted as it is, and sends the entry when the record is
- * the last of its OOM. */
-void report_apply(struct report *r, const void *data, size_t size);
+/*
+ * Takes one record of the ring of OOMs, untrusted as it is, and sends the entry when the record is
+ * the last of its OOM. Returns 0, or -EAGAIN where the journal does not take the entry now: it is
+ * kept, there must be no other record before report_flush() has returned 0.
+ */
+int report_apply(struct report *r, const void *data, size_t size);
 
-/* Says how many records found the ring full, by @n_lost in all, where that has grown. */
-void report_update_lost(struct report *r, uint64_t n_lost);
+/* Sends the entry that was kept, if there is one. Returns 0, or -EAGAIN as before. */
+int report_flush(struct report *r);
+
+/* Says how many records found the ring full, by @n_lost in all, where that has grown. Returns 0, or
+ * -EAGAIN where the journal does not take that now. */
+int report_update_lost(struct report *r, uint64_t n_lost);
 
 static inline void report_freep(struct report **r)
 {

@@ -11,10 +11,20 @@
  *     oomstorm burst DOMAIN KEEP HOG ROUNDS
  *         In each round a hog runs over the limit, next to a larger process that has to live. The
  *         hog is trigger and victim at once, so nobody ever waits for a victim that is dying.
+ *     oomstorm storm ROOT DOMAINS WORKERS ROUNDS
+ *         Bursts in many domains, ROOT/d0, ROOT/d1, ..., each with the cgroups keep and mark, that
+ *         are made for it: every worker has domains of its own and goes through them in turn. The
+ *         rounds are those of all workers. Prints how many hogs were killed, how many hogs lived
+ *         and how many of the others died.
+ *     oomstorm fresh ROOT WORKERS ROUNDS SETTLE_MSEC
+ *         The same in a domain ROOT/f0, ROOT/f1, ... that is made for each round, SETTLE_MSEC
+ * before the first process begins in it, and removed after. oomstorm churn ROOT PER_MINUTE Makes
+ * and removes cgroups ROOT/c0, ROOT/c1, ..., until SIGTERM; prints how many.
  *
- * The arguments are cgroup directories, the last three below DOMAIN; only DOMAIN's memory.max is
- * changed. Sizes are such that one death always makes room enough: what the kernel keeps aside for
- * each processor (64 pages) counts as used. Nothing waits for longer than ROUND_MSEC.
+ * The arguments are cgroup directories, those of a duel or burst below DOMAIN, where only DOMAIN's
+ * memory.max is changed; ROOT hands the memory controller on. Sizes are such that one death always
+ * makes room enough: what the kernel keeps aside for each processor (64 pages) counts as used.
+ * Nothing waits for longer than ROUND_MSEC.
  */
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -25,8 +35,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "config/basic.h"
 
@@ -40,6 +52,10 @@
 #define DUEL_SIZE (3 * MIB / 2) /* over SLACK and two processors' pages, below SMALL_SIZE */
 #define KEEP_SIZE (8 * MIB)
 #define BURST_SIZE (4 * MIB)
+
+#define WORKERS_MAX 64
+/* How many of the cgroups that come and go are there at a time. */
+#define CHURN_ALIVE 16
 
 struct process {
 	pid_t pid; /* 0: none */
@@ -223,25 +239,265 @@ static int run_burst(int domain_fd, const int cgroup_fds[2], long rounds)
 	return EXIT_SUCCESS;
 }
 
+/* --- many domains, several workers */
+
+struct domain {
+	int fd, keep_fd, mark_fd;
+	struct process keep;
+};
+
+/* Of one worker. */
+struct tally {
+	long killed, lived, lost; /* hogs, hogs, those to be kept */
+};
+
+static int cgroup_new(int parent_fd, const char *name)
+{
+	int fd;
+
+	if (mkdirat(parent_fd, name, 0755) < 0)
+		die(name);
+	fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		die(name);
+	return fd;
+}
+
+/* A cgroup whose last process has just been reaped may be busy for a moment more. */
+static void cgroup_remove(int parent_fd, const char *name)
+{
+	const struct timespec pause = {.tv_nsec = 1000000};
+
+	for (int i = 0; i < ROUND_MSEC; i++) {
+		if (unlinkat(parent_fd, name, AT_REMOVEDIR) == 0)
+			return;
+		if (errno != EBUSY)
+			break;
+		nanosleep(&pause, NULL);
+	}
+	die(name);
+}
+
+static void controller_enable(int cgroup_fd)
+{
+	static const char word[] = "+memory";
+	int fd = openat(cgroup_fd, "cgroup.subtree_control", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, word, strlen(word)) < 0)
+		die("cgroup.subtree_control");
+	close(fd);
+}
+
+static void domain_init(struct domain *d, int root_fd, const char *name, long settle_msec)
+{
+	const struct timespec settle = {
+		.tv_sec = settle_msec / 1000,
+		.tv_nsec = settle_msec % 1000 * 1000000,
+	};
+
+	d->fd = cgroup_new(root_fd, name);
+	controller_enable(d->fd);
+	d->keep_fd = cgroup_new(d->fd, "keep");
+	d->mark_fd = cgroup_new(d->fd, "mark");
+	nanosleep(&settle, NULL);
+	d->keep = process_new(d->keep_fd, LARGE_SIZE, true);
+	limit_tighten(d->fd);
+}
+
+static void domain_round(struct domain *d, struct tally *t)
+{
+	struct process hog = process_new(d->mark_fd, SMALL_SIZE, false);
+
+	processes_wait(&hog, 1);
+	if (process_done(&hog))
+		t->killed++;
+	else
+		t->lived++;
+}
+
+static void domain_done(struct domain *d, int root_fd, const char *name, struct tally *t)
+{
+	t->lost += process_done(&d->keep);
+	cgroup_remove(d->fd, "mark");
+	cgroup_remove(d->fd, "keep");
+	close(d->mark_fd);
+	close(d->keep_fd);
+	close(d->fd);
+	cgroup_remove(root_fd, name);
+}
+
+/* The worker @first of @step has the domains @first, @first + @step, ... */
+static void storm_worker(int root_fd, long n_domains, long rounds, long first, long step,
+			 struct tally *t)
+{
+	struct domain *domains = calloc((size_t)n_domains, sizeof(*domains));
+	char name[32];
+
+	if (!domains)
+		die("domains");
+	for (long i = first; i < n_domains; i += step) {
+		snprintf(name, sizeof(name), "d%ld", i);
+		domain_init(&domains[i], root_fd, name, 0);
+	}
+	for (long n = 0, i = first; n < rounds && !stopped; n++) {
+		domain_round(&domains[i], t);
+		i = i + step < n_domains ? i + step : first;
+	}
+	for (long i = first; i < n_domains; i += step) {
+		snprintf(name, sizeof(name), "d%ld", i);
+		domain_done(&domains[i], root_fd, name, t);
+	}
+	free(domains);
+}
+
+static void fresh_worker(int root_fd, long rounds, long settle_msec, long first, long step,
+			 struct tally *t)
+{
+	for (long n = 0; n < rounds && !stopped; n++) {
+		struct domain d;
+		char name[32];
+
+		snprintf(name, sizeof(name), "f%ld", n * step + first);
+		domain_init(&d, root_fd, name, settle_msec);
+		domain_round(&d, t);
+		domain_done(&d, root_fd, name, t);
+	}
+}
+
+/* @n_domains is 0 for fresh ones. */
+static int run_workers(int root_fd, long n_domains, long n_workers, long rounds, long settle_msec)
+{
+	struct tally *tallies, sum = {};
+	pid_t workers[WORKERS_MAX];
+	bool failed = false;
+
+	tallies = mmap(NULL, WORKERS_MAX * sizeof(*tallies), PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (tallies == MAP_FAILED)
+		die("mmap");
+	for (long w = 0; w < n_workers; w++) {
+		long share = rounds / n_workers + (w < rounds % n_workers);
+
+		workers[w] = fork();
+		if (workers[w] < 0)
+			die("fork");
+		if (workers[w] > 0)
+			continue;
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (n_domains > 0)
+			storm_worker(root_fd, n_domains, share, w, n_workers, &tallies[w]);
+		else
+			fresh_worker(root_fd, share, settle_msec, w, n_workers, &tallies[w]);
+		_exit(EXIT_SUCCESS);
+	}
+	for (long w = 0; w < n_workers; w++) {
+		int status;
+
+		failed |= waitpid(workers[w], &status, 0) < 0 || status != 0;
+		sum.killed += tallies[w].killed;
+		sum.lived += tallies[w].lived;
+		sum.lost += tallies[w].lost;
+	}
+	printf("%ld %ld %ld\n", sum.killed, sum.lived, sum.lost);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static int run_churn(int root_fd, long per_minute)
+{
+	const struct timespec pause = {
+		.tv_sec = 60 / per_minute,
+		.tv_nsec = 60 * 1000000000LL / per_minute % 1000000000,
+	};
+	struct timespec next;
+	char name[32];
+	long made = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &next);
+	for (; !stopped; made++) {
+		snprintf(name, sizeof(name), "c%ld", made);
+		close(cgroup_new(root_fd, name));
+		if (made >= CHURN_ALIVE) {
+			snprintf(name, sizeof(name), "c%ld", made - CHURN_ALIVE);
+			cgroup_remove(root_fd, name);
+		}
+		next.tv_sec += pause.tv_sec + (next.tv_nsec + pause.tv_nsec) / 1000000000;
+		next.tv_nsec = (next.tv_nsec + pause.tv_nsec) % 1000000000;
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL);
+	}
+	for (long i = made > CHURN_ALIVE ? made - CHURN_ALIVE : 0; i < made; i++) {
+		snprintf(name, sizeof(name), "c%ld", i);
+		cgroup_remove(root_fd, name);
+	}
+	printf("%ld\n", made);
+	return EXIT_SUCCESS;
+}
+
+/* --- the command line */
+
+enum { MODE_DUEL, MODE_BURST, MODE_STORM, MODE_FRESH, MODE_CHURN };
+
+static const struct {
+	const char *name;
+	int n_paths, n_numbers;
+	const char *arguments;
+} modes[] = {
+	[MODE_DUEL] = {"duel", 4, 1, "DOMAIN SMALL LARGE TRIGGER ROUNDS"},
+	[MODE_BURST] = {"burst", 3, 1, "DOMAIN KEEP HOG ROUNDS"},
+	[MODE_STORM] = {"storm", 1, 3, "ROOT DOMAINS WORKERS ROUNDS"},
+	[MODE_FRESH] = {"fresh", 1, 3, "ROOT WORKERS ROUNDS SETTLE_MSEC"},
+	[MODE_CHURN] = {"churn", 1, 1, "ROOT PER_MINUTE"},
+};
+
+static int usage(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++)
+		fprintf(stderr, "usage: oomstorm %s %s\n", modes[i].name, modes[i].arguments);
+	return 64;
+}
+
+static int run(size_t mode, const int paths[4], const long numbers[3])
+{
+	switch (mode) {
+	case MODE_DUEL:
+		return run_duels(paths[0], paths + 1, numbers[0]);
+	case MODE_BURST:
+		return run_burst(paths[0], paths + 1, numbers[0]);
+	case MODE_STORM:
+		if (numbers[1] > WORKERS_MAX || numbers[0] < numbers[1])
+			return usage();
+		return run_workers(paths[0], numbers[0], numbers[1], numbers[2], 0);
+	case MODE_FRESH:
+		if (numbers[0] > WORKERS_MAX)
+			return usage();
+		return run_workers(paths[0], 0, numbers[0], numbers[1], numbers[2]);
+	default:
+		return run_churn(paths[0], numbers[0]);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct sigaction term = {.sa_handler = on_term, .sa_flags = SA_RESTART};
-	bool is_duel = argc == 7 && strcmp(argv[1], "duel") == 0;
-	int domain_fd, cgroup_fds[3];
-	long rounds;
+	size_t mode = 0;
+	int paths[4];
+	long numbers[3];
 
-	if (!is_duel && !(argc == 6 && strcmp(argv[1], "burst") == 0)) {
-		fprintf(stderr, "usage: oomstorm duel DOMAIN SMALL LARGE TRIGGER ROUNDS\n"
-				"       oomstorm burst DOMAIN KEEP HOG ROUNDS\n");
-		return 64;
-	}
-	rounds = strtol(argv[argc - 1], NULL, 10);
+	while (argc > 1 && mode < ARRAY_SIZE(modes) && strcmp(argv[1], modes[mode].name) != 0)
+		mode++;
+	if (argc < 2 || mode == ARRAY_SIZE(modes) ||
+	    argc != 2 + modes[mode].n_paths + modes[mode].n_numbers)
+		return usage();
+
 	setlinebuf(stdout);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	sigaction(SIGTERM, &term, NULL);
-	domain_fd = cgroup_open(argv[2]);
-	for (int i = 3; i < argc - 1; i++)
-		cgroup_fds[i - 3] = cgroup_open(argv[i]);
-	return is_duel ? run_duels(domain_fd, cgroup_fds, rounds)
-		       : run_burst(domain_fd, cgroup_fds, rounds);
+	argv += 2;
+	for (int i = 0; i < modes[mode].n_paths; i++)
+		paths[i] = cgroup_open(*argv++);
+	for (int i = 0; i < modes[mode].n_numbers; i++) {
+		numbers[i] = strtol(*argv++, NULL, 10);
+		if (numbers[i] < (mode == MODE_FRESH && i == 2 ? 0 : 1))
+			return usage();
+	}
+	return run(mode, paths, numbers);
 }

@@ -7,6 +7,8 @@
 # daemon's own cgroup out of memory, hostile names.
 # shellcheck source=tests/vm/guest/lib.sh
 . lib.sh
+# shellcheck source=tests/vm/guest/records-lib.bash
+. records-lib.bash
 
 readonly UNIT=oompolicyd.service
 readonly ROOT=/sys/fs/cgroup/rare
@@ -71,71 +73,10 @@ domain_make()
 	done
 }
 
-# spawn CGROUP COMMAND...: there from its first instruction on. Its process is in SPAWNED.
-spawn()
-{
-	local cgroup=$1
-	shift
-	(
-		echo "$BASHPID" >"$cgroup/cgroup.procs"
-		exec "$@"
-	) &
-	SPAWNED=$!
-}
-
-is_gone()
-{
-	! kill -0 "$1"
-}
-
 # limit_above BYTES: the limit of DOMAIN is what it uses now and so much more.
 limit_above()
 {
 	echo $(($(<"$DOMAIN/memory.current") + $1)) >"$DOMAIN/memory.max"
-}
-
-oom_kills()
-{
-	sed -n 's/^oom_kill //p' /proc/vmstat
-}
-
-# records MESSAGE_ID FIELD...: a line for each record, '-' where it has no such field.
-records()
-{
-	local id=$1 fields
-	shift
-	fields=$*
-	journalctl --sync
-	journalctl -q -o json --since="$LOG_SINCE" "--output-fields=${fields// /,}" "MESSAGE_ID=$id" |
-		awk -v fields="$fields" '{
-			line = ""
-			n = split(fields, name, " ")
-			for (i = 1; i <= n; i++) {
-				value = "-"
-				if (match($0, "\"" name[i] "\":\"[^\"]*\"")) {
-					skip = length(name[i]) + 4
-					value = substr($0, RSTART + skip, RLENGTH - skip - 1)
-				}
-				line = line (i > 1 ? " " : "") value
-			}
-			print line
-		}'
-}
-
-records_count()
-{
-	records "$1" MESSAGE_ID | wc -l
-}
-
-records_are()
-{
-	(($(records_count "$MESSAGE_ID_KILL") == $1))
-}
-
-# The sum of a column.
-sum()
-{
-	awk '{ n += $1 } END { print n + 0 }'
 }
 
 daemon_signal()

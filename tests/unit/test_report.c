@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* From the ring to the journal: what becomes of records while the journal takes none. The journal
+ * and the daemon's own log are the test's. */
+#include "daemon/report.h"
+
+#include <errno.h>
+
+#include "config/basic.h"
+#include "daemon/journal.h"
+#include "daemon/log.h"
+#include "daemon/record.h"
+#include "test.h"
+
+static int journal_error; /* what the next entry gets */
+static bool on_journal;	  /* whether the log is the journal */
+static unsigned n_tried, n_sent, n_lines, n_told;
+static char sent[RECORD_BUFFER_SIZE]; /* the fields of the last entry, a line each */
+
+int journal_send_record(const struct record_text *text)
+{
+	size_t used = 0;
+
+	n_tried++;
+	if (journal_error < 0)
+		return journal_error;
+	n_sent++;
+	for (size_t i = 0; i < text->n_fields; i++)
+		used += (size_t)snprintf(sent + used, sizeof(sent) - used, "%.*s\n",
+					 (int)text->fields[i].iov_len,
+					 (const char *)text->fields[i].iov_base);
+	return 0;
+}
+
+bool log_is_journal(void)
+{
+	return on_journal;
+}
+
+int log_message(int level, const char *message_id, const char *format, ...)
+{
+	(void)level;
+	(void)message_id;
+	(void)format;
+	if (journal_error == -EAGAIN)
+		return -EAGAIN;
+	n_lines++;
+	return 0;
+}
+
+static const char *rule_name(const struct op_oom_event *e, void *userdata)
+{
+	(void)e;
+	(void)userdata;
+	return NULL;
+}
+
+static void on_oom(const struct op_oom_event *e, void *userdata)
+{
+	(void)e;
+	(void)userdata;
+	n_told++;
+}
+
+static struct report *begin(bool journal)
+{
+	const struct report_callbacks callbacks = {.rule_name = rule_name, .oom = on_oom};
+	struct report *r = NULL;
+
+	journal_error = 0;
+	on_journal = journal;
+	n_tried = n_sent = n_lines = n_told = 0;
+	CHECK_INT(report_new(&callbacks, &r), 0);
+	return r;
+}
+
+static int apply(struct report *r, uint64_t seq)
+{
+	static struct op_oom_event e;
+
+	e = (struct op_oom_event){
+		.header = {.version = OP_ABI_VERSION,
+			   .type = OP_EVENT_OOM,
+			   .size = sizeof(e),
+			   .seq = seq},
+		.decision = OP_DECISION_KILLED,
+		.rule_index = OP_RULE_NONE,
+		.victim = {.pid = (unsigned)(1000 + seq)},
+	};
+	return report_apply(r, &e, sizeof(e));
+}
+
+static void test_sent_at_once(void)
+{
+	struct report *r = begin(true);
+
+	CHECK_INT(apply(r, 1), 0);
+	CHECK_INT(n_sent, 1);
+	CHECK_INT(n_told, 1);
+	CHECK_INT(report_flush(r), 0);
+	CHECK_INT(n_tried, 1);
+	report_free(r);
+}
+
+/* The entry is sent later, once, as it would have been, and nobody is told of it before. */
+static void test_kept_while_the_journal_is_full(void)
+{
+	struct report *r = begin(true);
+
+	journal_error = -EAGAIN;
+	CHECK_INT(apply(r, 4), -EAGAIN);
+	CHECK_INT(report_flush(r), -EAGAIN);
+	CHECK_INT(n_tried, 2);
+	CHECK_INT(n_told, 0);
+	CHECK_INT(n_lines, 0);
+
+	journal_error = 0;
+	CHECK_INT(report_flush(r), 0);
+	CHECK_INT(n_sent, 1);
+	CHECK_INT(n_told, 1);
+	CHECK(strstr(sent, "OOMPOLICY_VICTIM_PID=1004\n"));
+	CHECK(strstr(sent, "OOMPOLICY_LOST=3\n"));
+	CHECK_INT(report_flush(r), 0);
+	CHECK_INT(n_sent, 1);
+
+	/* What was lost is said once. */
+	CHECK_INT(apply(r, 6), 0);
+	CHECK(strstr(sent, "OOMPOLICY_VICTIM_PID=1006\n"));
+	CHECK(strstr(sent, "OOMPOLICY_LOST=1\n"));
+	report_free(r);
+}
+
+static void test_kept_while_the_journal_is_gone(void)
+{
+	static const int errors[] = {-ECONNREFUSED, -ENOENT};
+	struct report *r = begin(true);
+
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+		journal_error = errors[i];
+		CHECK_INT(apply(r, i + 1), -EAGAIN);
+		journal_error = 0;
+		CHECK_INT(report_flush(r), 0);
+		CHECK_INT(n_sent, i + 1);
+	}
+	CHECK_INT(n_lines, 0);
+	report_free(r);
+}
+
+/* Where there never was a journal, as in a container, the message is all there will be. */
+static void test_said_where_there_is_no_journal(void)
+{
+	struct report *r = begin(false);
+
+	journal_error = -ENOENT;
+	CHECK_INT(apply(r, 1), 0);
+	CHECK_INT(n_lines, 2);
+	CHECK_INT(n_told, 1);
+	CHECK_INT(report_flush(r), 0);
+	CHECK_INT(n_tried, 1);
+	report_free(r);
+}
+
+/* Nothing better comes of another try. */
+static void test_said_where_the_journal_refuses(void)
+{
+	struct report *r = begin(true);
+
+	journal_error = -EPERM;
+	CHECK_INT(apply(r, 1), 0);
+	CHECK_INT(n_lines, 2);
+	CHECK_INT(report_flush(r), 0);
+	CHECK_INT(n_tried, 1);
+	report_free(r);
+}
+
+static void test_loss_is_said_once_and_surely(void)
+{
+	struct report *r = begin(true);
+
+	CHECK_INT(report_update_lost(r, 0), 0);
+	CHECK_INT(n_lines, 0);
+	journal_error = -EAGAIN;
+	CHECK_INT(report_update_lost(r, 3), -EAGAIN);
+	journal_error = 0;
+	CHECK_INT(report_update_lost(r, 3), 0);
+	CHECK_INT(n_lines, 1);
+	CHECK_INT(report_update_lost(r, 3), 0);
+	CHECK_INT(n_lines, 1);
+	report_free(r);
+}
+
+static const struct test_case cases[] = {
+	TEST_CASE(loss_is_said_once_and_surely),   TEST_CASE(sent_at_once),
+	TEST_CASE(kept_while_the_journal_is_full), TEST_CASE(kept_while_the_journal_is_gone),
+	TEST_CASE(said_where_there_is_no_journal), TEST_CASE(said_where_the_journal_refuses),
+};
+
+TEST_MAIN(cases)
