@@ -176,6 +176,15 @@ static bool has_capability(int capability)
 	return data[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK(capability);
 }
 
+int loader_permitted(char why[static LOADER_WHY_SIZE])
+{
+	if (has_capability(CAP_SYS_ADMIN) ||
+	    (has_capability(CAP_BPF) && has_capability(CAP_PERFMON)))
+		return 0;
+	loader_set_why(why, "Not permitted: CAP_BPF and CAP_PERFMON are needed to load a policy.");
+	return LOADER_E_PRIVILEGE;
+}
+
 static int check_privilege(bool in_module, char why[static LOADER_WHY_SIZE])
 {
 	if (has_capability(CAP_SYS_ADMIN))
@@ -186,12 +195,7 @@ static int check_privilege(bool in_module, char why[static LOADER_WHY_SIZE])
 			     "BPF that uses the types of a module (" MODULE_NAME ".ko).");
 		return LOADER_E_PRIVILEGE;
 	}
-	if (!has_capability(CAP_BPF) || !has_capability(CAP_PERFMON)) {
-		loader_set_why(
-			why, "Not permitted: CAP_BPF and CAP_PERFMON are needed to load a policy.");
-		return LOADER_E_PRIVILEGE;
-	}
-	return 0;
+	return loader_permitted(why);
 }
 
 /* Whether the kernel has what @backend needs, and we may use it. */

@@ -77,6 +77,12 @@ struct loader_callbacks {
 };
 
 /*
+ * Whether we may load anything at all, without a look at the kernel. Returns 0, or
+ * LOADER_E_PRIVILEGE and a sentence.
+ */
+int loader_permitted(char why[static LOADER_WHY_SIZE]);
+
+/*
  * Attaches the backend @wanted, with BACKEND_AUTO the first that works; it has no policy before the
  * first loader_commit(); opens the rings, follows what the kernel does, and cgroups. Following
  * is optional: when the kernel refuses it the log says so, and loader_cgroup_fd() is -EBADF.

@@ -629,8 +629,14 @@ static int start_config(struct manager *m, struct config **ret)
 /* What the daemon cannot do without, looked at before anything is changed. */
 static int start_requirements(struct manager *m)
 {
-	int r = cgroup_acquire_mount_point(&m->cgroup_root);
+	char why[LOADER_WHY_SIZE];
+	int r;
 
+	if (loader_permitted(why) != 0) {
+		log_error("%s", why);
+		return MANAGER_E_PRIVILEGE;
+	}
+	r = cgroup_acquire_mount_point(&m->cgroup_root);
 	if (r == -ENOENT || r == -EXDEV) {
 		log_error(r == -ENOENT
 				  ? "No cgroup2 hierarchy is mounted: policies rule cgroups."

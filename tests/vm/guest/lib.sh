@@ -193,14 +193,17 @@ workload_slice()
 	systemctl daemon-reload
 }
 
-# workload_start UNIT SLICE SIZE...: returns once the first SIZE is filled.
+# workload_start UNIT SLICE SIZE...: returns once the first SIZE is filled. With more than one SIZE it
+# is one that grows. All share a processor, on which that one comes last: a victim is gone before it
+# asks again (see hog.h).
 workload_start()
 {
-	local unit=$1 slice=$2
+	local unit=$1 slice=$2 turn=(-p CPUSchedulingPolicy=fifo -p CPUSchedulingPriority=1)
 	shift 2
+	(($# == 1)) || turn=()
 	rm -f "/run/hog-$unit"
 	systemctl reset-failed "$unit.service" 2>/dev/null || :
-	systemd-run -q --unit="$unit" --slice="$slice.slice" \
+	systemd-run -q --unit="$unit" --slice="$slice.slice" -p CPUAffinity=1 "${turn[@]}" \
 		/usr/lib/oompolicyd-tests/memhog "/run/hog-$unit" "$@"
 	wait_for 20 "$unit to fill its memory" test -e "/run/hog-$unit"
 }

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # vm: memory=1024 cpus=2 timeout=600
 #
-# The random tables of random.sh and random-language.sh once more, with the backend evaluate_task:
+# The first random tables of random.sh and random-language.sh once more, with the backend evaluate_task:
 # the same tables, and the same model that has to be right about both. `random-evaluate.sh SEED`
 # takes another seed.
 # shellcheck disable=SC2034 # for oomtest-lib.bash
@@ -12,7 +12,7 @@ BACKEND=evaluate_task
 # shellcheck source=tests/vm/guest/oomtest-lib.bash
 . oomtest-lib.bash
 
-readonly COUNT=200 COUNT_LANGUAGE=80
+readonly COUNT=100 COUNT_LANGUAGE=40
 seed=${1:-1}
 
 # random NEEDS COUNT

@@ -6,14 +6,14 @@
 # made a moment before and among thousands that come and go. The kernel alone would take the larger
 # process each time, which is the one to be kept.
 #
-# The argument is the number of kills in a row. The long run, for a growth that 1000 do not show:
+# The argument is the number of kills in a row. The long run, for a growth that 400 do not show:
 #     tests/vm/boot --timeout 1800 tests/vm/guest/storm.sh 10000
 # shellcheck source=tests/vm/guest/lib.sh
 . lib.sh
 # shellcheck source=tests/vm/guest/records-lib.bash
 . records-lib.bash
 
-readonly KILLS=${1:-1000}
+readonly KILLS=${1:-400}
 readonly DOMAINS=50
 readonly PARALLEL_KILLS=$((KILLS / 4))
 # Among cgroups that come and go: by eight workers, as each waits until its new cgroup is ruled.
