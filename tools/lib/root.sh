@@ -15,7 +15,7 @@ HOST_SYSTEM=bookworm
 
 root_recipe()
 {
-	digest_files "$TOP/tests/vm/root" "$TOP/tests/vm/image/trim-modules"
+	(cd "$TOP/tests/vm" && digest_files root image/trim-modules)
 }
 
 # archive_lines RELEASE: lines for sources.list, after what this machine's apt has.
