@@ -12,7 +12,7 @@
 KERNEL_DEFAULT=bookworm
 KERNEL_TABLE='
 bookworm  bookworm  package   always
-trixie    trixie    package   always
+trixie    trixie    package   with-all
 sid       sid       package   always
 v2        bookworm  memcg-v1  with-all
 hybrid    bookworm  memcg-v1  with-all  systemd.unified_cgroup_hierarchy=0

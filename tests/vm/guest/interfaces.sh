@@ -12,7 +12,7 @@ readonly CONFORMANCE=/usr/lib/oompolicyd-tests/conformance
 # The kernel leaves reports out beyond ten in five seconds, and what is tested is in the report.
 run_reported()
 {
-	sleep 1
+	sleep 0.6
 	"$@"
 }
 
