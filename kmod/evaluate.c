@@ -141,17 +141,19 @@ __bpf_kfunc_start_defs();
 
 /**
  * set_oom_policy_name - name the policy in the report of an OOM
- * @oc: the argument of the program that calls this
+ * @oc__ign: the argument of the program that calls this
  * @buf: the name, terminated or not
  * @buf__sz: its size in bytes
  *
  * At most POLICY_NAME_LEN - 1 bytes are kept, and '?' stands for one that is not a visible ASCII
- * character. Without effect if @oc is not an OOM that the calling task handles. The suffix of the
- * size makes the verifier check that the program owns that much memory.
+ * character. Without effect if @oc__ign is not the OOM that the calling task handles. The suffix of
+ * the size makes the verifier check that the program owns that much memory. That of @oc__ign spares
+ * it the check whether the pointer is trusted, which that of a fentry program never is, and which
+ * 7.0 and later ask of every argument: it is compared alone, never followed.
  */
-__bpf_kfunc void set_oom_policy_name(struct oom_control *oc, const char *buf, size_t buf__sz)
+__bpf_kfunc void set_oom_policy_name(struct oom_control *oc__ign, const char *buf, size_t buf__sz)
 {
-	bpf_oom_set_policy_name(oc, buf, buf__sz);
+	bpf_oom_set_policy_name(oc__ign, buf, buf__sz);
 }
 
 __bpf_kfunc_end_defs();
@@ -165,7 +167,6 @@ static const struct btf_kfunc_id_set bpf_oom_fmodret_set = {
 	.set = &bpf_oom_fmodret_ids,
 };
 
-/* The arguments of a fentry program are not trusted ones, so none is asked for. */
 BTF_KFUNCS_START(bpf_oom_tracing_kfuncs)
 BTF_ID_FLAGS(func, set_oom_policy_name)
 BTF_KFUNCS_END(bpf_oom_tracing_kfuncs)
