@@ -9,7 +9,7 @@
 # shellcheck source=tests/vm/guest/oomtest-lib.bash
 . oomtest-lib.bash
 
-readonly COUNT=150 COUNT_KERNEL=20
+readonly COUNT=100 COUNT_KERNEL=20
 seed=${1:-1}
 
 # random NEEDS COUNT
