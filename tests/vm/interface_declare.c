@@ -288,8 +288,8 @@ static bool near(uint64_t a, uint64_t b)
 	return a <= b + slack_pages && b <= a + slack_pages;
 }
 
-/* The posted kfunc counts pages, that of the kernel since 7.0 bytes. */
-static uint64_t usage_unit_bytes(void)
+/* The posted kfuncs count pages, those of the kernel since 7.0 bytes. */
+static uint64_t numbers_unit_bytes(void)
 {
 	struct utsname name;
 
@@ -308,7 +308,8 @@ static bool test_memcg_numbers(void)
 	CHECK(cgtree_read_u64(CGROUP, "memory.current", NULL, &current_bytes) == 0);
 	CHECK(cgtree_read_u64(CGROUP, "memory.stat", "anon", &anon_bytes) == 0);
 	CHECK(n.css_id > 0);
-	n.usage_pages = n.usage_pages * usage_unit_bytes() / 4096;
+	n.usage_pages = n.usage_pages * numbers_unit_bytes() / 4096;
+	n.anon_pages = n.anon_pages * numbers_unit_bytes() / 4096;
 	CHECK(n.usage_pages > LARGE_BYTES / 4096 && near(n.usage_pages, current_bytes / 4096));
 	CHECK(n.anon_pages > LARGE_BYTES / 4096 && near(n.anon_pages, anon_bytes / 4096));
 	CHECK(n.not_counted == UINT64_MAX);

@@ -50,7 +50,6 @@ for name in "${names[@]}"; do
 	run_test "$name" run_reported "$INTERFACE" "$name"
 done
 for name in "${objects[@]}"; do
-	# On one processor a victim is gone before the other process asks again, nearly always.
 	run_test "conformance-$name" run_reported taskset -c 1 "$CONFORMANCE" "$name" \
 		"/usr/lib/oompolicyd-tests/$name.conformance.o"
 done
