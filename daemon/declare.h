@@ -23,10 +23,12 @@ struct triggers;
 
 /*
  * Gets ready, so that nothing is allocated when memory is short. A kernel that cannot declare OOMs
- * is no error: the log says so, and whatever is asked for then is refused. @l must outlive the
+ * is no error: the log says so, and whatever is asked for then is refused. @consume reads the ring
+ * of OOMs and returns a negative errno where it did not come to its end. @l must outlive the
  * result, which the caller owns. Returns 0 or -ENOMEM.
  */
-int declare_new(struct loader *l, struct declare **ret);
+int declare_new(struct loader *l, int (*consume)(void *userdata), void *userdata,
+		struct declare **ret);
 struct declare *declare_free(struct declare *d);
 
 /*

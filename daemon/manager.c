@@ -250,6 +250,12 @@ static int on_report_timer(sd_event_source *source, uint64_t usec, void *userdat
 	return manager_follow_ooms(userdata);
 }
 
+/* Not past report_flush(): an entry that waits would be overwritten by the next. */
+static int consume_declared(void *userdata)
+{
+	return manager_follow_ooms(userdata);
+}
+
 /* At the end: what the journal does not take within this time is lost. */
 static void manager_drain_ooms(struct manager *m)
 {
@@ -682,7 +688,7 @@ static int start_policies(struct manager *m, struct config **config, struct timi
 		return loader_failure(r);
 	}
 	log_backend(m);
-	r = declare_new(m->loader, &m->declare);
+	r = declare_new(m->loader, consume_declared, m, &m->declare);
 	if (r < 0)
 		return r;
 	r = apply_config(m, config, timing, message);

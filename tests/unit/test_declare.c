@@ -62,7 +62,7 @@ int loader_declare_run(const struct loader_declare *d, uint64_t cgroup_id,
 	return fake.result;
 }
 
-int loader_consume_ooms(struct loader *l)
+static int consume(void *l)
 {
 	(void)l;
 	if (fake.record.decision)
@@ -117,7 +117,7 @@ static void test_outcomes(void)
 		fake.record.trigger.pid = (uint32_t)getpid() + table[i].other;
 		strcpy(fake.record.victim.comm, "hog\n");
 		strcpy(fake.record.victim_path, "/low");
-		CHECK_INT(declare_new(NULL, &current), 0);
+		CHECK_INT(declare_new(NULL, consume, NULL, &current), 0);
 		CHECK_INT(declare_id(current, 5, "t", message), table[i].expected);
 		CHECK_STR(message, table[i].message);
 		CHECK_INT(fake.id, 5);
@@ -134,14 +134,14 @@ static void test_unsupported(void)
 
 	memset(&fake, 0, sizeof(fake));
 	fake.load = LOADER_E_KERNEL;
-	CHECK_INT(declare_new(NULL, &current), 0);
+	CHECK_INT(declare_new(NULL, consume, NULL, &current), 0);
 	CHECK_INT(declare_id(current, 5, "t", message), -EOPNOTSUPP);
 	CHECK_STR(message, "OOMs cannot be declared: the moon is full.");
 	CHECK_INT(fake.n, 0);
 	current = declare_free(current);
 
 	fake.load = -EPERM;
-	CHECK_INT(declare_new(NULL, &current), 0);
+	CHECK_INT(declare_new(NULL, consume, NULL, &current), 0);
 	CHECK_INT(declare_id(current, 5, "t", message), -EOPNOTSUPP);
 	CHECK_STR(message,
 		  "OOMs cannot be declared: the kernel refused it: Operation not permitted.");
@@ -182,7 +182,7 @@ static void test_paths(void)
 	struct stat st;
 
 	memset(&fake, 0, sizeof(fake));
-	CHECK_INT(declare_new(NULL, &current), 0);
+	CHECK_INT(declare_new(NULL, consume, NULL, &current), 0);
 	CHECK(mkdtemp(root));
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		if (declare_path(current, root, bad[i], "t", message) != -EINVAL)
@@ -226,7 +226,7 @@ static void test_triggers(void)
 	/* It has no memory.pressure. */
 	if (access("/proc/pressure/memory", F_OK) == 0) {
 		memset(&fake, 0, sizeof(fake));
-		CHECK_INT(declare_new(NULL, &current), 0);
+		CHECK_INT(declare_new(NULL, consume, NULL, &current), 0);
 		CHECK_INT(declare_arm_triggers(current, event, root, &config, true, &t, message),
 			  -EIO);
 		CHECK(!t && strncmp(message, "Cannot watch the pressure of /low ", 34) == 0);
@@ -239,7 +239,7 @@ static void test_triggers(void)
 	}
 
 	fake.load = LOADER_E_KERNEL;
-	CHECK_INT(declare_new(NULL, &current), 0);
+	CHECK_INT(declare_new(NULL, consume, NULL, &current), 0);
 	capture_begin();
 	CHECK_INT(declare_arm_triggers(current, event, root, &config, true, &t, message), 0);
 	CHECK_STR(capture_end(), "[Trigger] sections have no effect: the moon is full.\n");
