@@ -56,6 +56,13 @@ struct backend_driver {
 	void (*commit)(struct loader *l, uint64_t now_usec);
 	void (*cancel)(struct loader *l);
 	uint64_t (*expire)(struct loader *l, uint64_t now_usec);
+
+	/* Adds the policies as the kernel has them. */
+	void (*acquire_policies)(const struct loader *l, struct loader_policies *ret);
+
+	/* What was watched under @slot, see loader_link_watch(), was detached: forgets the link's
+	 * descriptor in l->detach_fd, and gives the policy's name. NULL where no link can be. */
+	const char *(*forget)(struct loader *l, uint32_t slot);
 };
 
 extern const struct backend_driver backend_struct_ops;
@@ -68,6 +75,7 @@ struct loader {
 	struct loader_callbacks callbacks;
 	int shared[_SHARED_MAX];  /* -EBADF before the backend has loaded them */
 	uint32_t config;	  /* index of the configuration in force */
+	int detach_fd;		  /* epoll over the links that somebody else may detach */
 	struct bpf_link *victims; /* NULL: what the kernel does is not followed */
 	struct bpf_link *selection_end;
 	struct ring_buffer *oom_ring;

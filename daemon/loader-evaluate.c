@@ -16,6 +16,7 @@
 
 #include "evaluate.skel.h"
 #include "loader-backend.h"
+#include "loader-status.h"
 
 #define HOOK_FUNCTION "bpf_oom_evaluate_task"
 #define NAME_FUNCTION "bpf_set_policy_name"
@@ -169,6 +170,27 @@ static uint64_t expire(struct loader *l _unused_, uint64_t now_usec _unused_)
 	return UINT64_MAX;
 }
 
+/* All policies are one program, and need the one that tells it which of them answers. */
+static void acquire_policies(const struct loader *l, struct loader_policies *ret)
+{
+	const struct evaluation *e = l->state;
+	struct loader_policy_status evaluate = {}, begin = {};
+
+	loader_link_acquire_status(bpf_link__fd(e->evaluate), 0, &evaluate);
+	loader_link_acquire_status(bpf_link__fd(e->begin), 0, &begin);
+	evaluate.attached = evaluate.attached && begin.attached;
+	for (size_t i = 0; i < e->active.n; i++) {
+		ret->items[ret->n] = evaluate;
+		ret->items[ret->n++].name = e->active.items[i].text;
+	}
+}
+
+/* The kernel lets nobody detach such a link but its owner (bpf_tracing_link_lops has no detach). */
+static const char *forget(struct loader *l _unused_, uint32_t slot _unused_)
+{
+	return NULL;
+}
+
 const struct backend_driver backend_evaluate_task = {
 	.id = BACKEND_EVALUATE_TASK,
 	.hook = HOOK_FUNCTION,
@@ -180,4 +202,6 @@ const struct backend_driver backend_evaluate_task = {
 	.commit = commit,
 	.cancel = cancel,
 	.expire = expire,
+	.acquire_policies = acquire_policies,
+	.forget = forget,
 };

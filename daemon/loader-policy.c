@@ -12,12 +12,15 @@
  */
 #include <malloc.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #include "loader-backend.h"
+#include "loader-status.h"
+#include "log.h"
 #include "policy.skel.h"
 #include "slots.h"
 
@@ -38,6 +41,7 @@ struct handlers {
 	struct slots slots;
 	/* By slot. A link is all that an instance needs to stay: the object is closed again. */
 	struct bpf_link *links[OP_SLOTS_MAX];
+	uint32_t programs[OP_SLOTS_MAX]; /* ids, which a link of this kind does not tell */
 };
 
 static bool is_name_member(const struct btf *btf, __u32 id)
@@ -139,7 +143,14 @@ static int attach_policy(struct loader *l, const char *name, uint32_t slot,
 			return r;
 	}
 	h->links[slot] = bpf_map__attach_struct_ops(skeleton->maps.op_policy_ops);
-	return h->links[slot] ? 0 : loader_translate_error(-errno, why);
+	if (!h->links[slot])
+		return loader_translate_error(-errno, why);
+	h->programs[slot] = loader_link_program(bpf_program__fd(skeleton->progs.op_handle_oom));
+	r = loader_link_watch(l->detach_fd, bpf_link__fd(h->links[slot]), slot);
+	if (r < 0)
+		log_debug("Cannot watch whether '%s' is detached: %s, ignoring.", name,
+			  strerror(-r));
+	return 0;
 }
 
 static void release_slot(uint32_t slot, void *userdata)
@@ -224,6 +235,35 @@ static uint64_t expire(struct loader *l, uint64_t now_usec)
 	return slots_expire(&h->slots, now_usec, release_slot, h);
 }
 
+static const char *slot_name(const struct handlers *h, uint32_t slot)
+{
+	return slot == OP_SLOT_DIRECTOR ? DIRECTOR_NAME : h->slots.items[slot].name;
+}
+
+static void acquire_policies(const struct loader *l, struct loader_policies *ret)
+{
+	const struct handlers *h = l->state;
+
+	for (uint32_t slot = 0; slot < OP_SLOTS_MAX && ret->n <= OP_POLICIES_MAX; slot++) {
+		struct loader_policy_status *status = &ret->items[ret->n];
+
+		if (slot != OP_SLOT_DIRECTOR && h->slots.items[slot].state != SLOT_ACTIVE)
+			continue;
+		status->name = slot_name(h, slot);
+		loader_link_acquire_status(bpf_link__fd(h->links[slot]), h->programs[slot], status);
+		ret->n++;
+	}
+}
+
+static const char *forget(struct loader *l, uint32_t slot)
+{
+	struct handlers *h = l->state;
+
+	/* It would be told for ever. */
+	epoll_ctl(l->detach_fd, EPOLL_CTL_DEL, bpf_link__fd(h->links[slot]), NULL);
+	return slot_name(h, slot);
+}
+
 const struct backend_driver backend_struct_ops = {
 	.id = BACKEND_STRUCT_OPS,
 	.hook = HOOK_STRUCT,
@@ -235,4 +275,6 @@ const struct backend_driver backend_struct_ops = {
 	.commit = commit,
 	.cancel = cancel,
 	.expire = expire,
+	.acquire_policies = acquire_policies,
+	.forget = forget,
 };

@@ -18,6 +18,7 @@
 #include <malloc.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -533,6 +534,7 @@ int loader_new(enum backend wanted, const struct loader_callbacks *callbacks,
 	l->callbacks = *callbacks;
 	for (size_t i = 0; i < _SHARED_MAX; i++)
 		l->shared[i] = -EBADF;
+	l->detach_fd = epoll_create1(EPOLL_CLOEXEC);
 
 	r = kernel_types_init(&types, why);
 	if (r != 0)
@@ -578,6 +580,7 @@ struct loader *loader_free(struct loader *l)
 	ring_buffer__free(l->oom_ring);
 	for (size_t i = 0; i < _SHARED_MAX; i++)
 		safe_close(l->shared[i]);
+	safe_close(l->detach_fd);
 	free(l);
 	return NULL;
 }
@@ -629,4 +632,34 @@ uint64_t loader_count_ooms_lost(const struct loader *l)
 
 	return bpf_map_lookup_elem(l->shared[SHARED_STATS], &slot, &stats) < 0 ? 0
 									       : stats.events_lost;
+}
+
+/* --- what the kernel has of it */
+
+void loader_acquire_policies(const struct loader *l, struct loader_policies *ret)
+{
+	*ret = (struct loader_policies){};
+	l->backend->acquire_policies(l, ret);
+}
+
+void loader_acquire_stats(const struct loader *l, struct op_stats *ret)
+{
+	uint32_t zero = 0;
+
+	if (bpf_map_lookup_elem(l->shared[SHARED_STATS], &zero, ret) < 0)
+		*ret = (struct op_stats){};
+}
+
+int loader_detach_fd(const struct loader *l)
+{
+	return l->detach_fd;
+}
+
+const char *loader_next_detached(struct loader *l)
+{
+	struct epoll_event event;
+
+	if (epoll_wait(l->detach_fd, &event, 1, 0) != 1)
+		return NULL;
+	return l->backend->forget(l, event.data.u32);
 }

@@ -6,6 +6,7 @@
 #ifndef OP_LOADER_H
 #define OP_LOADER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -65,6 +66,12 @@ int loader_rules_set(const struct loader_rules *r, uint64_t id, const struct op_
  * or errno of bpf(2).
  */
 int loader_rules_remove(const struct loader_rules *r, uint64_t id, struct op_rule *ret);
+
+/* The entry of a key. Returns 1 and fills @ret; 0 where there is none; or errno of bpf(2). */
+int loader_rules_get(const struct loader_rules *r, uint64_t id, struct op_rule *ret);
+
+/* Counts the entries as the kernel has them. Returns 0, -ENOMEM, or errno of bpf(2). */
+int loader_rules_count(const struct loader_rules *r, uint32_t *ret);
 
 /* Called for each record; the bytes are untrusted and valid during the call. */
 typedef void (*loader_record_t)(const void *data, size_t size, void *userdata);
@@ -144,6 +151,32 @@ uint64_t loader_count_ooms_lost(const struct loader *l);
 
 /* Counts the cgroup records that the BPF side could not store, since it was loaded. */
 uint64_t loader_count_cgroups_lost(const struct loader *l);
+
+/* A policy as the kernel has it. */
+struct loader_policy_status {
+	const char *name; /* the loader's, valid until it changes */
+	uint32_t link_id; /* 0: the kernel does not tell; likewise the next */
+	uint32_t program_id;
+	bool attached;
+};
+
+struct loader_policies {
+	struct loader_policy_status items[OP_POLICIES_MAX + 1]; /* the director first */
+	size_t n;
+};
+
+/* Reads back what is in the kernel now, which somebody else may have detached. */
+void loader_acquire_policies(const struct loader *l, struct loader_policies *ret);
+
+/* The counters of the BPF side; zero where they cannot be read. */
+void loader_acquire_stats(const struct loader *l, struct op_stats *ret);
+
+/* Readable when a policy was detached by somebody else; -EBADF where the kernel cannot tell. Owned
+ * by the loader. */
+int loader_detach_fd(const struct loader *l);
+
+/* The name of a policy that was detached by somebody else, each once, or NULL. */
+const char *loader_next_detached(struct loader *l);
 
 static inline void loader_freep(struct loader **l)
 {

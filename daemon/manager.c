@@ -11,7 +11,6 @@
 #include "manager.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <time.h>
@@ -19,6 +18,9 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
+#include "answers.h"
+#include "bus.h"
+#include "caveats.h"
 #include "cgroup.h"
 #include "config/basic.h"
 #include "config/diagnostics.h"
@@ -77,6 +79,7 @@ struct manager {
 	sd_event_source *status_timer, *resync_timer, *expiry_timer, *report_timer;
 	sd_event_source *oom_source;
 	struct control *control;
+	struct answers answers;
 
 	uint64_t cgroups_lost; /* as of the last walk */
 	uint64_t resynced_usec;
@@ -159,9 +162,12 @@ static void notify_status(const struct manager *m, const char *prefix)
 
 static int on_status_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
+	struct manager *m = userdata;
+
 	(void)source;
 	(void)usec;
-	notify_status(userdata, "");
+	notify_status(m, "");
+	answers_note_cgroups(&m->answers);
 	return 0;
 }
 
@@ -189,13 +195,14 @@ static const char *rule_name(const struct op_oom_event *e, void *userdata)
 	return e->rule_index < m->config->n_rules ? m->config->rules[e->rule_index].name : NULL;
 }
 
-static void on_oom(const struct op_oom_event *e, void *userdata)
+static void on_oom(const struct op_oom_event *e, const struct record_text *text, void *userdata)
 {
 	struct manager *m = userdata;
 
 	declare_seen(m->declare, e);
 	if (m->oomcontrol)
 		oomcontrol_seen(m->oomcontrol, e);
+	answers_note_oom(&m->answers, e, text);
 }
 
 static int on_oom_record(const void *data, size_t size, void *userdata)
@@ -504,33 +511,12 @@ static int apply_config(struct manager *m, struct config **c, struct timing *tim
 	config_free(m->config);
 	m->config = TAKE_PTR(*c);
 	m->config_number++;
+	answers_note_config(&m->answers);
 	m->cgroups_lost = lost;
 	m->resync_failed = false;
 	manager_expire(m);
 	oomcontrol_set(&m->oomcontrol, m->event, m->memory_root, m->config);
 	return 0;
-}
-
-/* What a configuration in force asks for and the backend does not give. */
-static void warn_of_backend(const struct manager *m)
-{
-	enum backend used = loader_backend(m->loader);
-	const struct config *c = m->config;
-	const struct rule *first = NULL;
-	size_t n = 0;
-
-	if (c->backend != BACKEND_AUTO && c->backend != used)
-		log_warning("Backend=%s takes effect when the daemon is started again: %s stays.",
-			    backend_to_string(c->backend), backend_to_string(used));
-	for (size_t i = 0; used == BACKEND_EVALUATE_TASK && i < c->n_rules; i++)
-		if (c->rules[i].kill != RULE_KILL_UNSET && n++ == 0)
-			first = &c->rules[i];
-	if (first)
-		log_warning("%s:%u: Kill=%s in [Rule %s] has no effect with the backend %s, nor "
-			    "has that of any other rule (%zu in all): memory.oom.group decides how "
-			    "much is killed.",
-			    first->file, first->line, rule_kill_to_string(first->kill), first->name,
-			    backend_to_string(used), n);
 }
 
 /* Everything of a reload that can fail; nothing has changed when it does. */
@@ -567,10 +553,11 @@ static int manager_reload(void *userdata, char message[static CONTROL_MESSAGE_SI
 		m->reload_error[0] = '\0';
 		describe(m, message, CONTROL_MESSAGE_SIZE);
 		log_active(m, &timing, true, message);
-		warn_of_backend(m);
+		caveats_log_backend(m->config, loader_backend(m->loader));
 		manager_consume_cgroups(m);
 	}
 	notify_status(m, "READY=1\n");
+	answers_note_reload(&m->answers);
 	return r;
 }
 
@@ -584,34 +571,25 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *inf
 	return 0;
 }
 
+/* --- the bus */
+
+_Static_assert(BUS_MESSAGE_SIZE == CONTROL_MESSAGE_SIZE, "one sentence, two ways to ask for it");
+
+static void manager_look(void *userdata, struct answers_view *ret)
+{
+	const struct manager *m = userdata;
+
+	*ret = (struct answers_view){
+		.config = m->config,
+		.tracker = &m->tracker,
+		.loader = m->loader,
+		.cgroup_root = m->cgroup_root,
+		.config_number = m->config_number,
+		.reload_error = m->reload_error,
+	};
+}
+
 /* --- start */
-
-static unsigned long read_sysctl(const char *path)
-{
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	char value[32];
-	ssize_t n;
-
-	n = fd < 0 ? -1 : read(fd, value, sizeof(value) - 1);
-	if (n <= 0)
-		return 0;
-	value[n] = '\0';
-	return strtoul(value, NULL, 10);
-}
-
-/* Both are looked at before a policy is asked (mm/oom_kill.c, out_of_memory()). */
-static void warn_of_preemption(void)
-{
-	unsigned long panic = read_sysctl("/proc/sys/vm/panic_on_oom");
-
-	if (panic)
-		log_warning(
-			"vm.panic_on_oom=%lu: %s panics the machine before the policy is asked.",
-			panic, panic == 1 ? "an OOM of the system" : "every OOM, of cgroups too,");
-	if (read_sysctl("/proc/sys/vm/oom_kill_allocating_task"))
-		log_warning("vm.oom_kill_allocating_task=1: the task that allocates is killed "
-			    "before the policy is asked.");
-}
 
 /* Translates a failure of the loader, which has been logged. */
 static int loader_failure(int r)
@@ -777,6 +755,12 @@ int manager_new(const char *config_path, struct manager **ret)
 	if (!m)
 		return -ENOMEM;
 	m->tracker.rules.fd = -EBADF;
+	m->answers = (struct answers){
+		.look = manager_look,
+		.reload = manager_reload,
+		.declare = manager_declare,
+		.userdata = m,
+	};
 	if (config_path) {
 		m->config_path = strdup(config_path);
 		if (!m->config_path)
@@ -810,13 +794,14 @@ int manager_new(const char *config_path, struct manager **ret)
 		log_error("Cannot watch the ring buffers: %s", strerror(-r));
 		return r;
 	}
+	answers_start(&m->answers, m->event);
 	r = sd_event_set_watchdog(m->event, true);
 	if (r < 0)
 		log_warning("Cannot serve systemd's watchdog: %s, ignoring.", strerror(-r));
 	describe(m, status, sizeof(status));
 	log_active(m, &timing, false, status);
-	warn_of_backend(m);
-	warn_of_preemption();
+	caveats_log_backend(m->config, loader_backend(m->loader));
+	caveats_log_preemption();
 	notify_status(m, "READY=1\n");
 	*ret = TAKE_PTR(m);
 	return 0;
@@ -846,6 +831,7 @@ struct manager *manager_free(struct manager *m)
 {
 	if (!m)
 		return NULL;
+	answers_done(&m->answers);
 	control_free(m->control);
 	triggers_free(m->triggers);
 	m->oomcontrol = oomcontrol_free(m->oomcontrol);

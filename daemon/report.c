@@ -73,7 +73,7 @@ int report_flush(struct report *r)
 	if (error < 0 || !log_is_journal())
 		log_message(r->text.priority, r->text.message_id, "%s", r->text.message);
 	if (r->callbacks.oom)
-		r->callbacks.oom(&r->oom, r->callbacks.userdata);
+		r->callbacks.oom(&r->oom, &r->text, r->callbacks.userdata);
 	return 0;
 }
 

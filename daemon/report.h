@@ -7,14 +7,15 @@
 #include <stdint.h>
 
 struct op_oom_event;
+struct record_text;
 struct report;
 
 struct report_callbacks {
 	/* The name of the rule behind a record, valid during the call, or NULL where none is. */
 	const char *(*rule_name)(const struct op_oom_event *e, void *userdata);
 	/* Called for each OOM after its entry was sent, with a checked record (see
-	 * record_decode_oom()) that is valid during the call. May be NULL. */
-	void (*oom)(const struct op_oom_event *e, void *userdata);
+	 * record_decode_oom()) and its text, both valid during the call. May be NULL. */
+	void (*oom)(const struct op_oom_event *e, const struct record_text *text, void *userdata);
 	void *userdata;
 };
 

@@ -54,9 +54,10 @@ static const char *rule_name(const struct op_oom_event *e, void *userdata)
 	return NULL;
 }
 
-static void on_oom(const struct op_oom_event *e, void *userdata)
+static void on_oom(const struct op_oom_event *e, const struct record_text *text, void *userdata)
 {
 	(void)e;
+	(void)text;
 	(void)userdata;
 	n_told++;
 }

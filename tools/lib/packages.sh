@@ -5,12 +5,13 @@
 # for; no mirror is named here. Only what is missing is installed.
 
 PACKAGES_BUILD=(build-essential meson ninja-build pkg-config gcc clang-16 llvm-16 libclang-rt-16-dev
-	libinih-dev libcgroup-dev libsystemd-dev libbpf-dev bpftool linux-headers-6.12-amd64 dwarves)
+	libinih-dev libcgroup-dev libsystemd-dev libjansson-dev libbpf-dev bpftool
+	linux-headers-6.12-amd64 dwarves)
 PACKAGES_VM=(qemu-system-x86 mmdebstrap e2fsprogs busybox-static cpio zstd xz-utils kmod
 	debian-archive-keyring)
 # For the trimmed kernels alone.
 PACKAGES_KERNEL=(linux-source-6.12 gcc-12 bison flex bc libelf-dev libssl-dev dwarves)
-PACKAGES_CHECK=(cppcheck clang-tidy shellcheck clang-format groff)
+PACKAGES_CHECK=(dbus cppcheck clang-tidy shellcheck clang-format groff)
 
 # These are too old in Debian 12 itself; its backports have them. PACKAGE=OLDEST_VERSION
 PACKAGES_NEWER=(libbpf-dev=1:1.4 bpftool=7.5)

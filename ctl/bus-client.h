@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Asks the daemon. The one file of oompolicyctl that knows sd-bus. */
+#ifndef OP_BUS_CLIENT_H
+#define OP_BUS_CLIENT_H
+
+struct bus_client;
+struct explanation;
+struct status;
+struct tree;
+
+/* Room for the sentence that each failure comes with, with the terminating NUL. */
+#define BUS_CLIENT_WHY_SIZE 1200
+
+/*
+ * Each returns 0 or a negative errno with a sentence in @why:
+ *   -ENOTCONN    no bus, or no daemon on it
+ *   -EACCES      not permitted
+ *   -EBADMSG     the configuration has errors
+ *   -EINVAL      the path is none of a cgroup
+ *   -EOPNOTSUPP  this daemon or kernel cannot do it
+ *   -ENOENT      there is no such cgroup
+ *   -EIO         anything else
+ * Paths may be any bytes.
+ */
+int bus_client_new(struct bus_client **ret, char why[static BUS_CLIENT_WHY_SIZE]);
+struct bus_client *bus_client_free(struct bus_client *c);
+
+/* What they fill in is the caller's, to be given to *_done(). They never start the daemon. */
+int bus_client_get_status(struct bus_client *c, struct status *ret,
+			  char why[static BUS_CLIENT_WHY_SIZE]);
+int bus_client_get_tree(struct bus_client *c, const char *cgroup, struct tree *ret,
+			char why[static BUS_CLIENT_WHY_SIZE]);
+int bus_client_explain(struct bus_client *c, const char *cgroup, struct explanation *ret,
+		       char why[static BUS_CLIENT_WHY_SIZE]);
+
+void status_done(struct status *s);
+void tree_done(struct tree *t);
+void explanation_done(struct explanation *e);
+
+/* These change something. The daemon's sentence is in @why also where they succeed. */
+int bus_client_reload(struct bus_client *c, char why[static BUS_CLIENT_WHY_SIZE]);
+int bus_client_declare(struct bus_client *c, const char *cgroup,
+		       char why[static BUS_CLIENT_WHY_SIZE]);
+
+static inline void bus_client_freep(struct bus_client **c)
+{
+	bus_client_free(*c);
+}
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Owns copies of what the journal said. Knows few of the fields, and keeps all. */
+#include "event.h"
+
+#include <string.h>
+
+#include "config/basic.h"
+#include "config/value.h"
+
+int event_add(struct event *e, const char *field, size_t size)
+{
+	const char *end = memchr(field, '=', size);
+	struct event_field added;
+
+	if (!end)
+		return 0;
+	if (e->n_fields == e->n_allocated) {
+		size_t n = e->n_allocated ? 2 * e->n_allocated : 64;
+		struct event_field *fields = reallocarray(e->fields, n, sizeof(*fields));
+
+		if (!fields)
+			return -ENOMEM;
+		e->fields = fields;
+		e->n_allocated = n;
+	}
+	added = (struct event_field){
+		.name = strndup(field, (size_t)(end - field)),
+		.size = size - (size_t)(end - field) - 1,
+	};
+	added.value = malloc(added.size + 1);
+	if (!added.name || !added.value) {
+		free(added.name);
+		free(added.value);
+		return -ENOMEM;
+	}
+	memcpy(added.value, end + 1, added.size);
+	added.value[added.size] = '\0';
+	e->fields[e->n_fields++] = added;
+	return 0;
+}
+
+void event_done(struct event *e)
+{
+	for (size_t i = 0; i < e->n_fields; i++) {
+		free(e->fields[i].name);
+		free(e->fields[i].value);
+	}
+	free(e->fields);
+	*e = (struct event){};
+}
+
+const char *event_get(const struct event *e, const char *name)
+{
+	for (size_t i = 0; i < e->n_fields; i++)
+		if (strcmp(e->fields[i].name, name) == 0)
+			return e->fields[i].value;
+	return NULL;
+}
+
+uint64_t event_get_number(const struct event *e, const char *name)
+{
+	const char *value = event_get(e, name);
+	uint64_t number;
+
+	return value && value_parse_number(value, UINT64_MAX, &number) == 0 ? number : UINT64_MAX;
+}
+
+void event_format_id(const struct event *e, char buf[static EVENT_ID_SIZE])
+{
+	snprintf(buf, EVENT_ID_SIZE, "%llx", (unsigned long long)e->real_usec);
+}
+
+int event_parse_id(const char *s, uint64_t *ret_real_usec)
+{
+	size_t length = strlen(s);
+
+	if (length == 0 || length > 16 || strspn(s, "0123456789abcdef") != length)
+		return -EINVAL;
+	*ret_real_usec = strtoull(s, NULL, 16);
+	return 0;
+}
+
+static bool unit_matches(const char *value, const char *unit)
+{
+	size_t length = strlen(unit);
+
+	if (!value || strncmp(value, unit, length) != 0)
+		return false;
+	return value[length] == '\0' ||
+	       (!strchr(unit, '.') && strcmp(value + length, ".service") == 0);
+}
+
+bool event_matches(const struct event *e, const struct event_filter *filter)
+{
+	const char *policy = event_get(e, "OOMPOLICY_POLICY");
+
+	if (!event_get(e, "OOMPOLICY_DECISION"))
+		return false;
+	if (filter->unit && !unit_matches(event_get(e, "OOMPOLICY_VICTIM_UNIT"), filter->unit) &&
+	    !unit_matches(event_get(e, "OOMPOLICY_VICTIM_USER_UNIT"), filter->unit))
+		return false;
+	if (filter->policy && (!policy || strcmp(policy, filter->policy) != 0))
+		return false;
+	if (filter->since_usec && e->real_usec < filter->since_usec)
+		return false;
+	return !filter->until_usec || e->real_usec <= filter->until_usec;
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Owns the journal that is read. Believes only entries that root wrote, by fields that journald
+ * adds itself: anybody can send an entry with our fields in it.
+ */
+#include "history.h"
+
+#include <string.h>
+
+#include <systemd/sd-journal.h>
+
+#include "config/basic.h"
+#include "event.h"
+
+static void journalp(sd_journal **j)
+{
+	sd_journal_close(*j);
+}
+
+static int open_journal(const char *directory, sd_journal **ret)
+{
+	_cleanup_(journalp) sd_journal *j = NULL;
+	int r;
+
+	r = directory ? sd_journal_open_directory(&j, directory, 0)
+		      : sd_journal_open(&j, SD_JOURNAL_LOCAL_ONLY | SD_JOURNAL_SYSTEM);
+	if (r >= 0)
+		r = sd_journal_add_match(j, "_UID=0", 0);
+	if (r >= 0)
+		r = sd_journal_add_match(j, "SYSLOG_IDENTIFIER=oompolicyd", 0);
+	/* Whole values: a list of members is long. */
+	if (r >= 0)
+		r = sd_journal_set_data_threshold(j, 0);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(j);
+	return 0;
+}
+
+/* Reads the entry that the journal is at. */
+static int read_entry(sd_journal *j, struct event *ret)
+{
+	struct event e = {};
+	const void *data;
+	size_t size;
+	int r;
+
+	r = sd_journal_get_realtime_usec(j, &e.real_usec);
+	sd_journal_restart_data(j);
+	while (r >= 0 && (r = sd_journal_enumerate_available_data(j, &data, &size)) > 0)
+		r = event_add(&e, data, size);
+	if (r < 0) {
+		event_done(&e);
+		return r;
+	}
+	*ret = e;
+	return 0;
+}
+
+/* Passes the entry that the journal is at, if it is wanted. Returns 1 if it was, or an error. */
+static int pass_entry(sd_journal *j, const struct event_filter *filter, history_visit_t visit,
+		      void *userdata)
+{
+	struct event e;
+	int r;
+
+	r = read_entry(j, &e);
+	/* A damaged file costs its entries, not the others. */
+	if (r < 0)
+		return r == -ENOMEM ? r : 0;
+	r = 0;
+	if (event_matches(&e, filter)) {
+		r = visit(&e, userdata);
+		r = r < 0 ? r : 1;
+	}
+	event_done(&e);
+	return r;
+}
+
+static int visit_nothing(const struct event *e, void *userdata)
+{
+	(void)e;
+	(void)userdata;
+	return 0;
+}
+
+/*
+ * Goes to before the entry where the reading begins. Returns 1 when there is an entry there
+ * already, which sd_journal_next() would leave out; 0 when not.
+ */
+static int seek_start(sd_journal *j, const struct event_filter *filter, size_t n_last)
+{
+	size_t n = 0;
+	int r;
+
+	if (n_last == SIZE_MAX)
+		return filter->since_usec ? sd_journal_seek_realtime_usec(j, filter->since_usec)
+					  : sd_journal_seek_head(j);
+	r = filter->until_usec ? sd_journal_seek_realtime_usec(j, filter->until_usec + 1)
+			       : sd_journal_seek_tail(j);
+	if (r < 0 || n_last == 0)
+		return r;
+	while ((r = sd_journal_previous(j)) > 0) {
+		uint64_t usec;
+
+		r = sd_journal_get_realtime_usec(j, &usec);
+		if (r >= 0 && usec < filter->since_usec)
+			return 0;
+		r = pass_entry(j, filter, visit_nothing, NULL);
+		if (r < 0)
+			return r;
+		n += (size_t)r;
+		if (n == n_last)
+			return 1;
+	}
+	return r < 0 ? r : sd_journal_seek_head(j);
+}
+
+int history_read(const char *directory, const struct event_filter *filter, size_t n_last,
+		 bool follow, history_visit_t visit, void *userdata)
+{
+	_cleanup_(journalp) sd_journal *j = NULL;
+	int r, n = 0;
+
+	r = open_journal(directory, &j);
+	if (r < 0)
+		return r;
+	r = seek_start(j, filter, n_last);
+	if (r < 0)
+		return r;
+	/* At the end, where nothing is to be shown, the last entry must not be either. */
+	if (n_last == 0)
+		(void)sd_journal_previous(j);
+	for (bool there = r > 0;; there = false) {
+		uint64_t usec;
+
+		r = there ? 1 : sd_journal_next(j);
+		if (r < 0)
+			return r;
+		if (r == 0 && !follow)
+			return n;
+		if (r == 0) {
+			r = sd_journal_wait(j, UINT64_MAX);
+			if (r < 0)
+				return r;
+			continue;
+		}
+		if (!follow && filter->until_usec && sd_journal_get_realtime_usec(j, &usec) >= 0 &&
+		    usec > filter->until_usec)
+			return n;
+		r = pass_entry(j, filter, visit, userdata);
+		if (r < 0)
+			return r;
+		n += r;
+	}
+}
+
+int history_find(const char *directory, uint64_t real_usec, struct event *ret)
+{
+	static const struct event_filter any = {};
+	_cleanup_(journalp) sd_journal *j = NULL;
+	int r;
+
+	r = open_journal(directory, &j);
+	if (r >= 0)
+		r = sd_journal_seek_realtime_usec(j, real_usec);
+	while (r >= 0 && (r = sd_journal_next(j)) > 0) {
+		struct event e;
+
+		r = read_entry(j, &e);
+		if (r < 0)
+			return r;
+		if (e.real_usec > real_usec) {
+			event_done(&e);
+			break;
+		}
+		if (e.real_usec == real_usec && event_matches(&e, &any)) {
+			*ret = e;
+			return 0;
+		}
+		event_done(&e);
+	}
+	return r < 0 ? r : -ENOENT;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The records that the journal keeps. */
+#ifndef OP_CTL_HISTORY_H
+#define OP_CTL_HISTORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct event;
+struct event_filter;
+
+/* A negative return ends the reading, which returns it. */
+typedef int (*history_visit_t)(const struct event *e, void *userdata);
+
+/*
+ * Visits the records that @filter wants, oldest first; only the last @n_last of them, or all with
+ * SIZE_MAX. With @follow goes on with new ones until it is interrupted. Reads the journal in
+ * @directory, or with NULL that of this machine. Returns how many there were, or a negative errno.
+ */
+int history_read(const char *directory, const struct event_filter *filter, size_t n_last,
+		 bool follow, history_visit_t visit, void *userdata);
+
+/* Finds the record with this id. Returns 0 and @ret, to be given to event_done(); -ENOENT; another
+ * negative errno. */
+int history_find(const char *directory, uint64_t real_usec, struct event *ret);
+
+#endif

@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A record of the journal for people. The fields that are known here are shown where they belong,
+ * the others with their names: a later daemon that says more is not cut short.
+ */
+#include "show.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "config/basic.h"
+#include "event.h"
+#include "text.h"
+
+#define PREFIX "OOMPOLICY_"
+
+/* Widths of the columns of a line: those of 80 columns, as a line cannot wait for the next. */
+#define ID_WIDTH 13
+#define TIME_WIDTH 19
+#define OUTCOME_WIDTH 10
+#define PRIORITY_WIDTH 4
+#define VICTIM_WIDTH 16
+#define DOMAIN_WIDTH 13
+
+/* Width of the names before the colon. */
+#define NAME_WIDTH 12
+
+/* --- one line */
+
+static void print_line(const struct term *t, const char *const cells[static 6])
+{
+	/* What the terminal has beyond 80 goes to the last two. */
+	size_t more = t->width > 80 ? (t->width - 80) / 2 : 0;
+	size_t victim = VICTIM_WIDTH + more, domain = DOMAIN_WIDTH + more;
+
+	const size_t widths[] = {ID_WIDTH, TIME_WIDTH, OUTCOME_WIDTH, PRIORITY_WIDTH, victim};
+
+	for (size_t i = 0; i < ARRAY_SIZE(widths); i++) {
+		/* A pipe takes all of it. */
+		bool wide = t->width == 0 && term_width(cells[i]) > widths[i];
+
+		term_print_cell(t, cells[i], wide ? 0 : widths[i],
+				widths[i] == PRIORITY_WIDTH ? CELL_RIGHT : 0);
+		fputc(' ', t->out);
+	}
+	term_print_cell(t, cells[5], t->width ? domain : 0, CELL_CUT_START | CELL_LAST);
+	fputc('\n', t->out);
+}
+
+void show_event_heading(const struct term *t)
+{
+	static const char *const titles[] = {"ID", "TIME", "OUTCOME", "PRIO", "VICTIM", "OOM IN"};
+
+	fputs(term_colour(t, COLOUR_BOLD), t->out);
+	print_line(t, titles);
+	fputs(term_colour(t, COLOUR_NONE), t->out);
+}
+
+/* A field for a table: escaped, "-" where there is none. NULL when memory is out. */
+static char *get_escaped(const struct event *e, const char *name)
+{
+	const char *value = event_get(e, name);
+
+	return value && *value ? text_escape(value, strlen(value)) : strdup("-");
+}
+
+int show_event_line(const struct event *e, const struct term *t)
+{
+	_cleanup_free_ char *outcome = get_escaped(e, PREFIX "DECISION");
+	_cleanup_free_ char *priority = get_escaped(e, PREFIX "EFFECTIVE_PRIORITY");
+	_cleanup_free_ char *comm = get_escaped(e, PREFIX "VICTIM_COMM");
+	_cleanup_free_ char *domain = get_escaped(e, PREFIX "DOMAIN"), *victim = NULL;
+	uint64_t pid = event_get_number(e, PREFIX "VICTIM_PID");
+	const char *type = event_get(e, PREFIX "DOMAIN_TYPE");
+	char id[EVENT_ID_SIZE], time[TEXT_TIME_SIZE];
+	int n;
+
+	if (!outcome || !priority || !comm || !domain)
+		return -ENOMEM;
+	if (pid == UINT64_MAX)
+		n = asprintf(&victim, "-");
+	else
+		n = asprintf(&victim, "%s[%" PRIu64 "]", comm, pid);
+	if (n < 0) {
+		victim = NULL;
+		return -ENOMEM;
+	}
+	event_format_id(e, id);
+	print_line(t, (const char *const[]){
+			      id,
+			      text_format_time(e->real_usec, time),
+			      outcome,
+			      priority,
+			      victim,
+			      type && strcmp(type, "system") == 0 ? "the system" : domain,
+		      });
+	return 0;
+}
+
+/* --- all of it */
+
+/* Shown in the groups of show_event(), or said by others of them. */
+static const char *const known[] = {
+	"POLICY",
+	"DECISION",
+	"REASON",
+	"RULE",
+	"EFFECTIVE_PRIORITY",
+	"PRIORITY_SOURCE",
+	"KILL",
+	"MEMBERS",
+	"MEMBER",
+	"DOMAIN",
+	"DOMAIN_ID",
+	"DOMAIN_TYPE",
+	"CONSTRAINT",
+	"GFP_MASK",
+	"ORDER",
+	"TASKS",
+	"CGROUPS",
+	"SELECT_NSEC",
+	"HANDLER_NSEC",
+	"SEQ",
+	"CONFIG",
+	"REMOTE",
+	"SYSRQ",
+	"LOST",
+	"SUPPRESSED",
+	"PATH_CUT",
+	"KTIME_USEC",
+	"VICTIM_PID",
+	"VICTIM_TID",
+	"VICTIM_COMM",
+	"VICTIM_UID",
+	"VICTIM_CGROUP",
+	"VICTIM_CGROUP_ID",
+	"VICTIM_UNIT",
+	"VICTIM_USER_UNIT",
+	"VICTIM_OOM_SCORE_ADJ",
+	"VICTIM_START_USEC",
+	"VICTIM_ANON_BYTES",
+	"VICTIM_FILE_BYTES",
+	"VICTIM_SHMEM_BYTES",
+	"VICTIM_SWAP_BYTES",
+	"VICTIM_PGTABLES_BYTES",
+	"TRIGGER_PID",
+	"TRIGGER_TID",
+	"TRIGGER_COMM",
+	"TRIGGER_UID",
+	"TRIGGER_CGROUP",
+	"TRIGGER_CGROUP_ID",
+	"TRIGGER_UNIT",
+	"TRIGGER_USER_UNIT",
+	"TRIGGER_OOM_SCORE_ADJ",
+	"TRIGGER_START_USEC",
+	"TRIGGER_ANON_BYTES",
+	"TRIGGER_FILE_BYTES",
+	"TRIGGER_SHMEM_BYTES",
+	"TRIGGER_SWAP_BYTES",
+	"TRIGGER_PGTABLES_BYTES",
+};
+
+static bool is_known(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (strcmp(name, known[i]) == 0)
+			return true;
+	return false;
+}
+
+/* A page that is being written; memory that runs out is told at its end. */
+struct page {
+	const struct event *event;
+	const struct term *term;
+	int error;
+};
+
+static const char *get(const struct page *p, const char *name)
+{
+	char full[sizeof(PREFIX) + 64];
+
+	snprintf(full, sizeof(full), PREFIX "%s", name);
+	return event_get(p->event, full);
+}
+
+/*
+ * Writes "name: text", where the text goes on in lines that begin under it. It breaks where a blank
+ * is, or anywhere if there is none.
+ */
+static void print_wrapped(const struct page *p, const char *name, const char *text)
+{
+	size_t width = p->term->width > NAME_WIDTH + 20 ? p->term->width - NAME_WIDTH - 2 : 0;
+
+	fprintf(p->term->out, "%*s%s ", NAME_WIDTH, name, *name ? ":" : " ");
+	while (width && term_width(text) > width) {
+		size_t n = term_fit(text, width), at = n;
+
+		while (at > 0 && text[at] != ' ')
+			at--;
+		if (at == 0)
+			at = n;
+		fprintf(p->term->out, "%.*s\n%*s", (int)at, text, NAME_WIDTH + 2, "");
+		text += at + (text[at] == ' ');
+	}
+	fprintf(p->term->out, "%s\n", text);
+}
+
+static void print(struct page *p, const char *name, const char *format, ...) _printf_(3, 4);
+
+static void print(struct page *p, const char *name, const char *format, ...)
+{
+	_cleanup_free_ char *text = NULL, *clean = NULL;
+	va_list ap;
+	int n;
+
+	va_start(ap, format);
+	n = vasprintf(&text, format, ap);
+	va_end(ap);
+	if (n < 0)
+		text = NULL;
+	else
+		clean = text_clean(text, (size_t)n);
+	if (clean)
+		print_wrapped(p, name, clean);
+	else
+		p->error = -ENOMEM;
+}
+
+/* The message may have several lines; what is in them was escaped by the daemon. */
+static void print_message(struct page *p)
+{
+	const char *rest = event_get(p->event, "MESSAGE") ?: "", *name = "Message";
+
+	while (*rest) {
+		size_t length = strcspn(rest, "\n");
+		_cleanup_free_ char *line = text_clean(rest, length);
+
+		if (line)
+			print_wrapped(p, name, line);
+		else
+			p->error = -ENOMEM;
+		name = "";
+		rest += length + (rest[length] == '\n');
+	}
+}
+
+static void print_field(struct page *p, const char *name, const char *field)
+{
+	const char *value = get(p, field);
+	_cleanup_free_ char *escaped = value ? text_escape(value, strlen(value)) : NULL;
+
+	if (escaped && *escaped)
+		print_wrapped(p, name, escaped);
+	else if (value && !escaped)
+		p->error = -ENOMEM;
+}
+
+/* "1.5M anon, 2.0M file" of those that are not zero. */
+static void print_memory(struct page *p, const char *who)
+{
+	static const struct {
+		const char *field;
+		const char *name;
+	} parts[] = {
+		{"ANON", "anon"},
+		{"FILE", "file"},
+		{"SHMEM", "shmem"},
+		{"SWAP", "swap"},
+		{"PGTABLES", "page tables"},
+	};
+	char text[256];
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		char field[64], size[TEXT_BYTES_SIZE];
+		uint64_t bytes;
+
+		snprintf(field, sizeof(field), PREFIX "%s_%s_BYTES", who, parts[i].field);
+		bytes = event_get_number(p->event, field);
+		if (bytes == UINT64_MAX || bytes == 0)
+			continue;
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s %s",
+					 used ? ", " : "", text_format_bytes(bytes, size),
+					 parts[i].name);
+	}
+	if (used)
+		print_wrapped(p, "Memory", text);
+}
+
+/* Name, numbers, cgroup, unit and memory of the victim or the trigger. */
+static void print_task(struct page *p, const char *title, const char *who)
+{
+	char field[64];
+	const char *pid, *comm, *uid, *adj;
+	_cleanup_free_ char *escaped = NULL;
+
+	snprintf(field, sizeof(field), "%s_PID", who);
+	pid = get(p, field);
+	if (!pid)
+		return;
+	snprintf(field, sizeof(field), "%s_COMM", who);
+	comm = get(p, field) ?: "";
+	snprintf(field, sizeof(field), "%s_UID", who);
+	uid = get(p, field);
+	snprintf(field, sizeof(field), "%s_OOM_SCORE_ADJ", who);
+	adj = get(p, field);
+	escaped = text_escape(comm, strlen(comm));
+	fputc('\n', p->term->out);
+	/* Numbers are the daemon's own. */
+	print(p, title, "%s (pid %s%s%s%s%s)", escaped && *escaped ? escaped : "a process", pid,
+	      uid ? ", uid " : "", uid ?: "", adj ? ", oom_score_adj " : "", adj ?: "");
+	snprintf(field, sizeof(field), "%s_CGROUP", who);
+	print_field(p, "Cgroup", field);
+	snprintf(field, sizeof(field), "%s_UNIT", who);
+	print_field(p, "Unit", field);
+	snprintf(field, sizeof(field), "%s_USER_UNIT", who);
+	print_field(p, "User unit", field);
+	print_memory(p, who);
+}
+
+static void print_decision(struct page *p)
+{
+	const char *policy = get(p, "POLICY") ?: "", *decision = get(p, "DECISION") ?: "";
+	const char *reason = get(p, "REASON"), *priority = get(p, "EFFECTIVE_PRIORITY");
+	_cleanup_free_ char *safe = text_escape(decision, strlen(decision));
+
+	print(p, "Outcome", "%s%s%s%s%s", safe ?: "", reason ? ", " : "", reason ?: "",
+	      *policy ? " by policy " : "", policy);
+	if (priority)
+		print(p, "Priority", "%s", priority);
+	print_field(p, "Rule", "RULE");
+	print_field(p, "Rule at", "PRIORITY_SOURCE");
+	print_field(p, "Kill", "KILL");
+}
+
+static void print_domain(struct page *p)
+{
+	uint64_t select_nsec = event_get_number(p->event, PREFIX "SELECT_NSEC");
+	uint64_t handler_nsec = event_get_number(p->event, PREFIX "HANDLER_NSEC");
+	const char *type = get(p, "DOMAIN_TYPE"), *tasks = get(p, "TASKS");
+	char selected[TEXT_SPAN_SIZE], handled[TEXT_SPAN_SIZE];
+
+	fputc('\n', p->term->out);
+	if (type && strcmp(type, "system") == 0)
+		print_wrapped(p, "OOM in", "the system");
+	else
+		print_field(p, "OOM in", "DOMAIN");
+	print(p, "Allocation", "constraint %s, gfp %s, order %s%s%s", get(p, "CONSTRAINT") ?: "?",
+	      get(p, "GFP_MASK") ?: "?", get(p, "ORDER") ?: "?",
+	      strcmp(get(p, "REMOTE") ?: "0", "1") == 0 ? ", for a cgroup of others" : "",
+	      strcmp(get(p, "SYSRQ") ?: "0", "1") == 0 ? ", asked for by SysRq" : "");
+	if (tasks)
+		print(p, "Looked at", "%s processes in %s cgroups", tasks,
+		      get(p, "CGROUPS") ?: "?");
+	if (select_nsec != UINT64_MAX && handler_nsec != UINT64_MAX)
+		print(p, "Took", "%s to choose, %s in all", text_format_span(select_nsec, selected),
+		      text_format_span(handler_nsec, handled));
+	print(p, "Record", "number %s, by configuration %s", get(p, "SEQ") ?: "?",
+	      get(p, "CONFIG") ?: "?");
+}
+
+/* What matters only where it is not 0. */
+static void print_missing(struct page *p)
+{
+	uint64_t lost = event_get_number(p->event, PREFIX "LOST");
+	uint64_t suppressed = event_get_number(p->event, PREFIX "SUPPRESSED");
+
+	if (lost != UINT64_MAX && lost > 0)
+		print(p, "Lost", "%" PRIu64 " records before this one", lost);
+	if (suppressed != UINT64_MAX && suppressed > 0)
+		print(p, "Left out", "%" PRIu64 " repetitions before this one", suppressed);
+	if (strcmp(get(p, "PATH_CUT") ?: "0", "1") == 0)
+		print(p, "Note", "a path was too long and is cut");
+}
+
+static void print_members(struct page *p)
+{
+	bool first = true;
+
+	for (size_t i = 0; i < p->event->n_fields; i++) {
+		const struct event_field *field = &p->event->fields[i];
+		const char *rest = field->value;
+
+		if (strcmp(field->name, PREFIX "MEMBER") != 0)
+			continue;
+		/* Lines of "pid comm rss_bytes cgroup", escaped by the daemon. */
+		while (*rest) {
+			size_t length = strcspn(rest, "\n");
+			_cleanup_free_ char *line = text_clean(rest, length);
+
+			if (first)
+				fputc('\n', p->term->out);
+			if (line)
+				print_wrapped(p, first ? "Died with it" : "", line);
+			else
+				p->error = -ENOMEM;
+			first = false;
+			rest += length + (rest[length] == '\n');
+		}
+	}
+}
+
+static void print_others(struct page *p)
+{
+	bool first = true;
+
+	for (size_t i = 0; i < p->event->n_fields; i++) {
+		const struct event_field *field = &p->event->fields[i];
+		_cleanup_free_ char *name = NULL, *value = NULL;
+
+		if (strncmp(field->name, PREFIX, strlen(PREFIX)) != 0 ||
+		    is_known(field->name + strlen(PREFIX)))
+			continue;
+		name = text_escape(field->name, strlen(field->name));
+		value = text_escape(field->value, field->size);
+		if (first)
+			fputc('\n', p->term->out);
+		first = false;
+		if (name && value)
+			print(p, "Also", "%s=%s", name + strlen(PREFIX), value);
+		else
+			p->error = -ENOMEM;
+	}
+}
+
+int show_event(const struct event *e, const struct term *t)
+{
+	struct page p = {.event = e, .term = t};
+	char id[EVENT_ID_SIZE], time[TEXT_TIME_SIZE];
+
+	event_format_id(e, id);
+	print(&p, "ID", "%s", id);
+	print(&p, "Time", "%s", text_format_time(e->real_usec, time));
+	print_message(&p);
+	fputc('\n', t->out);
+	print_decision(&p);
+	print_task(&p, "Victim", "VICTIM");
+	print_members(&p);
+	print_task(&p, "Trigger", "TRIGGER");
+	print_domain(&p);
+	print_missing(&p);
+	print_others(&p);
+	return p.error;
+}
+
+/* --- JSON */
+
+static bool is_shown(const char *name)
+{
+	return strncmp(name, PREFIX, strlen(PREFIX)) == 0 || strcmp(name, "MESSAGE") == 0 ||
+	       strcmp(name, "MESSAGE_ID") == 0;
+}
+
+/* A name that comes several times has an array of its values. */
+static void add_field(struct json *object, const struct event *e, size_t i)
+{
+	const char *name = e->fields[i].name;
+	struct json *array = NULL;
+
+	for (size_t j = 0; j < i; j++)
+		if (strcmp(e->fields[j].name, name) == 0)
+			return;
+	for (size_t j = i + 1; j < e->n_fields && !array; j++)
+		if (strcmp(e->fields[j].name, name) == 0)
+			array = json_new_array();
+	if (!array) {
+		json_add_bytes(object, name, e->fields[i].value, e->fields[i].size);
+		return;
+	}
+	for (size_t j = i; j < e->n_fields; j++)
+		if (strcmp(e->fields[j].name, name) == 0)
+			json_append_bytes(array, e->fields[j].value, e->fields[j].size);
+	json_add(object, name, array);
+}
+
+struct json *event_to_json(const struct event *e)
+{
+	struct json *object = json_new_object(), *fields = json_new_object();
+	char id[EVENT_ID_SIZE];
+
+	event_format_id(e, id);
+	json_add_text(object, "id", id);
+	json_add_number(object, "time_usec", e->real_usec);
+	for (size_t i = 0; i < e->n_fields; i++)
+		if (is_shown(e->fields[i].name))
+			add_field(fields, e, i);
+	json_add(object, "fields", fields);
+	return object;
+}

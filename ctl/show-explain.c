@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Which rule holds for a cgroup, and which others match. */
+#include "show.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "config/basic.h"
+#include "model.h"
+#include "table.h"
+#include "text.h"
+
+static int print_candidates(const struct explanation *e, const struct term *t)
+{
+	static const struct table_column columns[] = {
+		{.title = ""},
+		{.title = "RULE", .flexible = true},
+		{.title = "PATTERN", .flexible = true},
+		{.title = "MATCHES", .flexible = true, .cut_start = true},
+		{.title = "WHERE", .flexible = true, .cut_start = true},
+	};
+	_cleanup_(table_freep) struct table *table = NULL;
+	int r;
+
+	r = table_new(columns, ARRAY_SIZE(columns), &table);
+	for (size_t i = 0; r == 0 && i < e->n_candidates; i++) {
+		const struct candidate *c = &e->candidates[i];
+		_cleanup_free_ char *rule = text_clean(c->rule, strlen(c->rule));
+		_cleanup_free_ char *pattern = text_clean(c->pattern, strlen(c->pattern));
+		_cleanup_free_ char *cgroup = text_escape(c->cgroup, strlen(c->cgroup));
+		_cleanup_free_ char *file = text_clean(c->file, strlen(c->file));
+		_cleanup_free_ char *key = NULL, *where = NULL;
+		const char *cells[] = {c->decides ? "*" : "", rule, NULL, cgroup, NULL};
+
+		if (!rule || !pattern || !cgroup || !file ||
+		    asprintf(&key, "%s=%s", c->kind, pattern) < 0) {
+			key = NULL;
+			return -ENOMEM;
+		}
+		if (asprintf(&where, "%s:%u", file, c->line) < 0) {
+			where = NULL;
+			return -ENOMEM;
+		}
+		cells[2] = key;
+		cells[4] = where;
+		r = table_add(table, cells, c->decides ? COLOUR_BOLD : COLOUR_NONE);
+	}
+	if (r < 0)
+		return r;
+	fputc('\n', t->out);
+	table_print(table, t, 0);
+	if (t->legend)
+		fputs("\nThe rule with the * holds: the nearest cgroup that a rule matches "
+		      "decides, and there\nthe pattern that is most specific.\n",
+		      t->out);
+	return 0;
+}
+
+static int print_page(const struct explanation *e, const struct term *t)
+{
+	_cleanup_free_ char *cgroup = text_escape(e->cgroup, strlen(e->cgroup));
+	_cleanup_free_ char *source = text_escape(e->source, strlen(e->source));
+	_cleanup_free_ char *rule = text_clean(e->rule, strlen(e->rule));
+
+	if (!cgroup || !source || !rule)
+		return -ENOMEM;
+	fprintf(t->out, "%s%s%s%s\n", term_colour(t, COLOUR_BOLD), cgroup,
+		term_colour(t, COLOUR_NONE), e->exists ? "" : " (there is no such cgroup now)");
+	if (e->protect)
+		fputs("    Priority: protected, never chosen\n", t->out);
+	else
+		fprintf(t->out, "    Priority: %u%s\n", e->priority,
+			e->priority_is_default ? " (DefaultPriority= of the policy)" : "");
+	if (*e->rule)
+		fprintf(t->out, "        Rule: %s, by %s\n", rule,
+			strcmp(e->source, e->cgroup) == 0 ? "itself" : source);
+	else
+		fputs("        Rule: none matches it or a cgroup above\n", t->out);
+	fprintf(t->out, "        Kill: %s\n", *e->kill ? e->kill : "as memory.oom.group says");
+	fprintf(t->out, "      Policy: %s where it runs out itself, %s for the system\n",
+		*e->policy ? e->policy : "none", *e->system_policy ? e->system_policy : "none");
+	return e->n_candidates ? print_candidates(e, t) : 0;
+}
+
+static int print_json(const struct explanation *e, enum json_mode mode, const struct term *t)
+{
+	_cleanup_(json_freep) struct json *object = json_new_object();
+	struct json *array = json_new_array();
+
+	for (size_t i = 0; i < e->n_candidates; i++) {
+		const struct candidate *c = &e->candidates[i];
+		struct json *candidate = json_new_object();
+
+		json_add_text(candidate, "cgroup", c->cgroup);
+		json_add_text(candidate, "rule", c->rule);
+		json_add_text(candidate, "key", c->kind);
+		json_add_text(candidate, "pattern", c->pattern);
+		json_add_text(candidate, "file", c->file);
+		json_add_number(candidate, "line", c->line);
+		json_add_boolean(candidate, "decides", c->decides);
+		json_append(array, candidate);
+	}
+	json_add_text(object, "cgroup", e->cgroup);
+	json_add_boolean(object, "exists", e->exists);
+	json_add_number(object, "priority", e->priority);
+	json_add_boolean(object, "priority_is_default", e->priority_is_default);
+	json_add_text(object, "rule", e->rule);
+	json_add_text(object, "source", e->source);
+	json_add_boolean(object, "protect", e->protect);
+	json_add_text(object, "kill", e->kill);
+	json_add_text(object, "policy", e->policy);
+	json_add_text(object, "system_policy", e->system_policy);
+	json_add(object, "candidates", array);
+	return json_print(object, mode, t->out);
+}
+
+int show_explanation(const struct explanation *e, enum json_mode mode, const struct term *t)
+{
+	return mode == JSON_OFF ? print_page(e, t) : print_json(e, mode, t);
+}

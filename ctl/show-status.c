@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The daemon's state as a page, as JSON and as metrics. */
+#include "show.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "config/basic.h"
+#include "model.h"
+#include "table.h"
+#include "text.h"
+
+/* Width of the names before the colon. */
+#define NAME_WIDTH 13
+
+static uint64_t counter(const struct status *s, const char *name)
+{
+	for (size_t i = 0; i < s->n_counters; i++)
+		if (strcmp(s->counters[i].name, name) == 0)
+			return s->counters[i].value;
+	return 0;
+}
+
+/* Prints "name: text" with the daemon's text escaped. */
+static int print_text(const struct term *t, const char *name, const char *text)
+{
+	_cleanup_free_ char *clean = text_clean(text, strlen(text));
+
+	if (!clean)
+		return -ENOMEM;
+	fprintf(t->out, "%*s: %s\n", NAME_WIDTH, name, clean);
+	return 0;
+}
+
+static int print_policies(const struct status *s, const struct term *t)
+{
+	static const struct table_column columns[] = {
+		{.title = "POLICY", .flexible = true},
+		{.title = "SCOPE"},
+		{.title = "CGROUP", .flexible = true, .cut_start = true},
+		{.title = "PRIO", .align_right = true},
+		{.title = "VICTIM"},
+		{.title = "LINK", .align_right = true},
+		{.title = "PROGRAM", .align_right = true},
+		{.title = "STATE"},
+	};
+	_cleanup_(table_freep) struct table *table = NULL;
+	int r;
+
+	r = table_new(columns, ARRAY_SIZE(columns), &table);
+	for (size_t i = 0; r == 0 && i < s->n_policies; i++) {
+		const struct status_policy *p = &s->policies[i];
+		_cleanup_free_ char *cgroup = text_escape(p->cgroup, strlen(p->cgroup));
+		char priority[16], link[16], program[16];
+		const char *cells[] = {
+			p->name,
+			*p->scope ? p->scope : "-",
+			cgroup && *cgroup ? cgroup : "-",
+			priority,
+			*p->victim ? p->victim : "-",
+			link,
+			program,
+			p->attached ? "attached" : "DETACHED",
+		};
+
+		if (!cgroup)
+			return -ENOMEM;
+		snprintf(priority, sizeof(priority), "%u", p->default_priority);
+		/* The one that finds out whose turn it is decides nothing. */
+		if (!*p->scope)
+			snprintf(priority, sizeof(priority), "-");
+		snprintf(link, sizeof(link), "%u", p->link_id);
+		snprintf(program, sizeof(program), "%u", p->program_id);
+		r = table_add(table, cells, p->attached ? COLOUR_NONE : COLOUR_RED);
+	}
+	if (r == 0) {
+		fputc('\n', t->out);
+		table_print(table, t, 0);
+	}
+	return r;
+}
+
+static void print_last_oom(const struct status *s, uint64_t now_usec, const struct term *t)
+{
+	char time[TEXT_TIME_SIZE], span[TEXT_SPAN_SIZE];
+	uint64_t ago_usec = now_usec > s->last_oom_real_usec ? now_usec - s->last_oom_real_usec : 0;
+
+	if (s->last_oom_seq == 0)
+		fprintf(t->out, "%*s: none\n", NAME_WIDTH, "Last record");
+	else
+		fprintf(t->out, "%*s: number %" PRIu64 " at %s, %s ago\n", NAME_WIDTH,
+			"Last record", s->last_oom_seq,
+			text_format_time(s->last_oom_real_usec, time),
+			text_format_span(ago_usec * 1000, span));
+}
+
+static int print_page(const struct status *s, uint64_t now_usec, const struct term *t)
+{
+	bool good = status_is_good(s);
+	uint64_t n_ooms = counter(s, "ooms");
+	char time[TEXT_TIME_SIZE], mean[TEXT_SPAN_SIZE], longest[TEXT_SPAN_SIZE];
+	int r;
+
+	fprintf(t->out, "%soompolicyd %s: %s%s\n", term_colour(t, good ? COLOUR_GREEN : COLOUR_RED),
+		s->version, good ? "in force" : "NOT all policies are in the kernel",
+		term_colour(t, COLOUR_NONE));
+	r = print_text(t, "Backend", s->backend);
+	if (r == 0 && *s->backend_why)
+		r = print_text(t, "None better", s->backend_why);
+	if (r < 0)
+		return r;
+	fprintf(t->out, "%*s: number %u since %s, %u rules\n", NAME_WIDTH, "Configuration",
+		s->config_number, text_format_time(s->config_real_usec, time), s->n_rules);
+	fprintf(t->out, "%*s: %u ruled, %u of %u map entries%s\n", NAME_WIDTH, "Cgroups",
+		s->n_cgroups_ruled, s->map_entries, s->map_entries_max,
+		s->follows_cgroups ? "" : ", new ones only inherit");
+	fprintf(t->out,
+		"%*s: %" PRIu64 ", %" PRIu64 " victims killed by policy, %" PRIu64
+		" records lost\n",
+		NAME_WIDTH, "OOMs", n_ooms, counter(s, "kills"), counter(s, "records_lost"));
+	if (n_ooms > 0)
+		fprintf(t->out, "%*s: %s on average, %s at most\n", NAME_WIDTH, "Took",
+			text_format_span(counter(s, "handler_nsec") / n_ooms, mean),
+			text_format_span(counter(s, "handler_max_nsec"), longest));
+	print_last_oom(s, now_usec, t);
+	if (*s->reload_error)
+		r = print_text(t, "Reload failed", s->reload_error);
+	return r < 0 ? r : print_policies(s, t);
+}
+
+static struct json *policies_to_json(const struct status *s)
+{
+	struct json *array = json_new_array();
+
+	for (size_t i = 0; i < s->n_policies; i++) {
+		const struct status_policy *p = &s->policies[i];
+		struct json *object = json_new_object();
+
+		json_add_text(object, "name", p->name);
+		json_add_text(object, "scope", p->scope);
+		json_add_text(object, "cgroup", p->cgroup);
+		json_add_number(object, "default_priority", p->default_priority);
+		json_add_text(object, "victim", p->victim);
+		json_add_number(object, "link_id", p->link_id);
+		json_add_number(object, "program_id", p->program_id);
+		json_add_boolean(object, "attached", p->attached);
+		json_append(array, object);
+	}
+	return array;
+}
+
+static struct json *counters_to_json(const struct status *s)
+{
+	struct json *object = json_new_object();
+
+	for (size_t i = 0; i < s->n_counters; i++)
+		json_add_number(object, s->counters[i].name, s->counters[i].value);
+	return object;
+}
+
+static int print_json(const struct status *s, enum json_mode mode, const struct term *t)
+{
+	_cleanup_(json_freep) struct json *object = json_new_object();
+
+	json_add_text(object, "version", s->version);
+	json_add_boolean(object, "good", status_is_good(s));
+	json_add_text(object, "backend", s->backend);
+	json_add_text(object, "backend_why", s->backend_why);
+	json_add_number(object, "configuration", s->config_number);
+	json_add_number(object, "configuration_usec", s->config_real_usec);
+	json_add(object, "policies", policies_to_json(s));
+	json_add_number(object, "rules", s->n_rules);
+	json_add_number(object, "cgroups_ruled", s->n_cgroups_ruled);
+	json_add_boolean(object, "follows_cgroups", s->follows_cgroups);
+	json_add_number(object, "map_entries", s->map_entries);
+	json_add_number(object, "map_entries_max", s->map_entries_max);
+	json_add(object, "counters", counters_to_json(s));
+	json_add_number(object, "last_oom", s->last_oom_seq);
+	json_add_number(object, "last_oom_usec", s->last_oom_real_usec);
+	json_add_text(object, "reload_error", s->reload_error);
+	return json_print(object, mode, t->out);
+}
+
+int show_status(const struct status *s, uint64_t now_usec, enum json_mode mode,
+		const struct term *t)
+{
+	return mode == JSON_OFF ? print_page(s, now_usec, t) : print_json(s, mode, t);
+}
+
+/* --- metrics */
+
+/* A label's value: backslashes, quotes and line ends are escaped, as the format wants. */
+static void print_label(const struct term *t, const char *name, const char *value)
+{
+	fprintf(t->out, "%s=\"", name);
+	for (; *value; value++)
+		if (*value == '\n')
+			fputs("\\n", t->out);
+		else
+			fprintf(t->out, "%s%c", *value == '"' || *value == '\\' ? "\\" : "",
+				*value);
+	fputc('"', t->out);
+}
+
+static void print_family(const struct term *t, const char *name, const char *type, const char *unit,
+			 const char *help)
+{
+	fprintf(t->out, "# TYPE oompolicyd_%s %s\n", name, type);
+	if (unit)
+		fprintf(t->out, "# UNIT oompolicyd_%s %s\n", name, unit);
+	fprintf(t->out, "# HELP oompolicyd_%s %s\n", name, help);
+}
+
+static void print_gauge(const struct term *t, const char *name, const char *help, uint64_t value)
+{
+	print_family(t, name, "gauge", NULL, help);
+	fprintf(t->out, "oompolicyd_%s %" PRIu64 "\n", name, value);
+}
+
+static void print_counter(const struct term *t, const char *name, const char *help, uint64_t value)
+{
+	print_family(t, name, "counter", NULL, help);
+	fprintf(t->out, "oompolicyd_%s_total %" PRIu64 "\n", name, value);
+}
+
+static void print_seconds(const struct term *t, const char *name, const char *type,
+			  const char *help, uint64_t nsec)
+{
+	print_family(t, name, type, "seconds", help);
+	fprintf(t->out, "oompolicyd_%s%s %" PRIu64 ".%09" PRIu64 "\n", name,
+		strcmp(type, "counter") == 0 ? "_total" : "", nsec / 1000000000, nsec % 1000000000);
+}
+
+int show_metrics(const struct status *s, const struct term *t)
+{
+	print_family(t, "build", "info", NULL, "The running daemon.");
+	fputs("oompolicyd_build_info{", t->out);
+	print_label(t, "version", s->version);
+	fputc(',', t->out);
+	print_label(t, "backend", s->backend);
+	fputs("} 1\n", t->out);
+
+	print_family(t, "policy_attached", "gauge", NULL, "Whether the kernel has the policy.");
+	for (size_t i = 0; i < s->n_policies; i++) {
+		fputs("oompolicyd_policy_attached{", t->out);
+		print_label(t, "policy", s->policies[i].name);
+		fprintf(t->out, "} %d\n", s->policies[i].attached);
+	}
+	print_gauge(t, "rules", "Rules of the configuration in force.", s->n_rules);
+	print_gauge(t, "cgroups_ruled", "Cgroups that a rule matches by itself.",
+		    s->n_cgroups_ruled);
+	print_gauge(t, "map_entries", "Entries of the map of rules.", s->map_entries);
+	print_gauge(t, "map_entries_limit", "Entries that the map of rules has room for.",
+		    s->map_entries_max);
+	print_gauge(t, "reload_failed", "Whether the last reload failed.",
+		    *s->reload_error != '\0');
+	print_counter(t, "ooms", "OOMs that the policies were asked about.", counter(s, "ooms"));
+	print_counter(t, "kills", "Victims that a policy killed.", counter(s, "kills"));
+	print_counter(t, "records_lost", "Records of OOMs that were lost.",
+		      counter(s, "records_lost"));
+	print_counter(t, "cgroup_records_lost", "Records of cgroups that were lost.",
+		      counter(s, "cgroup_records_lost"));
+	print_seconds(t, "handler_seconds", "counter", "Time spent deciding and killing.",
+		      counter(s, "handler_nsec"));
+	print_seconds(t, "handler_max_seconds", "gauge", "The longest time one OOM took.",
+		      counter(s, "handler_max_nsec"));
+	fputs("# EOF\n", t->out);
+	return 0;
+}

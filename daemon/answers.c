@@ -1,0 +1,507 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Owns the connection to the bus, and remembers when things happened. All else is asked for: each
+ * answer is made from what the kernel has (links, programs, the rules map in force) and, where the
+ * question is about rules, from the configuration that was compiled into that map.
+ */
+#include "answers.h"
+
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include <systemd/sd-event.h>
+
+#include "bus.h"
+#include "cgroup.h"
+#include "config/basic.h"
+#include "config/policy.h"
+#include "loader.h"
+#include "log.h"
+#include "messages.h"
+#include "record.h"
+#include "tracker.h"
+
+_Static_assert(ARRAY_SIZE(((struct bus_policies *)0)->items) ==
+		       ARRAY_SIZE(((struct loader_policies *)0)->items),
+	       "room for all policies that the kernel has");
+
+static struct answers_view look(const struct answers *a)
+{
+	struct answers_view view = {};
+
+	a->look(a->userdata, &view);
+	return view;
+}
+
+/* --- status */
+
+static const struct policy *find_policy(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->n_policies; i++)
+		if (strcmp(c->policies[i].name, name) == 0)
+			return &c->policies[i];
+	return NULL;
+}
+
+static void answer_status(void *userdata, struct bus_status *ret)
+{
+	const struct answers *a = userdata;
+	struct answers_view view = look(a);
+	struct op_stats stats;
+
+	loader_acquire_stats(view.loader, &stats);
+	*ret = (struct bus_status){
+		.version = OOMPOLICYD_VERSION,
+		.backend = backend_to_string(loader_backend(view.loader)),
+		.backend_why = loader_why_not_better(view.loader),
+		.config_number = view.config_number,
+		.config_real_usec = a->config_real_usec,
+		.n_rules = (uint32_t)view.config->n_rules,
+		.n_cgroups_ruled = (uint32_t)view.tracker->n_ruled,
+		.map_entries_max = view.tracker->rules.max_entries,
+		.follows_cgroups = loader_cgroup_fd(view.loader) >= 0,
+		.n_ooms = stats.runs,
+		.n_kills = stats.kills,
+		.n_lost = stats.events_lost,
+		.n_cgroups_lost = loader_count_cgroups_lost(view.loader),
+		.handler_nsec = stats.handler_nsec,
+		.handler_max_nsec = stats.handler_max_nsec,
+		.last_oom_seq = a->last_oom_seq,
+		.last_oom_real_usec = a->last_oom_real_usec,
+		.reload_error = view.reload_error,
+	};
+}
+
+static void answer_policies(void *userdata, struct bus_policies *ret)
+{
+	struct answers_view view = look(userdata);
+	struct loader_policies policies;
+
+	loader_acquire_policies(view.loader, &policies);
+	*ret = (struct bus_policies){.n = policies.n};
+	for (size_t i = 0; i < policies.n; i++) {
+		const struct loader_policy_status *p = &policies.items[i];
+		const struct policy *policy = find_policy(view.config, p->name);
+
+		/* The director is no policy of the configuration. */
+		ret->items[i] = (struct bus_policy){
+			.name = p->name,
+			.scope = policy ? policy_scope_to_string(policy->scope) : "",
+			.cgroup = policy ? policy->cgroup : "",
+			.victim = policy ? policy_victim_to_string(policy->victim) : "",
+			.default_priority = policy ? policy->default_priority : 0,
+			.link_id = p->link_id,
+			.program_id = p->program_id,
+			.attached = p->attached,
+		};
+	}
+}
+
+static int answer_entries(void *userdata, uint32_t *ret)
+{
+	struct answers_view view = look(userdata);
+
+	return loader_rules_count(&view.tracker->rules, ret);
+}
+
+/* --- the tree */
+
+/* What a cgroup has of its own or from above. */
+struct level {
+	struct op_rule rule;
+	size_t source_depth; /* of the cgroup that the rule matches */
+	bool ruled;
+};
+
+struct tree {
+	const struct answers_view *view;
+	const char *domain; /* "" for the root */
+	size_t domain_depth;
+	uint32_t default_priority;
+	bus_tree_visit_t visit;
+	void *userdata;
+	/* Of the cgroup in hand and its ancestors: cgroups come a parent before its children. */
+	struct level levels[OP_DEPTH_MAX + 1];
+	char path[CGROUP_PATH_SIZE], source[CGROUP_PATH_SIZE];
+};
+
+static size_t path_depth(const char *path)
+{
+	size_t depth = 0;
+
+	if (strcmp(path, "/") == 0)
+		return 0;
+	for (; *path; path++)
+		depth += *path == '/';
+	return depth;
+}
+
+/* Copies the first @depth components of @path; "/" for none. */
+static void path_ancestor(const char *path, size_t depth, char *buf, size_t size)
+{
+	size_t length = 0;
+
+	for (; depth > 0 && path[length]; depth--)
+		length += 1 + strcspn(path + length + 1, "/");
+	snprintf(buf, size, "%.*s", (int)length, path);
+	if (length == 0)
+		snprintf(buf, size, "/");
+}
+
+/* Sets the level of the cgroup at @depth. Returns 0 or a negative errno. */
+static int enter_level(struct tree *t, size_t depth, uint64_t id)
+{
+	struct level *level = &t->levels[depth];
+	struct op_rule rule;
+	int r;
+
+	r = loader_rules_get(&t->view->tracker->rules, id, &rule);
+	if (r < 0)
+		return r;
+	if (r > 0 && (rule.flags & OP_RULE_MATCH))
+		*level = (struct level){.rule = rule, .source_depth = depth, .ruled = true};
+	else
+		*level = depth > 0 ? t->levels[depth - 1] : (struct level){};
+	return 0;
+}
+
+static const char *rule_name(const struct config *c, const struct level *level)
+{
+	return level->ruled && level->rule.index < c->n_rules ? c->rules[level->rule.index].name
+							      : "";
+}
+
+static int visit_cgroup(const char *path, uint64_t id, void *userdata)
+{
+	struct tree *t = userdata;
+	size_t depth = t->domain_depth + path_depth(path);
+	const struct level *level;
+	struct bus_tree_row row = {.id = id, .source = ""};
+	int r, n;
+
+	/* Below, the BPF side has no opinion. */
+	if (depth > OP_DEPTH_MAX)
+		return 0;
+	n = snprintf(t->path, sizeof(t->path), "%s%s", t->domain,
+		     t->domain[0] && strcmp(path, "/") == 0 ? "" : path);
+	if (n < 0 || (size_t)n >= sizeof(t->path))
+		return 0;
+	r = enter_level(t, depth, id);
+	if (r < 0)
+		return r;
+	level = &t->levels[depth];
+
+	row.path = t->path;
+	row.priority = level->ruled && !(level->rule.flags & OP_RULE_DEFAULT_PRIORITY)
+			       ? level->rule.priority
+			       : t->default_priority;
+	row.rule = rule_name(t->view->config, level);
+	if (level->ruled) {
+		path_ancestor(t->path, level->source_depth, t->source, sizeof(t->source));
+		row.source = t->source;
+	}
+	row.protect = level->ruled && (level->rule.flags & OP_RULE_PROTECT);
+	row.kill = level->rule.flags & OP_RULE_KILL_CGROUP    ? "cgroup"
+		   : level->rule.flags & OP_RULE_KILL_PROCESS ? "process"
+							      : "";
+	return t->visit(&row, t->userdata);
+}
+
+/* The entry of the policy with @slot gives the default, as the BPF side takes it. */
+static uint32_t slot_default_priority(const struct tracker *t, uint16_t slot)
+{
+	struct op_rule rule;
+
+	return slot && loader_rules_get(&t->rules, OP_KEY_POLICY(slot), &rule) > 0
+		       ? rule.priority
+		       : OP_PRIORITY_DEFAULT;
+}
+
+/*
+ * The slot of the policy that answers for OOMs of @domain, 0 for none: looks upwards as the BPF
+ * side does. Returns 0 or a negative errno; -ENOENT where a cgroup is gone.
+ */
+static int domain_slot(const struct answers_view *view, const char *domain, uint16_t *ret)
+{
+	bool is_system = strcmp(domain, "/") == 0;
+	char path[CGROUP_PATH_SIZE], directory[CGROUP_PATH_SIZE + 256];
+
+	*ret = 0;
+	for (size_t depth = path_depth(domain) + 1; depth-- > 0 && !*ret;) {
+		struct op_rule rule;
+		struct stat st;
+		int n;
+
+		path_ancestor(domain, depth, path, sizeof(path));
+		n = snprintf(directory, sizeof(directory), "%s%s", view->cgroup_root, path);
+		if (n < 0 || (size_t)n >= sizeof(directory))
+			return -ENAMETOOLONG;
+		if (stat(directory, &st) < 0)
+			return errno == ENODEV ? -ENOENT : -errno;
+		if (loader_rules_get(&view->tracker->rules, st.st_ino, &rule) > 0)
+			*ret = is_system ? rule.slot_system : rule.slot_memcg;
+	}
+	return 0;
+}
+
+static const char *answer_domain_policy(void *userdata, const char *domain)
+{
+	struct answers_view view = look(userdata);
+	uint16_t slot;
+
+	if (domain_slot(&view, domain, &slot) < 0 || slot == 0)
+		return "";
+	for (size_t i = 0; i < view.config->n_policies; i++)
+		if (view.tracker->slots[i] == slot)
+			return view.config->policies[i].name;
+	return "";
+}
+
+/* Fills in the levels above the domain, which it inherits from. */
+static int enter_ancestors(struct tree *t, const char *domain)
+{
+	char directory[CGROUP_PATH_SIZE + 256];
+
+	for (size_t depth = 0; depth < t->domain_depth; depth++) {
+		struct stat st;
+		int r, n;
+
+		path_ancestor(domain, depth, t->path, sizeof(t->path));
+		n = snprintf(directory, sizeof(directory), "%s%s", t->view->cgroup_root, t->path);
+		if (n < 0 || (size_t)n >= sizeof(directory))
+			return -ENAMETOOLONG;
+		if (stat(directory, &st) < 0)
+			return errno == ENODEV ? -ENOENT : -errno;
+		r = enter_level(t, depth, st.st_ino);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int answer_tree(void *userdata, const char *domain, bus_tree_visit_t visit,
+		       void *visit_userdata)
+{
+	struct answers_view view = look(userdata);
+	_cleanup_free_ struct tree *t = calloc(1, sizeof(*t));
+	_cleanup_free_ char *directory = NULL;
+	uint16_t slot;
+	int r;
+
+	if (!t)
+		return -ENOMEM;
+	r = domain_slot(&view, domain, &slot);
+	if (r < 0)
+		return r;
+	*t = (struct tree){
+		.view = &view,
+		.domain = strcmp(domain, "/") == 0 ? "" : domain,
+		.domain_depth = path_depth(domain),
+		.default_priority = slot_default_priority(view.tracker, slot),
+		.visit = visit,
+		.userdata = visit_userdata,
+	};
+	r = enter_ancestors(t, domain);
+	if (r < 0)
+		return r;
+	if (asprintf(&directory, "%s%s", view.cgroup_root, t->domain) < 0) {
+		directory = NULL;
+		return -ENOMEM;
+	}
+	return cgroup_walk(directory, visit_cgroup, t);
+}
+
+/* --- explain */
+
+struct explanation {
+	const char *cgroup; /* the one in hand */
+	bool decided;
+	const struct rule *rule; /* that decides */
+	bus_candidate_visit_t visit;
+	void *userdata;
+};
+
+static int visit_pattern(const struct rule *rule, const struct pattern *pattern, void *userdata)
+{
+	struct explanation *e = userdata;
+	const struct bus_candidate candidate = {
+		.cgroup = e->cgroup,
+		.rule = rule->name,
+		.kind = pattern_kind_to_string(pattern->kind),
+		.pattern = pattern->kind == PATTERN_USER ? pattern->user : pattern->text,
+		.file = pattern->file,
+		.line = pattern->line,
+		.decides = !e->decided,
+	};
+
+	e->decided = true;
+	return e->visit(&candidate, e->userdata);
+}
+
+static const char *policy_name(const struct config *c, size_t i)
+{
+	return i == SIZE_MAX ? "" : c->policies[i].name;
+}
+
+static int answer_explain(void *userdata, const char *cgroup, struct bus_effective *ret,
+			  bus_candidate_visit_t visit, void *visit_userdata)
+{
+	struct answers_view view = look(userdata);
+	const struct config *c = view.config;
+	_cleanup_free_ char *path = strdup(cgroup), *directory = NULL;
+	struct explanation e = {.visit = visit, .userdata = visit_userdata};
+	size_t memcg = config_policy_for(c, cgroup, false), sys = config_policy_for(c, "/", true);
+	const struct rule *rule = NULL;
+	static char source[CGROUP_PATH_SIZE];
+	struct stat st;
+
+	if (!path || asprintf(&directory, "%s%s", view.cgroup_root, cgroup) < 0) {
+		directory = NULL;
+		return -ENOMEM;
+	}
+	source[0] = '\0';
+	for (size_t depth = path_depth(cgroup) + 1; depth-- > 0;) {
+		int r;
+
+		path_ancestor(cgroup, depth, path, strlen(cgroup) + 1);
+		e.cgroup = path;
+		if (!rule) {
+			rule = config_match(c, path);
+			if (rule)
+				snprintf(source, sizeof(source), "%s", path);
+		}
+		r = config_explain(c, path, visit_pattern, &e);
+		if (r < 0)
+			return r;
+	}
+
+	*ret = (struct bus_effective){
+		.priority_is_default = !rule || !rule->priority_set,
+		.rule = rule ? rule->name : "",
+		.source = source,
+		.protect = rule && rule->protect,
+		.kill = rule ? rule_kill_to_string(rule->kill) : "",
+		.policy_memcg = policy_name(c, memcg),
+		.policy_system = policy_name(c, sys),
+		.exists = stat(directory, &st) == 0,
+	};
+	/* A default is that of the policy that answers, which is the one of the cgroup where it
+	 * runs out itself. */
+	if (rule && rule->priority_set)
+		ret->priority = rule->priority;
+	else if (memcg != SIZE_MAX || sys != SIZE_MAX)
+		ret->priority = c->policies[memcg != SIZE_MAX ? memcg : sys].default_priority;
+	else
+		ret->priority = OP_PRIORITY_DEFAULT;
+	return 0;
+}
+
+/* --- what changes something */
+
+static int answer_reload(void *userdata, char message[static BUS_MESSAGE_SIZE])
+{
+	const struct answers *a = userdata;
+
+	return a->reload(a->userdata, message);
+}
+
+static int answer_declare(void *userdata, const char *cgroup, char message[static BUS_MESSAGE_SIZE])
+{
+	const struct answers *a = userdata;
+
+	if (!a->declare) {
+		snprintf(message, BUS_MESSAGE_SIZE, "This oompolicyd cannot declare an OOM.");
+		return -EOPNOTSUPP;
+	}
+	return a->declare(cgroup, a->userdata, message);
+}
+
+const struct bus_provider answers_provider = {
+	.acquire_status = answer_status,
+	.acquire_policies = answer_policies,
+	.count_entries = answer_entries,
+	.domain_policy = answer_domain_policy,
+	.walk_tree = answer_tree,
+	.explain = answer_explain,
+	.reload = answer_reload,
+	.declare = answer_declare,
+};
+
+/* --- what is told without being asked */
+
+static uint64_t now_real_usec(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+void answers_note_config(struct answers *a)
+{
+	a->config_real_usec = now_real_usec();
+}
+
+void answers_note_reload(struct answers *a)
+{
+	bus_send_changed(a->bus, BUS_CHANGE_CONFIG);
+}
+
+void answers_note_cgroups(struct answers *a)
+{
+	bus_send_changed(a->bus, BUS_CHANGE_CGROUPS);
+}
+
+void answers_note_oom(struct answers *a, const struct op_oom_event *e,
+		      const struct record_text *text)
+{
+	a->last_oom_seq = e->header.seq;
+	a->last_oom_real_usec = now_real_usec();
+	bus_send_record(a->bus, text->fields, text->n_fields);
+}
+
+static int on_detached(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct answers *a = userdata;
+	struct answers_view view = look(a);
+	const char *name;
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	while ((name = loader_next_detached(view.loader))) {
+		char field[32 + OP_POLICY_NAME_LEN];
+		const char *const fields[] = {field};
+
+		snprintf(field, sizeof(field), "OOMPOLICY_POLICY=%s", name);
+		log_fields(LOG_WARNING, MESSAGE_ID_POLICY_DETACHED, fields, ARRAY_SIZE(fields),
+			   "Policy '%s' was detached from the kernel by another program: what it "
+			   "answered for is left to the kernel until oompolicyd is restarted.",
+			   name);
+	}
+	bus_send_changed(a->bus, BUS_CHANGE_POLICIES);
+	return 0;
+}
+
+void answers_start(struct answers *a, struct sd_event *event)
+{
+	struct answers_view view = look(a);
+	int fd = loader_detach_fd(view.loader), r;
+
+	r = fd < 0 ? 0 : sd_event_add_io(event, NULL, fd, EPOLLIN, on_detached, a);
+	if (r < 0)
+		log_warning("Cannot watch whether a policy is detached: %s, ignoring.",
+			    strerror(-r));
+	r = bus_new(event, &answers_provider, a, &a->bus);
+	if (r < 0)
+		log_warning("Cannot use the system bus: %s. oompolicyctl cannot ask this daemon, "
+			    "ignoring.",
+			    strerror(-r));
+}
+
+void answers_done(struct answers *a)
+{
+	a->bus = bus_free(a->bus);
+}

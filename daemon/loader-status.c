@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the kernel says of the things that we made there, by their descriptors. Remembers nothing:
+ * somebody else may have changed them a moment ago.
+ */
+#include "loader-status.h"
+
+#include <sys/epoll.h>
+
+#include <bpf/bpf.h>
+
+#include "config/basic.h"
+#include "loader.h"
+
+/* Entries that are counted in one call: about 20 KiB of them. */
+#define COUNT_BATCH 1024U
+
+uint32_t loader_link_program(int program_fd)
+{
+	struct bpf_prog_info info = {};
+	__u32 size = sizeof(info);
+
+	return program_fd >= 0 && bpf_prog_get_info_by_fd(program_fd, &info, &size) == 0 ? info.id
+											 : 0;
+}
+
+static bool program_exists(uint32_t id)
+{
+	_cleanup_close_ int fd = bpf_prog_get_fd_by_id(id);
+
+	return fd >= 0;
+}
+
+void loader_link_acquire_status(int link_fd, uint32_t program_id,
+				struct loader_policy_status *status)
+{
+	struct bpf_link_info info = {};
+	__u32 size = sizeof(info);
+
+	if (bpf_link_get_info_by_fd(link_fd, &info, &size) < 0)
+		return;
+	status->link_id = info.id;
+	if (info.type == BPF_LINK_TYPE_STRUCT_OPS) {
+		/* A link that was detached has no map any more (kernel/bpf/bpf_struct_ops.c,
+		 * bpf_struct_ops_map_link_fill_link_info()); its program is that of the map. */
+		status->attached = info.struct_ops.map_id != 0;
+		status->program_id = program_exists(program_id) ? program_id : 0;
+	} else {
+		status->attached = info.prog_id != 0;
+		status->program_id = info.prog_id;
+	}
+}
+
+int loader_link_watch(int epoll_fd, int link_fd, uint32_t slot)
+{
+	/* EPOLLHUP is always told; nothing else is of interest. */
+	struct epoll_event event = {.data.u32 = slot};
+
+	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, link_fd, &event) < 0 ? -errno : 0;
+}
+
+int loader_rules_count(const struct loader_rules *r, uint32_t *ret)
+{
+	_cleanup_free_ uint64_t *ids = reallocarray(NULL, COUNT_BATCH, sizeof(*ids));
+	_cleanup_free_ struct op_rule *rules = reallocarray(NULL, COUNT_BATCH, sizeof(*rules));
+	uint64_t token = 0;
+	uint32_t n = 0;
+	int error;
+
+	if (!ids || !rules)
+		return -ENOMEM;
+	do {
+		__u32 n_batch = COUNT_BATCH;
+
+		error = bpf_map_lookup_batch(r->fd, n ? &token : NULL, &token, ids, rules, &n_batch,
+					     NULL);
+		if (error < 0 && error != -ENOENT)
+			return error;
+		n += n_batch;
+	} while (error == 0);
+	*ret = n;
+	return 0;
+}
+
+int loader_rules_get(const struct loader_rules *r, uint64_t id, struct op_rule *ret)
+{
+	int error = bpf_map_lookup_elem(r->fd, &id, ret);
+
+	return error == -ENOENT ? 0 : error < 0 ? error : 1;
+}

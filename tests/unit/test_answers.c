@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the daemon answers, on a tree of directories and a rules map of this file's: effective
+ * priorities as the BPF side finds them, and who answers for a domain.
+ */
+#include <sys/stat.h>
+
+#include "bpf/oompolicy.h"
+#include "config/basic.h"
+#include "config/diagnostics.h"
+#include "config/parser.h"
+#include "config/policy.h"
+#include "daemon/answers.h"
+#include "daemon/bus.h"
+#include "daemon/loader.h"
+#include "daemon/tracker.h"
+#include "test.h"
+
+static const char text[] = "[Policy all]\nDefaultPriority=500\n"
+			   "[Policy part]\nCgroup=/a\nScope=memcg\nDefaultPriority=300\n"
+			   "[Rule low]\nCgroup=/a/low\nPriority=10\nKill=cgroup\n"
+			   "[Rule safe]\nCgroup=/a/low/safe\nProtect=yes\n"
+			   "[Rule any]\nCgroup=/a/*\nPriority=20\nKill=process\n";
+
+enum { SLOT_ALL = 3, SLOT_PART = 7 };
+
+static char root[64];
+static struct config *config;
+static struct tracker tracker = {.slots = {SLOT_ALL, SLOT_PART}, .n_ruled = 2};
+
+/* --- the kernel's side */
+
+static uint64_t inode(const char *path)
+{
+	char full[256];
+	struct stat st;
+
+	snprintf(full, sizeof(full), "%s%s", root, path);
+	CHECK(stat(full, &st) == 0);
+	return st.st_ino;
+}
+
+int loader_rules_get(const struct loader_rules *r, uint64_t id, struct op_rule *ret)
+{
+	const struct {
+		uint64_t id;
+		struct op_rule rule;
+	} entries[] = {
+		{OP_KEY_POLICY(SLOT_ALL), {.priority = 500}},
+		{OP_KEY_POLICY(SLOT_PART), {.priority = 300}},
+		{inode(""),
+		 {.index = OP_RULE_NONE, .slot_memcg = SLOT_ALL, .slot_system = SLOT_ALL}},
+		{inode("/a"), {.index = OP_RULE_NONE, .slot_memcg = SLOT_PART}},
+		{inode("/a/low"),
+		 {.priority = 10, .index = 0, .flags = OP_RULE_MATCH | OP_RULE_KILL_CGROUP}},
+		{inode("/a/low/safe"),
+		 {.priority = OP_PRIORITY_DEFAULT,
+		  .index = 1,
+		  .flags = OP_RULE_MATCH | OP_RULE_PROTECT | OP_RULE_DEFAULT_PRIORITY}},
+	};
+
+	(void)r;
+	for (size_t i = 0; i < ARRAY_SIZE(entries); i++)
+		if (entries[i].id == id) {
+			*ret = entries[i].rule;
+			return 1;
+		}
+	return 0;
+}
+
+int loader_rules_count(const struct loader_rules *r, uint32_t *ret)
+{
+	(void)r;
+	*ret = 6;
+	return 0;
+}
+
+int loader_cgroup_fd(const struct loader *l)
+{
+	(void)l;
+	return -EBADF;
+}
+
+uint64_t loader_count_cgroups_lost(const struct loader *l)
+{
+	(void)l;
+	return 4;
+}
+
+void loader_acquire_policies(const struct loader *l, struct loader_policies *ret)
+{
+	(void)l;
+	*ret = (struct loader_policies){
+		.items = {{"oompolicyd", 1, 2, true}, {"all", 3, 4, true}, {"part", 5, 0, false}},
+		.n = 3,
+	};
+}
+
+void loader_acquire_stats(const struct loader *l, struct op_stats *ret)
+{
+	(void)l;
+	*ret = (struct op_stats){.runs = 9, .kills = 8, .events_lost = 7};
+}
+
+enum backend loader_backend(const struct loader *l)
+{
+	(void)l;
+	return BACKEND_STRUCT_OPS;
+}
+
+const char *loader_why_not_better(const struct loader *l)
+{
+	(void)l;
+	return "";
+}
+
+/* --- the daemon's side */
+
+static void look(void *userdata, struct answers_view *ret)
+{
+	(void)userdata;
+	*ret = (struct answers_view){
+		.config = config,
+		.tracker = &tracker,
+		.cgroup_root = root,
+		.config_number = 2,
+		.reload_error = "",
+	};
+}
+
+int loader_detach_fd(const struct loader *l)
+{
+	(void)l;
+	return -EBADF;
+}
+
+const char *loader_next_detached(struct loader *l)
+{
+	(void)l;
+	return NULL;
+}
+
+static struct answers answers = {.look = look};
+
+static void make(const char *path)
+{
+	char full[256];
+
+	snprintf(full, sizeof(full), "%s%s", root, path);
+	CHECK(mkdir(full, 0755) == 0);
+}
+
+static void remove_root(void)
+{
+	char command[128];
+
+	config_free(config);
+	snprintf(command, sizeof(command), "rm -rf %s", root);
+	if (system(command) != 0)
+		perror(command);
+}
+
+static void set_up(void)
+{
+	struct diagnostics diag = {};
+
+	if (root[0])
+		return;
+	strcpy(root, "/tmp/test_answers.XXXXXX");
+	CHECK(mkdtemp(root));
+	CHECK(atexit(remove_root) == 0);
+	make("/a");
+	make("/a/low");
+	make("/a/low/safe");
+	make("/a/low/deep");
+	make("/b");
+	CHECK_INT(parser_parse_buffer("file", text, sizeof(text) - 1, NULL, &diag, &config), 0);
+	diagnostics_done(&diag);
+}
+
+/* --- the cases */
+
+struct seen {
+	char lines[1024];
+};
+
+static int see(const struct bus_tree_row *row, void *userdata)
+{
+	struct seen *seen = userdata;
+	size_t used = strlen(seen->lines);
+
+	CHECK(row->id == inode(strcmp(row->path, "/") == 0 ? "" : row->path));
+	snprintf(seen->lines + used, sizeof(seen->lines) - used, "%s %u [%s] [%s]%s [%s]\n",
+		 row->path, row->priority, row->rule, row->source, row->protect ? " protected" : "",
+		 row->kill);
+	return 0;
+}
+
+/* Directories are read in any order: each line has to be there. */
+static void check_lines(const struct seen *seen, const char *const *lines, size_t n)
+{
+	size_t length = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!strstr(seen->lines, lines[i]))
+			FAIL("there is no line %sin\n%s", lines[i], seen->lines);
+		length += strlen(lines[i]);
+	}
+	if (length != strlen(seen->lines))
+		FAIL("there is more than expected in\n%s", seen->lines);
+}
+
+static void test_system(void)
+{
+	static const char *const lines[] = {
+		"/ 500 [] [] []\n",
+		"/a 500 [] [] []\n",
+		"/a/low 10 [low] [/a/low] [cgroup]\n",
+		"/a/low/safe 500 [safe] [/a/low/safe] protected []\n",
+		"/a/low/deep 10 [low] [/a/low] [cgroup]\n",
+		"/b 500 [] [] []\n",
+	};
+	struct seen seen = {};
+
+	set_up();
+	CHECK_STR(answers_provider.domain_policy(&answers, "/"), "all");
+	CHECK_INT(answers_provider.walk_tree(&answers, "/", see, &seen), 0);
+	check_lines(&seen, lines, ARRAY_SIZE(lines));
+}
+
+/* The same cgroups, where a part of the tree has run out: another policy gives the defaults. */
+static void test_domain(void)
+{
+	static const char *const lines[] = {
+		"/a 300 [] [] []\n",
+		"/a/low 10 [low] [/a/low] [cgroup]\n",
+		"/a/low/safe 300 [safe] [/a/low/safe] protected []\n",
+		"/a/low/deep 10 [low] [/a/low] [cgroup]\n",
+	};
+	static const char *const deep[] = {"/a/low/deep 10 [low] [/a/low] [cgroup]\n"};
+	struct seen seen = {}, below = {};
+
+	set_up();
+	CHECK_STR(answers_provider.domain_policy(&answers, "/a"), "part");
+	CHECK_STR(answers_provider.domain_policy(&answers, "/a/low/deep"), "part");
+	CHECK_STR(answers_provider.domain_policy(&answers, "/b"), "all");
+	CHECK_INT(answers_provider.walk_tree(&answers, "/a", see, &seen), 0);
+	check_lines(&seen, lines, ARRAY_SIZE(lines));
+	/* What it inherits lies above the domain. */
+	CHECK_INT(answers_provider.walk_tree(&answers, "/a/low/deep", see, &below), 0);
+	check_lines(&below, deep, ARRAY_SIZE(deep));
+	CHECK_INT(answers_provider.walk_tree(&answers, "/none", see, &seen), -ENOENT);
+	CHECK_STR(answers_provider.domain_policy(&answers, "/none"), "");
+}
+
+static int see_candidate(const struct bus_candidate *c, void *userdata)
+{
+	struct seen *seen = userdata;
+	size_t used = strlen(seen->lines);
+
+	snprintf(seen->lines + used, sizeof(seen->lines) - used, "%s %s %s=%s %s:%u%s\n", c->cgroup,
+		 c->rule, c->kind, c->pattern, c->file, c->line, c->decides ? " *" : "");
+	return 0;
+}
+
+static void test_explain(void)
+{
+	struct bus_effective e;
+	struct seen seen = {};
+
+	set_up();
+	CHECK_INT(answers_provider.explain(&answers, "/a/low/deep", &e, see_candidate, &seen), 0);
+	CHECK_STR(seen.lines, "/a/low low Cgroup=/a/low file:8 *\n"
+			      "/a/low any Cgroup=/a/* file:15\n");
+	CHECK_STR(e.rule, "low");
+	CHECK_STR(e.source, "/a/low");
+	CHECK_INT(e.priority, 10);
+	CHECK(!e.priority_is_default && !e.protect && e.exists);
+	CHECK_STR(e.kill, "cgroup");
+	CHECK_STR(e.policy_memcg, "part");
+	CHECK_STR(e.policy_system, "all");
+
+	CHECK_INT(answers_provider.explain(&answers, "/a/low/safe", &e, see_candidate, &seen), 0);
+	CHECK_STR(e.rule, "safe");
+	CHECK(e.priority_is_default && e.protect);
+	CHECK_INT(e.priority, 300);
+
+	CHECK_INT(answers_provider.explain(&answers, "/c", &e, see_candidate, &seen), 0);
+	CHECK_STR(e.rule, "");
+	CHECK_INT(e.priority, 500);
+	CHECK(!e.exists);
+}
+
+static void test_status(void)
+{
+	struct bus_policies policies;
+	struct bus_status s;
+	uint32_t n;
+
+	set_up();
+	answers_provider.acquire_status(&answers, &s);
+	answers_provider.acquire_policies(&answers, &policies);
+	CHECK_INT(policies.n, 3);
+	CHECK_STR(policies.items[0].scope, "");
+	CHECK_STR(policies.items[1].scope, "any");
+	CHECK_STR(policies.items[2].name, "part");
+	CHECK_STR(policies.items[2].cgroup, "/a");
+	CHECK_INT(policies.items[2].default_priority, 300);
+	CHECK_INT(policies.items[2].program_id, 0);
+	CHECK(!policies.items[2].attached);
+	CHECK_INT(s.n_rules, 3);
+	CHECK_INT(s.n_cgroups_ruled, 2);
+	CHECK_INT(s.n_ooms, 9);
+	CHECK_INT(s.n_lost, 7);
+	CHECK_INT(s.n_cgroups_lost, 4);
+	CHECK(!s.follows_cgroups);
+	CHECK_INT(answers_provider.count_entries(&answers, &n), 0);
+	CHECK_INT(n, 6);
+}
+
+/* What this build cannot do is refused in words. */
+static void test_no_declare(void)
+{
+	char message[BUS_MESSAGE_SIZE] = "";
+
+	set_up();
+	CHECK_INT(answers_provider.declare(&answers, "/a", message), -EOPNOTSUPP);
+	CHECK(message[0]);
+}
+
+static int fake_declare(const char *cgroup, void *userdata, char *message)
+{
+	CHECK(userdata == &config);
+	snprintf(message, BUS_MESSAGE_SIZE, "asked for %s", cgroup);
+	return -EBUSY;
+}
+
+/* What the owner of the answers says is passed on as it is. */
+static void test_declare(void)
+{
+	char message[BUS_MESSAGE_SIZE] = "";
+
+	set_up();
+	answers.declare = fake_declare;
+	answers.userdata = &config;
+	CHECK_INT(answers_provider.declare(&answers, "/a", message), -EBUSY);
+	CHECK_STR(message, "asked for /a");
+	answers.declare = NULL;
+	answers.userdata = NULL;
+}
+
+static const struct test_case cases[] = {
+	TEST_CASE(system), TEST_CASE(domain),	  TEST_CASE(explain),
+	TEST_CASE(status), TEST_CASE(no_declare), TEST_CASE(declare),
+};
+TEST_MAIN(cases)

@@ -1,0 +1,812 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The daemon's side of the bus and oompolicyctl, against each other: a dbus-daemon of our own with
+ * the shipped policy file, a service that answers with made-up facts, and a polkit that says yes to
+ * a reload and asks for a password for the rest. What is printed is compared with files in
+ * tests/unit/data/ctl; with OP_UPDATE_EXPECTED=1 in the environment these are written instead.
+ */
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
+
+#include "config/basic.h"
+#include "config/bytes.h"
+#include "daemon/bus-names.h"
+#include "daemon/bus.h"
+#include "test.h"
+
+#define EXPECTED OP_SOURCE_ROOT "/tests/unit/data/ctl/"
+#define NOBODY 65534
+
+/* More than anything here takes. */
+#define PATIENCE_MSEC 20000
+
+static pid_t main_pid;
+static char directory[64], address[128], config_file[128], cgroups[128];
+static pid_t bus_pid = -1, service_pid = -1, polkit_pid = -1;
+
+/* --- the service */
+
+static struct {
+	struct bus *bus;
+	unsigned n_reloads;
+	bool detached;
+} service;
+
+static void fake_status(void *userdata, struct bus_status *ret)
+{
+	(void)userdata;
+	*ret = (struct bus_status){
+		.version = "9.9",
+		.backend = "struct_ops",
+		.backend_why = "",
+		.config_number = 1 + service.n_reloads,
+		.config_real_usec = 1700000000000000,
+		.n_rules = 3,
+		.n_cgroups_ruled = 4,
+		.map_entries_max = 1024,
+		.follows_cgroups = true,
+		.n_ooms = 7,
+		.n_kills = 5,
+		.n_lost = 1,
+		.n_cgroups_lost = 2,
+		.handler_nsec = 7000000123,
+		.handler_max_nsec = 2000000000,
+		.last_oom_seq = 7 + service.n_reloads,
+		.last_oom_real_usec = 1700000100000000,
+		.reload_error = "",
+	};
+}
+
+static void fake_policies(void *userdata, struct bus_policies *ret)
+{
+	(void)userdata;
+	*ret = (struct bus_policies){
+		.items =
+			{
+				{"oompolicyd", "", "", "", 0, 11, 21, true},
+				{"default", "any", "/", "largest", 500, 12, 22, !service.detached},
+			},
+		.n = 2,
+	};
+}
+
+static int fake_entries(void *userdata, uint32_t *ret)
+{
+	(void)userdata;
+	*ret = 6;
+	return 0;
+}
+
+static const char *fake_domain_policy(void *userdata, const char *domain)
+{
+	(void)userdata;
+	(void)domain;
+	return "default";
+}
+
+static const struct bus_tree_row rows[] = {
+	{"/", 1, 500, "", "", false, ""},
+	{"/system.slice", 2, 500, "", "", false, ""},
+	{"/system.slice/ssh.service", 3, 500, "shell", "/system.slice/ssh.service", true, ""},
+	{"/system.slice/db.service", 4, 900, "database", "/system.slice/db.service", false, ""},
+	{"/batch.slice", 5, 10, "batch", "/batch.slice", false, "cgroup"},
+	{"/batch.slice/small", 6, 10, "batch", "/batch.slice", false, "cgroup"},
+	{"/batch.slice/large", 7, 10, "batch", "/batch.slice", false, "cgroup"},
+	{"/batch.slice/e\033[31mvil\xff\"%n", 8, 10, "batch", "/batch.slice", false, "cgroup"},
+	{"/empty.slice", 9, 5, "", "", false, ""},
+};
+
+static int fake_tree(void *userdata, const char *domain, bus_tree_visit_t visit,
+		     void *visit_userdata)
+{
+	int r = 0;
+
+	(void)userdata;
+	if (strcmp(domain, "/gone") == 0)
+		return -ENOENT;
+	/* A path that is not UTF-8 comes here as the bytes that were asked for. */
+	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(rows); i++)
+		if (strcmp(domain, "/") == 0 || strcmp(domain, rows[i].path) == 0)
+			r = visit(&rows[i], visit_userdata);
+	return r;
+}
+
+static int fake_explain(void *userdata, const char *cgroup, struct bus_effective *ret,
+			bus_candidate_visit_t visit, void *visit_userdata)
+{
+	const struct bus_candidate candidates[] = {
+		{cgroup, "database", "Unit", "db*.service", "/etc/oompolicy.conf", 12, true},
+		{cgroup, "all", "Cgroup", "/system.slice/**", "/etc/oompolicy.conf.d/\xff.conf", 3,
+		 false},
+		{"/", "root", "Cgroup", "/", "/usr/lib/oompolicy.conf", 1, false},
+	};
+
+	(void)userdata;
+	*ret = (struct bus_effective){
+		.priority = 900,
+		.rule = "database",
+		.source = cgroup,
+		.kill = "",
+		.policy_memcg = "default",
+		.policy_system = "default",
+		.exists = true,
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(candidates); i++)
+		if (visit(&candidates[i], visit_userdata) < 0)
+			return -EIO;
+	return 0;
+}
+
+#define FIELD(text)                              \
+	{                                        \
+		(char *)(text), sizeof(text) - 1 \
+	}
+
+/* Changes every property that a reload changes, and has an OOM besides. */
+static int fake_reload(void *userdata, char message[static BUS_MESSAGE_SIZE])
+{
+	static const struct iovec fields[] = {
+		FIELD("MESSAGE=OOM in /batch.slice: killed hog"),
+		FIELD("OOMPOLICY_DECISION=killed"),
+		FIELD("OOMPOLICY_SEQ=8"),
+		FIELD("OOMPOLICY_VICTIM_COMM=e\033[31m\n=%n"),
+		FIELD("OOMPOLICY_VICTIM_CGROUP=/\xff\xfe"),
+		FIELD("OOMPOLICY_EMPTY="),
+		FIELD("OOMPOLICY_MEMBER=1 a 0 /a"),
+		FIELD("OOMPOLICY_TWICE=1"),
+		FIELD("OOMPOLICY_TWICE=2"),
+		FIELD("no field"),
+	};
+
+	(void)userdata;
+	service.n_reloads++;
+	service.detached = service.n_reloads % 2;
+	bus_send_record(service.bus, fields, ARRAY_SIZE(fields));
+	bus_send_changed(service.bus, BUS_CHANGE_CONFIG);
+	bus_send_changed(service.bus, BUS_CHANGE_CGROUPS);
+	if (service.n_reloads == 3) {
+		snprintf(message, BUS_MESSAGE_SIZE, "/etc/oompolicy.conf:1: what is wrong");
+		return -EINVAL;
+	}
+	snprintf(message, BUS_MESSAGE_SIZE, "Reload number %u.", service.n_reloads);
+	return 0;
+}
+
+static int fake_declare(void *userdata, const char *cgroup, char message[static BUS_MESSAGE_SIZE])
+{
+	(void)userdata;
+	snprintf(message, BUS_MESSAGE_SIZE, "Declared for %.100s.", cgroup);
+	if (strcmp(cgroup, "/busy") == 0)
+		return -EBUSY;
+	return strcmp(cgroup, "/gone") == 0 ? -ENOENT : 0;
+}
+
+static const struct bus_provider provider = {
+	.acquire_status = fake_status,
+	.acquire_policies = fake_policies,
+	.count_entries = fake_entries,
+	.domain_policy = fake_domain_policy,
+	.walk_tree = fake_tree,
+	.explain = fake_explain,
+	.reload = fake_reload,
+	.declare = fake_declare,
+};
+
+/* A process of its own. Its exit status tells whether it ended well, leaks included. */
+static pid_t start(int (*run)(void))
+{
+	pid_t pid = fork();
+
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		exit(run());
+	}
+	return pid;
+}
+
+static sd_event *new_event(void)
+{
+	sd_event *event = NULL;
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	CHECK(sd_event_new(&event) >= 0);
+	CHECK(sd_event_add_signal(event, NULL, SIGTERM, NULL, NULL) >= 0);
+	return event;
+}
+
+static int run_service(void)
+{
+	sd_event *event = new_event();
+	int r;
+
+	CHECK_INT(bus_new(event, &provider, NULL, &service.bus), 0);
+	r = sd_event_loop(event);
+	bus_free(service.bus);
+	sd_event_unref(event);
+	return r < 0;
+}
+
+/* --- polkit */
+
+static int on_check(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	const char *kind, *key, *name, *action;
+	uint32_t flags;
+	bool asked_well;
+
+	(void)userdata;
+	(void)error;
+	CHECK(sd_bus_message_enter_container(m, 'r', "sa{sv}") >= 0);
+	CHECK(sd_bus_message_read(m, "s", &kind) >= 0);
+	CHECK(sd_bus_message_read(m, "a{sv}", 1, &key, "s", &name) >= 0);
+	CHECK(sd_bus_message_exit_container(m) >= 0);
+	CHECK(sd_bus_message_read(m, "s", &action) >= 0);
+	CHECK(sd_bus_message_skip(m, "a{ss}") >= 0);
+	CHECK(sd_bus_message_read(m, "u", &flags) >= 0);
+	/* oompolicyctl lets polkit ask. */
+	asked_well = strcmp(kind, "system-bus-name") == 0 && strcmp(key, "name") == 0 &&
+		     name[0] == ':' && flags == 1;
+	if (asked_well && strcmp(action, BUS_ACTION_RELOAD) == 0)
+		return sd_bus_reply_method_return(m, "(bba{ss})", true, false, 0);
+	return sd_bus_reply_method_return(m, "(bba{ss})", false,
+					  asked_well && strcmp(action, BUS_ACTION_DECLARE) == 0, 0);
+}
+
+static int run_polkit(void)
+{
+	static const sd_bus_vtable vtable[] = {
+		SD_BUS_VTABLE_START(0),
+		SD_BUS_METHOD("CheckAuthorization", "(sa{sv})sa{ss}us", "(bba{ss})", on_check,
+			      SD_BUS_VTABLE_UNPRIVILEGED),
+		SD_BUS_VTABLE_END,
+	};
+	sd_event *event = new_event();
+	sd_bus *bus = NULL;
+	int r;
+
+	CHECK(sd_bus_open_system(&bus) >= 0);
+	CHECK(sd_bus_add_object_vtable(bus, NULL, "/org/freedesktop/PolicyKit1/Authority",
+				       "org.freedesktop.PolicyKit1.Authority", vtable, NULL) >= 0);
+	CHECK(sd_bus_request_name(bus, "org.freedesktop.PolicyKit1", 0) >= 0);
+	CHECK(sd_bus_attach_event(bus, event, 0) >= 0);
+	r = sd_event_loop(event);
+	sd_bus_flush_close_unref(bus);
+	sd_event_unref(event);
+	return r < 0;
+}
+
+/* --- the machinery */
+
+static void write_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "we");
+
+	CHECK(f);
+	CHECK(fputs(text, f) >= 0);
+	CHECK(fclose(f) == 0);
+}
+
+static void pause_msec(long msec)
+{
+	struct timespec ts = {.tv_sec = msec / 1000, .tv_nsec = msec % 1000 * 1000000};
+
+	nanosleep(&ts, NULL);
+}
+
+static void start_bus(void)
+{
+	bus_pid = fork();
+	CHECK(bus_pid >= 0);
+	if (bus_pid == 0) {
+		char option[256];
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		snprintf(option, sizeof(option), "--config-file=%s", config_file);
+		execlp("dbus-daemon", "dbus-daemon", option, "--nofork", "--nopidfile",
+		       "--nosyslog", NULL);
+		_exit(127);
+	}
+}
+
+static void stop(pid_t *pid, bool well)
+{
+	int status;
+
+	kill(*pid, SIGTERM);
+	CHECK(waitpid(*pid, &status, 0) == *pid);
+	*pid = -1;
+	if (well)
+		CHECK_INT(status, 0);
+}
+
+/* Waits until somebody has the name. */
+static void wait_for_name(const char *name)
+{
+	for (long waited = 0; waited < PATIENCE_MSEC; waited += 50) {
+		sd_bus *bus = NULL;
+		int r = sd_bus_open_system(&bus);
+
+		if (r >= 0)
+			r = sd_bus_get_name_creds(bus, name, 0, NULL);
+		sd_bus_flush_close_unref(bus);
+		if (r >= 0)
+			return;
+		pause_msec(50);
+	}
+	FAIL("nobody has the name %s", name);
+}
+
+static void make_cgroup(const char *path, const char *memory, const char *procs)
+{
+	char file[512];
+
+	snprintf(file, sizeof(file), "%s%s", cgroups, path);
+	CHECK(mkdir(file, 0755) == 0 || errno == EEXIST);
+	snprintf(file, sizeof(file), "%s%s/cgroup.procs", cgroups, path);
+	write_file(file, procs);
+	if (!*memory)
+		return;
+	snprintf(file, sizeof(file), "%s%s/memory.current", cgroups, path);
+	write_file(file, memory);
+}
+
+/* However it ends; the other processes end with this one. */
+static void remove_directory(void)
+{
+	char command[128];
+
+	if (getpid() != main_pid)
+		return;
+	snprintf(command, sizeof(command), "rm -rf %s", directory);
+	if (system(command) != 0)
+		perror(command);
+}
+
+/* Once for all cases: the bus, the service, the files. */
+static void set_up(void)
+{
+	static const char config[] =
+		"<!DOCTYPE busconfig PUBLIC '-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN'"
+		" 'http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd'>\n"
+		"<busconfig><type>system</type><auth>EXTERNAL</auth><listen>%s</listen>\n"
+		"<policy context='default'><allow user='*'/><deny own='*'/>\n"
+		"<deny send_type='method_call'/><allow send_type='signal'/>\n"
+		"<allow send_requested_reply='true' send_type='method_return'/>\n"
+		"<allow send_requested_reply='true' send_type='error'/>\n"
+		"<allow receive_type='method_call'/><allow receive_type='method_return'/>\n"
+		"<allow receive_type='error'/><allow receive_type='signal'/>\n"
+		"<allow send_destination='org.freedesktop.DBus'/></policy>\n"
+		"<policy user='root'><allow own='org.freedesktop.PolicyKit1'/>\n"
+		"<allow send_destination='org.freedesktop.PolicyKit1'/></policy>\n"
+		"<include>" OP_SOURCE_ROOT "/systemd/org.oompolicyd1.conf</include></busconfig>\n";
+	char text[2048];
+
+	if (directory[0])
+		return;
+	strcpy(directory, "/tmp/test_bus.XXXXXX");
+	CHECK(mkdtemp(directory));
+	main_pid = getpid();
+	CHECK(atexit(remove_directory) == 0);
+	CHECK(chmod(directory, 0755) == 0);
+	snprintf(address, sizeof(address), "unix:path=%s/socket", directory);
+	snprintf(config_file, sizeof(config_file), "%s/config", directory);
+	snprintf(text, sizeof(text), config, address);
+	write_file(config_file, text);
+	snprintf(cgroups, sizeof(cgroups), "%s/cgroup", directory);
+	make_cgroup("", "", "1\n");
+	make_cgroup("/system.slice", "734003200", "");
+	make_cgroup("/system.slice/ssh.service", "4194304", "4\n");
+	make_cgroup("/system.slice/db.service", "713031680", "5\n6\n");
+	make_cgroup("/batch.slice", "71303168", "");
+	make_cgroup("/batch.slice/small", "1000000", "7\n");
+	make_cgroup("/batch.slice/large", "67108864", "8\n");
+	make_cgroup("/batch.slice/e\033[31mvil\xff\"%n", "900", "9\n");
+	make_cgroup("/empty.slice", "0", "");
+
+	setenv("DBUS_SYSTEM_BUS_ADDRESS", address, true);
+	setenv("LC_ALL", "C.UTF-8", true);
+	setenv("TZ", "UTC", true);
+	setenv("COLUMNS", "80", true);
+	/* The service comes first: it has to wait for the bus. */
+	service_pid = start(run_service);
+	pause_msec(300);
+	start_bus();
+	wait_for_name(BUS_NAME);
+}
+
+/*
+ * Runs oompolicyctl with these arguments, as @uid. Returns its exit status; what it wrote to both
+ * outputs is in @buf.
+ */
+static int run_ctl(uid_t uid, const char *const *arguments, char *buf, size_t size)
+{
+	const char *program = getenv("OOMPOLICYCTL");
+	size_t used = 0;
+	int fds[2], status;
+	ssize_t n;
+	pid_t pid;
+
+	CHECK(program);
+	CHECK(pipe(fds) == 0);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		const char *argv[16] = {"oompolicyctl"};
+
+		for (size_t i = 0; i < ARRAY_SIZE(argv) - 2 && arguments[i]; i++)
+			argv[i + 1] = arguments[i];
+		dup2(fds[1], STDOUT_FILENO);
+		dup2(fds[1], STDERR_FILENO);
+		close(fds[0]);
+		close(fds[1]);
+		if (uid != 0 && setresuid(uid, uid, uid) < 0)
+			_exit(126);
+		execv(program, (char *const *)argv);
+		_exit(127);
+	}
+	close(fds[1]);
+	while ((n = read(fds[0], buf + used, size - 1 - used)) > 0)
+		used += (size_t)n;
+	buf[used] = '\0';
+	close(fds[0]);
+	CHECK(waitpid(pid, &status, 0) == pid);
+	CHECK(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+#define CTL(uid, buf, ...) run_ctl(uid, (const char *const[]){__VA_ARGS__, NULL}, buf, sizeof(buf))
+
+static void compare(const char *name, const char *seen)
+{
+	char path[512], expected[16384];
+	FILE *f;
+	size_t n;
+
+	snprintf(path, sizeof(path), EXPECTED "%s", name);
+	if (getenv("OP_UPDATE_EXPECTED")) {
+		write_file(path, seen);
+		return;
+	}
+	f = fopen(path, "re");
+	if (!f)
+		FAIL("cannot open %s", path);
+	n = fread(expected, 1, sizeof(expected) - 1, f);
+	expected[n] = '\0';
+	fclose(f);
+	if (strcmp(seen, expected) != 0)
+		FAIL("%s has\n%s---\nand this was seen:\n%s---", path, expected, seen);
+}
+
+/* --- the cases */
+
+static void test_introspection(void)
+{
+	_cleanup_free_ char *seen = NULL;
+	sd_bus_message *reply = NULL;
+	const char *xml, *begin, *end;
+	sd_bus *bus = NULL;
+	char file[16384], *expected_begin, *expected_end;
+	FILE *f;
+	size_t n;
+
+	set_up();
+	CHECK(sd_bus_open_system(&bus) >= 0);
+	CHECK(sd_bus_call_method(bus, BUS_NAME, BUS_PATH, "org.freedesktop.DBus.Introspectable",
+				 "Introspect", NULL, &reply, "") >= 0);
+	CHECK(sd_bus_message_read(reply, "s", &xml) >= 0);
+	begin = strstr(xml, " <interface name=\"" BUS_INTERFACE "\">");
+	CHECK(begin);
+	end = strstr(begin, " </interface>");
+	CHECK(end);
+	seen = strndup(begin, (size_t)(end - begin));
+
+	f = fopen(OP_SOURCE_ROOT "/systemd/org.oompolicyd1.Manager.xml", "re");
+	CHECK(f);
+	n = fread(file, 1, sizeof(file) - 1, f);
+	file[n] = '\0';
+	fclose(f);
+	expected_begin = strstr(file, " <interface name=\"" BUS_INTERFACE "\">");
+	if (!expected_begin)
+		FAIL("the XML file has no such interface, the service has:\n%s", seen);
+	expected_end = strstr(expected_begin, " </interface>");
+	CHECK(expected_end);
+	*expected_end = '\0';
+	CHECK_STR(seen, expected_begin);
+	sd_bus_message_unref(reply);
+	sd_bus_flush_close_unref(bus);
+}
+
+static void test_output(void)
+{
+	char out[16384];
+
+	set_up();
+	CHECK_INT(CTL(0, out, "status", "--json=pretty"), 0);
+	compare("status.json", out);
+	CHECK_INT(CTL(0, out, "metrics"), 0);
+	compare("metrics", out);
+	CHECK_INT(CTL(0, out, "tree", "--cgroup-root", cgroups), 0);
+	compare("tree", out);
+	CHECK_INT(CTL(0, out, "tree", "--all", "--json=pretty", "--cgroup-root", cgroups), 0);
+	compare("tree.json", out);
+	CHECK_INT(CTL(0, out, "explain", "/system.slice/db.service"), 0);
+	compare("explain", out);
+	CHECK_INT(CTL(0, out, "explain", "--json=pretty", "/x\xff"), 0);
+	compare("explain.json", out);
+	CHECK_INT(CTL(0, out, "--help"), 0);
+	compare("help", out);
+}
+
+/* A path that is no text goes over the bus and back. */
+static void test_bytes(void)
+{
+	char out[16384];
+
+	set_up();
+	CHECK_INT(CTL(0, out, "tree", "--no-legend", "--all", "/batch.slice/e\033[31mvil\xff\"%n"),
+		  0);
+	CHECK(strstr(out, "/batch.slice/e\\x1b[31mvil\\xff\\\"%n\n"));
+	for (const char *c = out; *c; c++)
+		CHECK((*c >= ' ' && *c < 127) || *c == '\n');
+}
+
+static void test_failures(void)
+{
+	char out[16384];
+
+	set_up();
+	CHECK_INT(CTL(0, out, "tree", "/gone"), 1);
+	CHECK_STR(out, "oompolicyctl: There is no such cgroup.\n");
+	CHECK_INT(CTL(0, out, "tree", "not/absolute"), 64);
+	CHECK_INT(CTL(0, out, "explain", "/a/../b"), 64);
+	CHECK_INT(CTL(0, out, "explain", "/a//b"), 64);
+	CHECK_INT(CTL(0, out, "explain"), 64);
+	CHECK_INT(CTL(0, out, "status", "/x"), 64);
+	CHECK_INT(CTL(0, out, "nothing"), 64);
+	CHECK_INT(CTL(0, out, "status", "--json=yaml"), 64);
+	CHECK_INT(CTL(0, out, "list", "--since=tomorrowish"), 64);
+	CHECK_INT(CTL(0, out, "declare", "/x"), 64); /* nobody to ask */
+	CHECK_INT(CTL(0, out, "info", "xyz"), 64);
+	CHECK_INT(CTL(0, out, "check", "/nonexistent"), 78);
+	setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent", true);
+	CHECK_INT(CTL(0, out, "status"), 69);
+	setenv("DBUS_SYSTEM_BUS_ADDRESS", address, true);
+}
+
+/* Who only looks needs no privilege; who changes something does. */
+static void test_refusals(void)
+{
+	sd_bus_error error = SD_BUS_ERROR_NULL;
+	sd_bus *bus = NULL;
+	char out[16384];
+
+	set_up();
+	if (geteuid() != 0)
+		return;
+	CHECK_INT(CTL(NOBODY, out, "status", "--json=short"), 0);
+	CHECK_INT(CTL(NOBODY, out, "tree"), 0);
+	CHECK_INT(CTL(NOBODY, out, "explain", "/"), 0);
+	CHECK_INT(CTL(NOBODY, out, "metrics"), 0);
+	/* Without a polkit: nobody but root. */
+	CHECK_INT(CTL(NOBODY, out, "reload"), 77);
+	CHECK_INT(CTL(NOBODY, out, "declare", "--yes", "/x"), 77);
+	CHECK_INT(CTL(0, out, "declare", "--yes", "/x"), 0);
+	CHECK_STR(out, "Declared for /x.\n");
+	CHECK_INT(CTL(0, out, "declare", "--yes", "/busy"), 1);
+	CHECK_INT(CTL(0, out, "declare", "--yes", "/gone"), 1);
+	CHECK_INT(CTL(0, out, "declare", "--yes", "relative"), 64);
+
+	polkit_pid = start(run_polkit);
+	wait_for_name("org.freedesktop.PolicyKit1");
+	CHECK_INT(CTL(NOBODY, out, "reload"), 0);
+	CHECK_STR(out, "Reload number 1.\n");
+	CHECK_INT(CTL(NOBODY, out, "declare", "--yes", "/x"), 77);
+	CHECK(strstr(out, "without authentication"));
+	stop(&polkit_pid, true);
+	CHECK_INT(CTL(NOBODY, out, "reload"), 77);
+
+	/* Nothing but what the policy names reaches the service. */
+	CHECK(sd_bus_open_system(&bus) >= 0);
+	CHECK(sd_bus_call_method(bus, BUS_NAME, BUS_PATH, BUS_INTERFACE, "NoSuch", &error, NULL,
+				 "") < 0);
+	CHECK_STR(error.name, SD_BUS_ERROR_UNKNOWN_METHOD);
+	sd_bus_error_free(&error);
+	sd_bus_flush_close_unref(bus);
+	/* A policy that is not attached is a failure, in words too. */
+	CHECK_INT(CTL(0, out, "status"), 1);
+	CHECK(strstr(out, "DETACHED"));
+	CHECK_INT(CTL(0, out, "reload"), 0);
+	CHECK_INT(CTL(0, out, "status"), 0);
+	CHECK(!strstr(out, "DETACHED"));
+	CHECK_INT(CTL(0, out, "reload"), 78);
+	CHECK_STR(out, "oompolicyctl: /etc/oompolicy.conf:1: what is wrong\n");
+	CHECK_INT(CTL(0, out, "reload", "--json=short"), 0);
+	CHECK_STR(out, "{\"ok\":true,\"message\":\"Reload number 4.\"}\n");
+}
+
+/* The policy, seen by one who is nobody: another method of the same object is not let through. */
+static int run_denied(void)
+{
+	sd_bus_error error = SD_BUS_ERROR_NULL;
+	sd_bus *bus = NULL;
+	int r;
+
+	if (setresuid(NOBODY, NOBODY, NOBODY) < 0 || sd_bus_open_system(&bus) < 0)
+		return 2;
+	r = sd_bus_call_method(bus, BUS_NAME, BUS_PATH, BUS_INTERFACE, "NoSuch", &error, NULL, "");
+	r = r < 0 && sd_bus_error_has_name(&error, SD_BUS_ERROR_ACCESS_DENIED) ? 0 : 3;
+	sd_bus_error_free(&error);
+	if (r == 0 &&
+	    sd_bus_call_method(bus, BUS_NAME, BUS_PATH, "org.freedesktop.DBus.Properties", "Set",
+			       &error, NULL, "ssv", BUS_INTERFACE, "Rules", "u", 1) >= 0)
+		r = 4;
+	sd_bus_error_free(&error);
+	if (r == 0 &&
+	    sd_bus_request_name(bus, "org.oompolicyd1", SD_BUS_NAME_REPLACE_EXISTING) >= 0)
+		r = 5;
+	sd_bus_flush_close_unref(bus);
+	return r;
+}
+
+static void test_policy(void)
+{
+	int status;
+	pid_t pid;
+
+	set_up();
+	if (geteuid() != 0)
+		return;
+	pid = start(run_denied);
+	CHECK(waitpid(pid, &status, 0) == pid);
+	CHECK_INT(status, 0);
+}
+
+/* --- signals */
+
+struct heard {
+	bool record, config, counters;
+};
+
+static int on_record(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	static const struct {
+		const char *name, *value;
+	} expected[] = {
+		{"MESSAGE", "OOM in /batch.slice: killed hog"},
+		{"OOMPOLICY_DECISION", "killed"},
+		{"OOMPOLICY_SEQ", "8"},
+		{"OOMPOLICY_VICTIM_COMM", "e\033[31m\n=%n"},
+		{"OOMPOLICY_VICTIM_CGROUP", NULL},
+		{"OOMPOLICY_EMPTY", ""},
+	};
+	struct heard *heard = userdata;
+
+	(void)error;
+	CHECK_STR(sd_bus_message_get_signature(m, true), "a{sv}");
+	CHECK(sd_bus_message_enter_container(m, 'a', "{sv}") > 0);
+	for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
+		const char *name, *value;
+
+		CHECK(sd_bus_message_enter_container(m, 'e', "sv") > 0);
+		CHECK(sd_bus_message_read(m, "s", &name) > 0);
+		CHECK_STR(name, expected[i].name);
+		if (expected[i].value) {
+			CHECK(sd_bus_message_read(m, "v", "s", &value) > 0);
+			CHECK_STR(value, expected[i].value);
+		} else {
+			const void *bytes;
+			size_t size;
+
+			CHECK(sd_bus_message_enter_container(m, 'v', "ay") > 0);
+			CHECK(sd_bus_message_read_array(m, 'y', &bytes, &size) > 0);
+			CHECK_INT(size, 3);
+			CHECK(memcmp(bytes, "/\xff\xfe", 3) == 0);
+			CHECK(sd_bus_message_exit_container(m) > 0);
+		}
+		CHECK(sd_bus_message_exit_container(m) > 0);
+	}
+	/* No member, no name that comes twice, nothing that is no field. */
+	CHECK_INT(sd_bus_message_at_end(m, false), 1);
+	heard->record = true;
+	return 0;
+}
+
+static int on_changed(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct heard *heard = userdata;
+	const char *interface;
+
+	(void)error;
+	CHECK(sd_bus_message_read(m, "s", &interface) > 0);
+	CHECK_STR(interface, BUS_INTERFACE);
+	CHECK(sd_bus_message_enter_container(m, 'a', "{sv}") > 0);
+	while (sd_bus_message_enter_container(m, 'e', "sv") > 0) {
+		const char *name;
+
+		CHECK(sd_bus_message_read(m, "s", &name) > 0);
+		if (strcmp(name, "Configuration") == 0) {
+			uint32_t number;
+
+			CHECK(sd_bus_message_read(m, "v", "u", &number) > 0);
+			CHECK(number > 1);
+			heard->config = true;
+		} else if (strcmp(name, "LastOom") == 0) {
+			uint64_t seq;
+
+			CHECK(sd_bus_message_read(m, "v", "t", &seq) > 0);
+			CHECK(seq >= 8);
+			heard->counters = true;
+		} else
+			CHECK(sd_bus_message_skip(m, "v") > 0);
+		CHECK(sd_bus_message_exit_container(m) > 0);
+	}
+	return 0;
+}
+
+static void test_signals(void)
+{
+	struct heard heard = {};
+	sd_bus *bus = NULL;
+	char out[1024];
+
+	set_up();
+	CHECK(sd_bus_open_system(&bus) >= 0);
+	CHECK(sd_bus_match_signal(bus, NULL, BUS_NAME, BUS_PATH, BUS_INTERFACE, "OomRecord",
+				  on_record, &heard) >= 0);
+	CHECK(sd_bus_match_signal(bus, NULL, BUS_NAME, BUS_PATH, "org.freedesktop.DBus.Properties",
+				  "PropertiesChanged", on_changed, &heard) >= 0);
+	(void)CTL(0, out, "reload");
+	for (int i = 0; i < 200 && !(heard.record && heard.config && heard.counters); i++) {
+		int r = sd_bus_process(bus, NULL);
+
+		CHECK(r >= 0);
+		if (r == 0)
+			CHECK(sd_bus_wait(bus, UINT64_C(100000)) >= 0);
+	}
+	CHECK(heard.record);
+	CHECK(heard.config);
+	CHECK(heard.counters);
+	sd_bus_flush_close_unref(bus);
+}
+
+/* The bus goes and comes again: the service is there again by itself, and has no clock running. */
+static void test_reconnect(void)
+{
+	char out[16384];
+
+	set_up();
+	stop(&bus_pid, false);
+	CHECK_INT(CTL(0, out, "status"), 69);
+	pause_msec(600);
+	start_bus();
+	wait_for_name(BUS_NAME);
+	CHECK_INT(CTL(0, out, "metrics"), 0);
+}
+
+/* Ends all, and checks that the service ended well. */
+static void test_end(void)
+{
+	set_up();
+	stop(&service_pid, true);
+	stop(&bus_pid, false);
+}
+
+static const struct test_case cases[] = {
+	TEST_CASE(introspection), TEST_CASE(output),	TEST_CASE(bytes),
+	TEST_CASE(failures),	  TEST_CASE(refusals),	TEST_CASE(policy),
+	TEST_CASE(signals),	  TEST_CASE(reconnect), TEST_CASE(end),
+};
+TEST_MAIN(cases)

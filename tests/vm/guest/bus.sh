@@ -1,0 +1,447 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# vm: memory=1024 cpus=2 timeout=300
+#
+# oompolicyctl and the bus, with the daemon in the unit as shipped: what they say is compared with
+# what the kernel says and with what this script did itself.
+# shellcheck source=tests/vm/guest/lib.sh
+. lib.sh
+
+readonly UNIT=oompolicyd.service
+readonly ROOT=/sys/fs/cgroup/bus
+readonly MESSAGE_ID_POLICY_DETACHED=948968d5d7ca4914ae1c93b012d08ee8
+
+config_bus()
+{
+	config_write <<'END'
+[Policy default]
+DefaultPriority=400
+
+[Policy other]
+Cgroup=/bus/other
+Scope=memcg
+DefaultPriority=300
+Victim=oldest
+
+[Rule low]
+Cgroup=/bus/*/low
+Priority=10
+Kill=process
+
+[Rule high]
+Cgroup=/bus/*/high
+Priority=900
+
+[Rule safe]
+Cgroup=/bus/*/safe
+Protect=yes
+END
+}
+
+# as_nobody COMMAND...
+as_nobody()
+{
+	setpriv --reuid=65534 --regid=65534 --clear-groups -- "$@"
+}
+
+# spawn CGROUP COMMAND...: there from its first instruction on. Its process is in SPAWNED.
+spawn()
+{
+	local cgroup=$1
+	shift
+	(
+		echo "$BASHPID" >"$cgroup/cgroup.procs"
+		exec "$@"
+	) &
+	SPAWNED=$!
+}
+
+is_gone()
+{
+	! kill -0 "$1"
+}
+
+hog_filled()
+{
+	[[ $(cat "/run/hog-$1") == "$2" ]]
+}
+
+# json_value NAME JSON: of a member that is a number or a word.
+json_value()
+{
+	sed -n "s/.*\"$1\":\"\{0,1\}\([^\",}]*\).*/\1/p" <<<"$2"
+}
+
+# overrun DOMAIN NAME [COMM]: a process in DOMAIN/NAME goes over the limit of DOMAIN and dies.
+overrun()
+{
+	local domain=$ROOT/$1 comm=${3:-memhog}
+	mkdir -p "$domain/$2"
+	ln -sf /usr/lib/oompolicyd-tests/memhog "/run/$comm"
+	rm -f /run/hog-bus
+	echo max >"$domain/memory.max"
+	spawn "$domain/$2" "/run/$comm" /run/hog-bus 1M 64M
+	wait_for 20 "the hog to fill its memory" hog_filled bus $((1 << 20))
+	echo $(($(<"$domain/memory.current") + (1 << 20))) >"$domain/memory.max"
+	kill -USR1 "$SPAWNED"
+	wait_for 20 "the hog to die" is_gone "$SPAWNED"
+	echo max >"$domain/memory.max"
+}
+
+listed()
+{
+	[[ -n $(oompolicyctl list --no-legend --since="$LIST_SINCE" 2>/dev/null) ]]
+}
+
+# What bpftool finds in the kernel is what is shown.
+test_status()
+{
+	local status id
+	assert_status 0 oompolicyctl status
+	assert_match "the first line" "${OUTPUT%%$'\n'*}" '^oompolicyd [0-9.]+: in force$'
+	status=$(oompolicyctl status --json=short)
+	assert_eq "the backend" "$(json_value backend "$status")" struct_ops
+	assert_eq "the rules" "$(json_value rules "$status")" 3
+	while read -r id; do
+		assert_match "link $id" "$(bpftool link show id "$id")" 'struct_ops'
+	done < <(grep -o '"link_id":[0-9]*' <<<"$status" | cut -d: -f2)
+	while read -r id; do
+		assert_match "program $id" "$(bpftool prog show id "$id")" 'struct_ops +name op_handle_oom'
+	done < <(grep -o '"program_id":[0-9]*' <<<"$status" | cut -d: -f2)
+	assert_eq "the policies" "$(grep -o '"attached":true' <<<"$status" | wc -l)" 3
+	assert_eq "links in the kernel" "$(bpftool link show | grep -c struct_ops)" 3
+
+	mkdir -p "$ROOT"/{work/{low,high,safe,plain},other}
+	wait_for 10 "the cgroups to be ruled" ruled 3
+	assert_eq "entries of the map" "$(oompolicyctl metrics | sed -n 's/^oompolicyd_map_entries //p')" \
+		"$(bpftool map dump name op_rules | sed -n 's/^Found \([0-9]*\) elements*$/\1/p')"
+}
+
+ruled()
+{
+	[[ $(oompolicyctl metrics | sed -n 's/^oompolicyd_cgroups_ruled //p') == "$1" ]]
+}
+
+# What dies first is at the top, with the memory that the kernel counts.
+test_tree()
+{
+	local tree
+	mkdir -p "$ROOT"/work/{low,high,safe,plain}
+	spawn "$ROOT/work/low" sleep 60
+	spawn "$ROOT/work/high" sleep 60
+	spawn "$ROOT/work/safe" sleep 60
+	rm -f /run/hog-tree
+	spawn "$ROOT/work/plain" /usr/lib/oompolicyd-tests/memhog /run/hog-tree 20M
+	wait_for 20 "the hog to fill its memory" hog_filled tree $((20 << 20))
+	wait_for 10 "the cgroups to be ruled" ruled 3
+
+	tree=$(oompolicyctl tree --no-legend /bus/work)
+	printf '%s\n' "$tree"
+	assert_eq "the order" "$(awk '{ print $1, $2, $4 }' <<<"$tree" | paste -sd,)" \
+		"400 - -,10 process low,400 - -,900 - high,never - safe"
+	assert_match "the memory" "$(sed -n 3p <<<"$tree")" ' 2[01]\.[0-9]M '
+	tree=$(oompolicyctl tree --json=short /bus/other --all)
+	assert_eq "the policy" "$(json_value policy "$tree")" other
+	assert_match "its default" "$tree" '"priority":300'
+	assert_status 1 oompolicyctl tree /bus/none
+	assert_match "the system" "$(oompolicyctl tree)" 'policy default answers'
+	# For a look at it.
+	oompolicyctl tree
+	oompolicyctl status
+	kill %% 2>/dev/null || :
+	for directory in low high safe plain; do
+		echo 1 >"$ROOT/work/$directory/cgroup.kill"
+	done
+}
+
+test_explain()
+{
+	assert_status 0 oompolicyctl explain /bus/work/low/deep
+	assert_match "the rule" "$OUTPUT" $'\n        Rule: low, by /bus/work/low\n'
+	assert_match "the source" "$OUTPUT" "\* low +Cgroup=/bus/\*/low +/bus/work/low +$CONFIG:"
+	assert_match "a cgroup that is not there" "$OUTPUT" 'no such cgroup now'
+	assert_status 0 oompolicyctl explain /bus/other
+	assert_match "the default" "$OUTPUT" 'Priority: 300 \(Default'
+	assert_match "the policies" "$OUTPUT" 'Policy: other where it runs out itself, default for'
+}
+
+# The record in the journal, on the bus, in `list` and in `info` is one and the same.
+test_record()
+{
+	local monitor id line signal
+	busctl --json=short --match="type='signal',interface='org.oompolicyd1.Manager'" monitor \
+		>/run/signals 2>/run/monitor &
+	monitor=$!
+	wait_for 10 "busctl to listen" grep -q Monitoring /run/monitor
+	LIST_SINCE=$(date '+%Y-%m-%d %H:%M:%S')
+	overrun work low
+	wait_for 20 "the signal" grep -q OomRecord /run/signals
+	wait_for 20 "the record" listed
+	kill $monitor
+
+	signal=$(grep OomRecord /run/signals)
+	assert_eq "signals" "$(wc -l <<<"$signal")" 1
+	assert_match "the victim in the signal" "$signal" \
+		"\"OOMPOLICY_VICTIM_PID\":\{\"type\":\"s\",\"data\":\"$SPAWNED\"\}"
+	assert_match "the cgroup in the signal" "$signal" \
+		'"OOMPOLICY_VICTIM_CGROUP":\{"type":"s","data":"/bus/work/low"\}'
+	assert_match "its rule" "$signal" '"OOMPOLICY_RULE":\{"type":"s","data":"low"\}'
+
+	line=$(oompolicyctl list --no-legend --since="$LIST_SINCE")
+	printf '%s\n' "$line"
+	assert_eq "lines" "$(wc -l <<<"$line")" 1
+	assert_match "the line" "$line" "^[0-9a-f]{13} [-0-9]{10} [0-9:]{8} killed +10 memhog\[$SPAWNED\] +/bus/work$"
+	id=${line%% *}
+	assert_status 0 oompolicyctl info "$id"
+	COLUMNS=80 oompolicyctl info "$id"
+	assert_match "the victim" "$OUTPUT" $'\n'"      Victim: memhog \(pid $SPAWNED, uid 0, "
+	assert_match "its cgroup" "$OUTPUT" $'\n'"      Cgroup: /bus/work/low"$'\n'
+	assert_match "its rule" "$OUTPUT" $'\n'"        Rule: low"$'\n'
+	assert_match "the policy" "$OUTPUT" $'\n'"     Outcome: killed by policy default"$'\n'
+	assert_eq "the last" "$(oompolicyctl info)" "$OUTPUT"
+	assert_match "JSON" "$(oompolicyctl list --json=short --since="$LIST_SINCE")" \
+		"^\[\{\"id\":\"$id\",.*\"OOMPOLICY_VICTIM_PID\":\"$SPAWNED\""
+	assert_match "the last record" "$(oompolicyctl status)" 'Last record: number [0-9]+ at '
+
+	# Filters.
+	[[ -n $(oompolicyctl list --policy=default --no-legend --since="$LIST_SINCE") ]] || fail "filtered out"
+	assert_eq "of another policy" "$(oompolicyctl list --policy=other --no-legend 2>/dev/null)" ""
+	assert_eq "before" "$(oompolicyctl list --until="$LIST_SINCE" --no-legend 2>/dev/null)" ""
+	assert_eq "of a unit" "$(oompolicyctl list --unit=none --no-legend 2>/dev/null)" ""
+}
+
+# A unit's victim is found by its unit, and --follow sees it come.
+test_follow()
+{
+	local follow
+	LIST_SINCE=$(date '+%Y-%m-%d %H:%M:%S')
+	oompolicyctl list --follow --no-legend -n 0 >/run/follow 2>&1 &
+	follow=$!
+	sleep 2
+	workload_overrun
+	wait_for 20 "the record" grep -q killed /run/follow
+	kill $follow
+	assert_eq "lines" "$(wc -l </run/follow)" 1
+	[[ -n $(oompolicyctl list --unit="$VICTIM" --no-legend --since="$LIST_SINCE") ]] ||
+		fail "$VICTIM is not found by its unit"
+}
+
+# Who may not change anything may look.
+test_unprivileged()
+{
+	local before
+	assert_status 0 as_nobody oompolicyctl status
+	assert_status 0 as_nobody oompolicyctl tree
+	assert_status 0 as_nobody oompolicyctl explain /
+	assert_status 0 as_nobody oompolicyctl metrics
+	before=$(json_value configuration "$(oompolicyctl status --json=short)")
+	assert_status 77 as_nobody oompolicyctl reload
+	assert_status 77 as_nobody oompolicyctl declare --yes /bus/work
+	assert_eq "the configuration" "$(json_value configuration "$(oompolicyctl status --json=short)")" \
+		"$before"
+	# Without the groups that may, the journal shows nothing, and says so.
+	assert_status 0 as_nobody oompolicyctl list
+	assert_match "the hint" "$OUTPUT" 'systemd-journal'
+	# An entry of somebody else with our fields is none of ours.
+	as_nobody logger --journald <<'END'
+MESSAGE=forged
+SYSLOG_IDENTIFIER=oompolicyd
+MESSAGE_ID=095b20a1263f4798b369550b0ce93f2f
+OOMPOLICY_DECISION=killed
+OOMPOLICY_VICTIM_COMM=forged
+END
+	journal_wait 10 "the forged entry" OOMPOLICY_VICTIM_COMM=forged
+	! oompolicyctl list | grep forged || fail "a forged entry is shown"
+}
+
+# A declared OOM kills as the rules say, though no memory is short, and the answer names the victim.
+test_declare()
+{
+	local low high
+	rm -f /run/hog-low /run/hog-high
+	spawn "$ROOT/work/low" /usr/lib/oompolicyd-tests/memhog /run/hog-low 1M
+	low=$SPAWNED
+	spawn "$ROOT/work/high" /usr/lib/oompolicyd-tests/memhog /run/hog-high 4M
+	high=$SPAWNED
+	wait_for 20 "the small hog to fill its memory" hog_filled low $((1 << 20))
+	wait_for 20 "the large hog to fill its memory" hog_filled high $((4 << 20))
+	LIST_SINCE=$(date '+%Y-%m-%d %H:%M:%S')
+	assert_status 64 oompolicyctl declare /bus/work
+	! is_gone "$low" || fail "killed without being asked"
+	assert_status 0 oompolicyctl declare --yes /bus/work
+	assert_match "the outcome" "$OUTPUT" "Killed memhog \(pid $low, /bus/work/low\)"
+	wait_for 20 "the small hog to die" is_gone "$low"
+	! is_gone "$high" || fail "the one with the higher priority is dead"
+	wait_for 20 "the record" listed
+	assert_match "the record" "$(oompolicyctl info)" "memhog \(pid $low,"
+	assert_eq "records" "$(oompolicyctl list --no-legend --since="$LIST_SINCE" | wc -l)" 1
+
+	assert_status 1 oompolicyctl declare --yes /bus/none
+	assert_status 1 oompolicyctl declare --yes /bus/other
+	! is_gone "$high" || fail "the one of another cgroup is dead"
+	kill "$high"
+}
+
+test_reload()
+{
+	local before
+	before=$(json_value configuration "$(oompolicyctl status --json=short)")
+	assert_status 0 oompolicyctl reload
+	assert_match "the outcome" "$OUTPUT" 'active'
+	assert_eq "the configuration" "$(json_value configuration "$(oompolicyctl status --json=short)")" \
+		$((before + 1))
+	config_write <<<'[Policy'
+	assert_status 78 oompolicyctl reload
+	assert_status 78 oompolicyctl check
+	assert_match "the status" "$(oompolicyctl status)" 'Reload failed: /etc/oompolicy.conf:1'
+	config_bus
+	assert_status 0 oompolicyctl check
+	assert_status 0 oompolicyctl reload
+	! oompolicyctl status | grep 'Reload failed' || fail "still failed"
+}
+
+# Names are data: nothing of them reaches a terminal as it is.
+test_hostile_names()
+{
+	local comm=$'e\nX=1\e%n\xff' name=$'evil\e[31m\xff%n%s' out words
+	LIST_SINCE=$(date '+%Y-%m-%d %H:%M:%S')
+	overrun work "$name" "$comm"
+	wait_for 20 "the record" listed
+	for out in "list -n 1" "info" "info --json=pretty" "tree --all" "tree --all --json=short" \
+		"list --json=short"; do
+		IFS=' ' read -r -a words <<<"$out"
+		out=$(oompolicyctl "${words[@]}") || fail "'${words[*]}' fails"
+		[[ $out != *[^[:print:][:space:]]* ]] || fail "'${words[*]}' prints bytes as they are: ${out@Q}"
+	done
+	assert_match "the victim" "$(oompolicyctl info)" $'\n      Victim: e\\\\nX=1\\\\x1b%n\\\\xff \(pid '
+	assert_match "the tree" "$(oompolicyctl tree --all "/bus/work/$name")" \
+		'/bus/work/evil\\x1b\[31m\\xff%n%s'
+	assert_status 0 oompolicyctl explain "/bus/work/$name"
+	assert_match "the explanation" "$OUTPUT" '^/bus/work/evil\\x1b\[31m\\xff%n%s'
+	rmdir "$ROOT/work/$name"
+}
+
+# Somebody else takes a policy out of the kernel: it is said at once, and in the journal.
+test_detached()
+{
+	local id
+	id=$(oompolicyctl status | awk '$1 == "other" && $NF == "attached" { print $(NF - 2) }')
+	bpftool link detach id "$id"
+	assert_status 1 oompolicyctl status
+	assert_match "the first line" "${OUTPUT%%$'\n'*}" 'NOT all policies'
+	assert_match "the policy" "$(grep '^other' <<<"$OUTPUT")" ' DETACHED$'
+	journal_wait 10 "the warning" "MESSAGE_ID=$MESSAGE_ID_POLICY_DETACHED" OOMPOLICY_POLICY=other
+	assert_match "the others" "$(oompolicyctl metrics)" 'policy_attached\{policy="default"\} 1'
+	assert_match "this one" "$(oompolicyctl metrics)" 'policy_attached\{policy="other"\} 0'
+	systemctl restart "$UNIT"
+	assert_status 0 oompolicyctl status
+}
+
+daemon_is_on_bus()
+{
+	oompolicyctl status
+}
+
+# The bus is no condition for anything, and is found again when it comes back.
+test_bus_restart()
+{
+	local pid
+	pid=$(daemon_pid)
+	systemctl stop dbus.socket dbus.service
+	LIST_SINCE=$(date '+%Y-%m-%d %H:%M:%S')
+	sleep 1
+	assert_status 69 oompolicyctl status
+	overrun work low
+	wait_for 20 "the record without a bus" listed
+	systemctl start dbus.socket dbus.service
+	wait_for 20 "the daemon to come back to the bus" daemon_is_on_bus
+	assert_eq "the daemon" "$(daemon_pid)" "$pid"
+
+	systemctl stop dbus.socket dbus.service
+	systemctl restart "$UNIT"
+	wait_for 20 "the daemon to start without a bus" systemctl is-active "$UNIT"
+	systemctl start dbus.socket dbus.service
+	wait_for 20 "the daemon to find the bus" daemon_is_on_bus
+}
+
+# Asking does not start what was stopped, nor what is disabled; enabled, the bus starts it.
+test_activation()
+{
+	daemon_stop
+	assert_status 69 oompolicyctl status
+	assert_eq "the daemon" "$(systemctl show -P ActiveState "$UNIT")" inactive
+	systemctl enable -q "$UNIT"
+	busctl get-property org.oompolicyd1 /org/oompolicyd1 org.oompolicyd1.Manager Version
+	assert_eq "the daemon, enabled" "$(systemctl show -P ActiveState "$UNIT")" active
+	systemctl disable -q "$UNIT"
+	daemon_stop
+	! busctl get-property org.oompolicyd1 /org/oompolicyd1 org.oompolicyd1.Manager Version \
+		2>/dev/null || fail "the bus starts a unit that is disabled"
+	daemon_start
+}
+
+# complete WORD...: what bash would offer for the last.
+complete_words()
+{
+	COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+	_oompolicyctl || :
+	printf '%s\n' "${COMPREPLY[@]}" | sort | paste -sd' '
+}
+
+# The completion as installed, of cgroups and records that are there.
+test_completion()
+{
+	local id
+	# shellcheck source=/dev/null
+	. /usr/share/bash-completion/completions/oompolicyctl
+	assert_eq "commands" "$(complete_words oompolicyctl re)" reload
+	assert_eq "cgroups" "$(complete_words oompolicyctl tree /bus/)" "/bus/other /bus/work"
+	assert_eq "below" "$(complete_words oompolicyctl explain --json=short /bus/work/l)" /bus/work/low
+	assert_eq "policies" "$(complete_words oompolicyctl list --policy = o)" "oompolicyd other"
+	id=$(oompolicyctl list --no-legend -n 1 | cut -d' ' -f1)
+	assert_eq "records" "$(complete_words oompolicyctl info "$id")" "$id"
+}
+
+private_kib()
+{
+	awk '/^Private_/ { sum += $2 } END { print sum }' "/proc/$1/smaps_rollup"
+}
+
+# The bus costs little memory, and none for those who ask often.
+test_memory()
+{
+	local pid before after
+	pid=$(daemon_pid)
+	sleep 2
+	before=$(private_kib "$pid")
+	for _ in {1..50}; do
+		oompolicyctl tree --json=short --all >/dev/null
+	done
+	after=$(private_kib "$pid")
+	figure private_memory_on_bus "$before" KiB
+	figure private_memory_after_50_trees "$after" KiB
+	((before <= 4096)) || fail "$before KiB of its own are over 4 MiB"
+	((after <= before + 512)) || fail "asking for the tree 50 times made $before KiB $after KiB"
+}
+
+plan 14
+mkdir -p "$ROOT"/{work/{low,high,safe,plain},other}
+echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+echo +memory >"$ROOT/cgroup.subtree_control"
+echo +memory >"$ROOT/work/cgroup.subtree_control"
+config_bus
+daemon_start
+run_test status test_status
+run_test tree test_tree
+run_test explain test_explain
+run_test record test_record
+run_test follow test_follow
+run_test unprivileged test_unprivileged
+run_test declare test_declare
+run_test reload test_reload
+run_test hostile_names test_hostile_names
+run_test completion test_completion
+run_test memory test_memory
+run_test detached test_detached
+run_test bus_restart test_bus_restart
+run_test activation test_activation
