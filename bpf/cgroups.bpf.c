@@ -36,8 +36,8 @@ static __always_inline void report(struct cgroup *cgrp, __u32 type, const char *
 	event->header.pad = 0;
 	event->header.seq = seq;
 	event->header.ktime_nsec = bpf_ktime_get_ns();
-	event->id = cgrp->kn->id;
-	event->hierarchy_id = cgrp->root->hierarchy_id;
+	event->id = READ_ONLY(cgrp)->kn->id;
+	event->hierarchy_id = READ_ONLY(cgrp)->root->hierarchy_id;
 	event->pad = 0;
 	event->path[0] = '\0';
 	if (path)

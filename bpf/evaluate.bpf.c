@@ -215,7 +215,7 @@ static __always_inline void record_best(struct choice *choice)
  */
 static __always_inline void check_best(struct oom_control *oc, struct choice *choice)
 {
-	__u64 chosen = (__u64)oc->chosen;
+	__u64 chosen = (__u64)READ_ONLY(oc)->chosen;
 
 	if (!hand.best.task || hand.best.task == chosen)
 		return;
@@ -233,7 +233,7 @@ static __always_inline int evaluate(struct task_struct *task, struct choice *cho
 	__u64 id, points;
 
 	choice->tasks++;
-	if (task->signal->oom_mm && !hand.is_sysrq) {
+	if (READ_ONLY(task)->signal->oom_mm && !hand.is_sysrq) {
 		if (!is_dying(task))
 			return pass_over();
 		op_wait(task->tgid);
@@ -262,7 +262,7 @@ static __always_inline int evaluate(struct task_struct *task, struct choice *cho
 
 	if (is_spared(task))
 		return pass_over();
-	thread_mm = (__u64)task->mm;
+	thread_mm = (__u64)READ_ONLY(task)->mm;
 	if (!thread_mm)
 		op_find_thread_mm(task->pid);
 	if (!thread_mm)

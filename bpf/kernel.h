@@ -236,6 +236,15 @@ extern void bpf_put_mem_cgroup(struct mem_cgroup *memcg) __ksym;
 #define OP_MM_SWAPENTS 2
 #define OP_MM_SHMEMPAGES 3
 
+/*
+ * The same pointer, for reading only. Where a program reads a pointer by way of one that the
+ * verifier trusts, the verifier looks up to four names up in all of the kernel's types to learn
+ * whether it may trust that one too (btf_nested_type_is_trusted() of 6.12), and it does so on every
+ * path: most of the time that loading took. What is read by this one is trusted nowhere, and the
+ * code is the same.
+ */
+#define READ_ONLY(pointer) bpf_core_cast(pointer, typeof(*(pointer)))
+
 static __always_inline __u64 not_negative(__s64 n)
 {
 	return n > 0 ? n : 0;
@@ -270,13 +279,13 @@ static __always_inline bool cgroup_has_tasks(struct cgroup *cgroup)
 
 static __always_inline struct cgroup *task_cgroup(struct task_struct *task)
 {
-	return task->cgroups->dfl_cgrp;
+	return READ_ONLY(task)->cgroups->dfl_cgrp;
 }
 
 /* The cgroup in whose cgroup.procs the process is listed. */
 static __always_inline struct cgroup *process_cgroup(struct task_struct *task)
 {
-	return task->cgroups->dom_cset->dfl_cgrp;
+	return READ_ONLY(task)->cgroups->dom_cset->dfl_cgrp;
 }
 
 #endif

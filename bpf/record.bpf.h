@@ -93,13 +93,13 @@ static __always_inline void none(__u32 reason)
 /* The mm of the first thread that still has one: the leader may have exited before the others. */
 static __always_inline struct mm_struct *process_mm(struct task_struct *task)
 {
-	struct mm_struct *mm = task->mm;
+	struct mm_struct *mm = READ_ONLY(task)->mm;
 	struct task_struct *thread;
 
 	if (mm)
 		return mm;
 	bpf_for_each(task, thread, task, OP_TASK_ITER_PROC_THREADS) {
-		mm = thread->mm;
+		mm = READ_ONLY(thread)->mm;
 		if (mm)
 			break;
 	}
@@ -141,7 +141,8 @@ __noinline int op_record_path(__u64 id, __u32 which)
 		path_buffer[used & (OP_PATH_LEN - 1)] = '/';
 		used++;
 		n = bpf_probe_read_kernel_str(&path_buffer[used & (2 * OP_PATH_LEN - 1)],
-					      OP_CGROUP_NAME_MAX + 1, ancestor->kn->name);
+					      OP_CGROUP_NAME_MAX + 1,
+					      READ_ONLY(ancestor)->kn->name);
 		bpf_cgroup_release(ancestor);
 		if (n > 0)
 			used += n - 1;
@@ -176,13 +177,14 @@ __noinline int op_record_path(__u64 id, __u32 which)
 
 static __always_inline void record_task(struct task_struct *task, struct op_task *ret)
 {
+	const struct task_struct *reading = READ_ONLY(task);
 	struct mm_struct *mm;
 
 	ret->pid = task->tgid;
 	ret->tid = task->pid;
-	ret->uid = task->real_cred->uid.val;
-	ret->oom_score_adj = task->signal->oom_score_adj;
-	ret->start_boottime_nsec = task->group_leader->start_boottime;
+	ret->uid = reading->real_cred->uid.val;
+	ret->oom_score_adj = reading->signal->oom_score_adj;
+	ret->start_boottime_nsec = reading->group_leader->start_boottime;
 	ret->cgroup_id = task_cgroup(task)->kn->id;
 	bpf_probe_read_kernel_str(ret->comm, sizeof(ret->comm), task->comm);
 
@@ -240,7 +242,7 @@ static __always_inline void record_begin(__u64 now, __u32 backend)
  */
 static __always_inline __u32 record_domain(struct oom_control *oc, __u64 *ret_domain_id)
 {
-	struct mem_cgroup *memcg = oc->memcg;
+	struct mem_cgroup *memcg = READ_ONLY(oc)->memcg;
 
 	record.order = oc->order;
 	record.gfp_mask = oc->gfp_mask;

@@ -62,6 +62,7 @@ static __always_inline void find_effective(void *rules, struct cgroup *cgrp, __u
 	int i;
 
 	set_default(ret, default_priority);
+	cgrp = READ_ONLY(cgrp);
 	bpf_for(i, 0, OP_DEPTH_MAX) {
 		struct cgroup_subsys_state *parent;
 		struct op_rule *rule;
@@ -93,7 +94,7 @@ __noinline int op_find_policy(__u64 domain_id, __u32 is_memcg)
 	domain = bpf_cgroup_from_id(domain_id);
 	if (!domain)
 		return 0;
-	cgrp = domain;
+	cgrp = READ_ONLY(domain);
 	bpf_for(i, 0, OP_DEPTH_MAX) {
 		struct cgroup_subsys_state *parent;
 		struct op_rule *rule;

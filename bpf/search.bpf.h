@@ -100,7 +100,7 @@ static __always_inline void evaluate_task(struct task_struct *task, const struct
 		return;
 	search.tasks++;
 
-	if (task->signal->oom_mm && !(record.flags & OP_OOM_SYSRQ)) {
+	if (READ_ONLY(task)->signal->oom_mm && !(record.flags & OP_OOM_SYSRQ)) {
 		if (is_dying(task))
 			search.dying_pid = task->tgid;
 		return;
@@ -185,9 +185,10 @@ __noinline int op_walk(__u64 top_id, __u64 source_id)
 		__u64 id;
 
 		search.cgroups++;
-		id = css->cgroup->kn->id;
-		rule = extend_chain(rules, id, css->cgroup->level - top_level);
-		if (!rule || !cgroup_has_tasks(css->cgroup))
+		cgrp = READ_ONLY(css)->cgroup;
+		id = cgrp->kn->id;
+		rule = extend_chain(rules, id, cgrp->level - top_level);
+		if (!rule || !cgroup_has_tasks(cgrp))
 			continue;
 		if (source_id && rule->source_id != source_id)
 			continue;
@@ -220,7 +221,7 @@ static __always_inline __u32 order_bound(void *rules, struct cgroup *domain)
 }
 
 /* Weighs the processes of one entry of the order, if it lies in the domain. */
-static __always_inline void walk_ordered(struct cgroup *domain, __u64 id)
+static __always_inline void walk_ordered(struct cgroup *domain, __u64 domain_id, __u64 id)
 {
 	struct cgroup *cgrp, *ancestor;
 	bool inside = false;
@@ -230,7 +231,7 @@ static __always_inline void walk_ordered(struct cgroup *domain, __u64 id)
 		return;
 	ancestor = bpf_cgroup_ancestor(cgrp, domain->level);
 	if (ancestor) {
-		inside = ancestor->kn->id == domain->kn->id;
+		inside = READ_ONLY(ancestor)->kn->id == domain_id;
 		bpf_cgroup_release(ancestor);
 	}
 	bpf_cgroup_release(cgrp);
@@ -278,7 +279,7 @@ __noinline int op_search_ordered(__u64 domain_id)
 		priority = entry->priority;
 		over = priority >= bound || (search.pid && priority > search.rule.priority);
 		if (!over)
-			walk_ordered(domain, (__u64)entry->flags << 32 | entry->index);
+			walk_ordered(domain, domain_id, (__u64)entry->flags << 32 | entry->index);
 		order_next = over && sorted ? n_sorted : order_next + 1;
 		if (search.cgroups > OP_ORDER_CGROUPS)
 			break;
@@ -358,9 +359,10 @@ __noinline int op_collect(__u64 group_id)
 		struct cgroup *cgrp;
 		__u64 id;
 
-		id = css->cgroup->kn->id;
-		rule = extend_chain(rules, id, css->cgroup->level - group_level);
-		if (!rule || rule->flags & OP_RULE_PROTECT || !cgroup_has_tasks(css->cgroup))
+		cgrp = READ_ONLY(css)->cgroup;
+		id = cgrp->kn->id;
+		rule = extend_chain(rules, id, cgrp->level - group_level);
+		if (!rule || rule->flags & OP_RULE_PROTECT || !cgroup_has_tasks(cgrp))
 			continue;
 		cgrp = bpf_cgroup_from_id(id);
 		if (!cgrp)
@@ -368,7 +370,8 @@ __noinline int op_collect(__u64 group_id)
 		bpf_for_each(css_task, task, &cgrp->self, OP_CSS_TASK_ITER_PROCS) {
 			__u32 n = n_members;
 
-			if (n >= OP_ROUND_MEMBERS || task->signal->oom_mm || !killable_mm(task))
+			if (n >= OP_ROUND_MEMBERS || READ_ONLY(task)->signal->oom_mm ||
+			    !killable_mm(task))
 				continue;
 			members[n & (OP_ROUND_MEMBERS - 1)] = task->tgid;
 			n_members = n + 1;

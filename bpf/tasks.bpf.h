@@ -16,6 +16,7 @@ __u32 daemon_tgid = 0;
 /* A child of vfork() runs in its parent's memory: killing it frees nothing. */
 static __always_inline bool in_vfork(struct task_struct *task, struct mm_struct *mm)
 {
+	task = READ_ONLY(task);
 	return task->vfork_done && task->real_parent->mm == mm;
 }
 
@@ -28,7 +29,7 @@ static __always_inline __u64 mm_points(struct mm_struct *mm)
 
 static __always_inline bool is_dying(struct task_struct *task)
 {
-	struct mm_struct *oom_mm = task->signal->oom_mm;
+	struct mm_struct *oom_mm = READ_ONLY(task)->signal->oom_mm;
 
 	return oom_mm && !mm_oom_skip(oom_mm);
 }
@@ -37,7 +38,8 @@ static __always_inline bool is_dying(struct task_struct *task)
 static __always_inline bool is_spared(struct task_struct *task)
 {
 	return task->flags & OP_PF_KTHREAD || task->tgid == OP_PID_INIT ||
-	       task->tgid == daemon_tgid || task->signal->oom_score_adj == OP_OOM_SCORE_ADJ_MIN;
+	       task->tgid == daemon_tgid ||
+	       READ_ONLY(task)->signal->oom_score_adj == OP_OOM_SCORE_ADJ_MIN;
 }
 
 /* Would the death of one that is not spared free its memory? */
@@ -59,7 +61,7 @@ static __always_inline __u64 victim_points(struct task_struct *task, struct mm_s
 		return ~task->start_boottime;
 	case OP_VICTIM_BADNESS:
 		/* As oom_badness(), moved up so that none is below zero. */
-		points = task->signal->oom_score_adj;
+		points = READ_ONLY(task)->signal->oom_score_adj;
 		points = (points + 1000) * (__s64)(total_pages / 1000);
 		return points + mm_points(mm);
 	default:

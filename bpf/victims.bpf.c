@@ -24,7 +24,7 @@ __hidden struct effective effective = {};
 /* Returns whether the process was known as a victim. */
 static __always_inline bool remember(struct oom_state *state, struct task_struct *task)
 {
-	__u64 start = task->group_leader->start_boottime;
+	__u64 start = READ_ONLY(task)->group_leader->start_boottime;
 	__u32 pid = task->tgid, next;
 	bool known = false;
 	int i;
