@@ -10,11 +10,11 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "config/basic.h"
 #include "config/escape.h"
 #include "config/policy.h"
+#include "clock.h"
 #include "loader-declare.h"
 #include "loader.h"
 #include "log.h"
@@ -76,15 +76,6 @@ void declare_text(const char *name, char ret[static OP_DECLARED_LEN])
 	for (i = 0; i < OP_DECLARED_LEN - 1 && name[i]; i++)
 		ret[i] = strchr(valid, name[i]) ? name[i] : '_';
 	memset(ret + i, 0, OP_DECLARED_LEN - i);
-}
-
-/* The clock of the records (bpf_ktime_get_ns()). */
-static uint64_t now_nsec(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
 void declare_seen(struct declare *d, const struct op_oom_event *e)
@@ -160,7 +151,7 @@ int declare_id(struct declare *d, uint64_t cgroup_id, const char *name,
 		return -EOPNOTSUPP;
 	}
 	declare_text(name, text);
-	d->begun_nsec = now_nsec();
+	d->begun_nsec = clock_now_nsec();
 	d->seen = false;
 	r = loader_declare_run(d->program, cgroup_id, text);
 	/* A journal that takes no entries keeps the record back: see progress(). */

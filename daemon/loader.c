@@ -20,13 +20,13 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
-#include <time.h>
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #include "cgroups.skel.h"
+#include "clock.h"
 #include "loader-backend.h"
 #include "log.h"
 #include "victims.skel.h"
@@ -188,9 +188,7 @@ int loader_permitted(char why[static LOADER_WHY_SIZE])
 
 static int check_privilege(bool in_module, char why[static LOADER_WHY_SIZE])
 {
-	if (has_capability(CAP_SYS_ADMIN))
-		return 0;
-	if (in_module) {
+	if (in_module && !has_capability(CAP_SYS_ADMIN)) {
 		loader_set_why(
 			why, "Not permitted: CAP_SYS_ADMIN is missing, which the kernel wants for "
 			     "BPF that uses the types of a module (" MODULE_NAME ".ko).");
@@ -339,14 +337,6 @@ int loader_keep_maps(struct loader *l, struct bpf_object *object)
 
 /* --- configurations */
 
-static uint64_t now_nsec(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
 void loader_cancel(struct loader *l)
 {
 	l->backend->cancel(l);
@@ -379,9 +369,9 @@ int loader_commit(struct loader *l, const struct loader_rules *rules, uint64_t *
 	if (r == 0)
 		r = l->backend->stage(l, next.config);
 	if (r == 0) {
-		begun = now_nsec();
+		begun = clock_now_nsec();
 		r = bpf_map_update_elem(l->shared[SHARED_SWITCH], &zero, &next, BPF_ANY);
-		done = now_nsec();
+		done = clock_now_nsec();
 	}
 	if (r < 0) {
 		loader_cancel(l);
@@ -395,7 +385,7 @@ int loader_commit(struct loader *l, const struct loader_rules *rules, uint64_t *
 
 uint64_t loader_expire(struct loader *l)
 {
-	return l->backend->expire(l, now_nsec() / 1000);
+	return l->backend->expire(l, clock_now_usec());
 }
 
 /* --- the rings */

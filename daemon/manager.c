@@ -28,6 +28,7 @@
 #include "config/parser.h"
 #include "config/policy.h"
 #include "config/user.h"
+#include "clock.h"
 #include "control.h"
 #include "declare.h"
 #include "history.h"
@@ -94,14 +95,6 @@ struct timing {
 	uint64_t switch_nsec; /* the step that put it in force */
 };
 
-static uint64_t now_usec(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * USEC_PER_SEC + (uint64_t)ts.tv_nsec / 1000;
-}
-
 /* --- what is told to systemd and people */
 
 /* "Policy 'a'", "Policies 'a', 'b'", "Policies 'a', 'b', 'c' (+7)". */
@@ -131,7 +124,7 @@ static void describe(const struct manager *m, char *buf, size_t size)
 static void log_active(const struct manager *m, const struct timing *timing, bool reloaded,
 		       const char *description)
 {
-	uint64_t usec = now_usec() - timing->begun_usec;
+	uint64_t usec = clock_now_usec() - timing->begun_usec;
 	uint64_t switch_usec = (timing->switch_nsec + 999) / 1000;
 	char config[64], total[64], exchange[64];
 	const char *const fields[] = {config, total, exchange};
@@ -329,7 +322,7 @@ static void manager_consume_cgroups(struct manager *m)
 	if (!m->tracker.stale && !m->tracker.unordered)
 		return;
 
-	now = now_usec();
+	now = clock_now_usec();
 	due = m->resynced_usec + (m->resync_failed   ? RESYNC_RETRY_USEC
 				  : m->tracker.stale ? RESYNC_INTERVAL_USEC
 						     : REORDER_INTERVAL_USEC);
@@ -369,7 +362,7 @@ static int on_resync_timer(sd_event_source *source, uint64_t usec, void *userdat
 	(void)source;
 	(void)usec;
 	r = resync(m);
-	m->resynced_usec = now_usec();
+	m->resynced_usec = clock_now_usec();
 	m->resync_failed = r < 0;
 	if (r < 0)
 		log_error("Cannot walk the cgroups again: %s. Some new cgroups only inherit, "
@@ -535,7 +528,7 @@ static int reload_transaction(struct manager *m, struct timing *timing,
 
 static int manager_reload(void *userdata, char message[static CONTROL_MESSAGE_SIZE])
 {
-	struct timing timing = {.begun_usec = now_usec()};
+	struct timing timing = {.begun_usec = clock_now_usec()};
 	struct manager *m = userdata;
 	int r;
 
@@ -745,7 +738,7 @@ static int start_control(struct manager *m)
 int manager_new(const char *config_path, struct manager **ret)
 {
 	struct report_callbacks callbacks = {.rule_name = rule_name, .oom = on_oom};
-	struct timing timing = {.begun_usec = now_usec()};
+	struct timing timing = {.begun_usec = clock_now_usec()};
 	_cleanup_(manager_freep) struct manager *m = NULL;
 	_cleanup_(config_freep) struct config *config = NULL;
 	char status[STATUS_SIZE];

@@ -15,7 +15,6 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 
 #include <systemd/sd-event.h>
 
@@ -23,6 +22,7 @@
 #include "config/basic.h"
 #include "config/escape.h"
 #include "config/policy.h"
+#include "clock.h"
 #include "log.h"
 #include "messages.h"
 
@@ -47,14 +47,6 @@ struct oomcontrol {
 	size_t n_listeners;
 	struct listener listeners[1 + CONFIG_OOM_CONTROLS_MAX];
 };
-
-static uint64_t now_usec(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
 
 int oomcontrol_parse(const char *text, struct oomcontrol_state *ret)
 {
@@ -171,7 +163,7 @@ static void log_event(const char *cgroup, bool from_records, uint64_t n_events, 
 
 static void log_pairs(struct listener *l)
 {
-	uint64_t now = now_usec(), seq;
+	uint64_t now = clock_now_usec(), seq;
 
 	while (oomcontrol_join_next(&l->join, now, &seq))
 		log_event(l->cgroup, false, 1, seq, false);
@@ -186,7 +178,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 
 	(void)source;
 	(void)usec;
-	n = oomcontrol_join_expire(&l->join, now_usec());
+	n = oomcontrol_join_expire(&l->join, clock_now_usec());
 	if (n > 0)
 		log_event(l->cgroup, false, n, 0, false);
 	return 0;
@@ -230,7 +222,7 @@ static int on_event(sd_event_source *source, int fd, uint32_t revents, void *use
 		log_event(l->cgroup, false, n_events, 0, true);
 		return 0;
 	}
-	oomcontrol_join_event(&l->join, n_events, now_usec());
+	oomcontrol_join_event(&l->join, n_events, clock_now_usec());
 	log_pairs(l);
 	if (l->join.n_events > 0 &&
 	    sd_event_source_set_time_relative(l->timer, OOMCONTROL_WAIT_USEC) >= 0)
@@ -252,7 +244,7 @@ void oomcontrol_seen(struct oomcontrol *o, const struct op_oom_event *e)
 		/* A record does not name a cgroup of version 1; that one ran out is all it says. */
 		if (l->event_fd < 0 || (strcmp(l->cgroup, "/") != 0) != is_memcg)
 			continue;
-		oomcontrol_join_record(&l->join, e->header.seq, now_usec());
+		oomcontrol_join_record(&l->join, e->header.seq, clock_now_usec());
 		log_pairs(l);
 	}
 }

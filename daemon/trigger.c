@@ -16,13 +16,13 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include <systemd/sd-event.h>
 
 #include "config/basic.h"
 #include "config/escape.h"
 #include "config/policy.h"
+#include "clock.h"
 #include "log.h"
 #include "record.h"
 
@@ -63,14 +63,6 @@ struct triggers {
 	size_t n_watches;
 	struct watch watches[];
 };
-
-static uint64_t now_usec(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
 
 bool trigger_limit_pass(struct trigger_limit *l, uint64_t now_usec, uint64_t *ret_suppressed)
 {
@@ -392,7 +384,7 @@ void triggers_dispatch(struct triggers *t, size_t i, uint32_t revents)
 	if (!(revents & EPOLLPRI))
 		return;
 	r = t->setup.declare(w->cgroup_id, w->name, why, t->setup.userdata);
-	if (r >= 0 || !trigger_limit_pass(&w->limit, now_usec(), &n_suppressed))
+	if (r >= 0 || !trigger_limit_pass(&w->limit, clock_now_usec(), &n_suppressed))
 		return;
 	if (n_suppressed)
 		snprintf(others, sizeof(others), " (%" PRIu64 " more such lines were left out)",
