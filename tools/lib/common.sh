@@ -72,25 +72,46 @@ attempt()
 	set -e
 }
 
+# The children that run, which child_end() ends. A value says what a child is for.
+declare -A CHILDREN=()
+
+# child_start WHAT COMMAND...: runs it beside this shell.
+child_start()
+{
+	local what=$1
+	shift
+	"$@" &
+	CHILDREN[$!]=$what
+}
+
+# child_wait: waits for any child; leaves what it was for in CHILD and its status in ATTEMPT.
+child_wait()
+{
+	local pid=''
+	ATTEMPT=0
+	wait -n -p pid "${!CHILDREN[@]}" || ATTEMPT=$?
+	CHILD=${CHILDREN[$pid]}
+	unset "CHILDREN[$pid]"
+}
+
 # child_run COMMAND...: as `attempt`, for a command that takes long: a signal is seen at once, and
 # child_end(), called from an EXIT trap, ends the command.
-CHILD=
 child_run()
 {
-	ATTEMPT=0
-	"$@" &
-	CHILD=$!
-	wait "$CHILD" || ATTEMPT=$?
-	CHILD=
+	child_start run "$@"
+	child_wait
 }
 
 child_end()
 {
-	if [[ -n $CHILD ]]; then
-		kill "$CHILD" 2>/dev/null || :
-		wait "$CHILD" 2>/dev/null || :
-		CHILD=
-	fi
+	local pid
+	for pid in "${!CHILDREN[@]}"; do
+		kill "$pid" 2>/dev/null || :
+	done
+	for pid in "${!CHILDREN[@]}"; do
+		wait "$pid" 2>/dev/null || :
+	done
+	CHILDREN=()
 }
 
 # digest_files PATH...: one hash over the names and contents of all files below the paths.

@@ -14,7 +14,9 @@ PACKAGES_KERNEL=(linux-source-6.12 gcc-12 bison flex bc libelf-dev libssl-dev dw
 PACKAGES_CHECK=(dbus cppcheck clang-tidy shellcheck clang-format groff)
 
 # These are too old in Debian 12 itself; its backports have them. PACKAGE=OLDEST_VERSION
-PACKAGES_NEWER=(libbpf-dev=1:1.4 bpftool=7.5)
+# QEMU up to 8.0 loses a race when one processor changes code that another runs, as the kernel does
+# for ftrace: "Oops: int3".
+PACKAGES_NEWER=(libbpf-dev=1:1.4 bpftool=7.5 qemu-system-x86=1:8.1)
 
 BACKPORTS_LIST=/etc/apt/sources.list.d/oompolicyd-backports.list
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -94,6 +96,9 @@ packages_ensure()
 		case ${wanted[package]} in
 		libbpf-dev) newer+=("libbpf1/$codename-backports" "libbpf-dev/$codename-backports") ;;
 		bpftool) newer+=("bpftool/$codename-backports") ;;
+		qemu-system-x86)
+			newer+=(qemu-system-{x86,common,data}"/$codename-backports" "seabios/$codename-backports")
+			;;
 		*) continue ;;
 		esac
 		unset 'wanted[package]'

@@ -133,12 +133,13 @@ payload_for()
 	PAYLOAD=${PAYLOADS[$1]:-}
 }
 
-# guest_groups SUITE FILE...: each script on each of its kernels.
+# guest_groups SUITE LANES FILE...: each script on each of its kernels, so many at a time.
 guest_groups()
 {
-	local suite=$1 script group kernel kernels n=0 total started
-	shift
-	local scripts=() on=() left_out=()
+	local suite=$1 lanes=$2 script group kernel kernels n=0
+	shift 2
+	local groups=() left_out=()
+	local -A script_of=() kernel_of=()
 	for script; do
 		[[ ${script##*/} == lib.sh ]] && continue
 		kernels=$(script_kernels "$script")
@@ -150,40 +151,62 @@ guest_groups()
 				left_out+=("$group")
 				continue
 			fi
-			scripts+=("$script") on+=("$kernel")
+			groups+=("$group")
+			script_of[$group]=$script kernel_of[$group]=$kernel
 		done
 	done
 	((${#left_out[@]} == 0)) || progress "$suite: only with --all: ${left_out[*]}"
 
-	total=${#scripts[@]}
-	for script in "${scripts[@]}"; do
-		kernel=${on[n]}
-		group=$(group_name "$script" "$kernel")
-		n=$((n + 1))
-		started=$SECONDS
-		payload_for "$kernel"
+	# What all share is made before the first of them is booted.
+	local ready=()
+	for group in "${groups[@]}"; do
+		payload_for "${kernel_of[$group]}"
 		if [[ -z $PAYLOAD ]]; then
-			result_skip "$group" "${UNAVAILABLE[$kernel]}"
+			result_skip "$group" "${UNAVAILABLE[${kernel_of[$group]}]}"
 			continue
 		fi
-		mkdir -p "$LOGS/$group"
-		OOMPOLICYD_TEST_PATTERN=$PATTERN child_run "$TOP/tests/vm/boot" --kernel "$kernel" \
-			--payload "$PAYLOAD" --quiet --logs "$LOGS/$group" "$script" >"$LOGS/$group/boot" 2>&1
+		ready+=("$group")
+	done
+
+	local -A begun=()
+	local next=0 total=${#ready[@]}
+	while ((n < total)); do
+		while ((next < total && ${#CHILDREN[@]} < lanes)); do
+			group=${ready[next]}
+			next=$((next + 1))
+			begun[$group]=$SECONDS
+			mkdir -p "$LOGS/$group"
+			child_start "$group" guest_boot "$group" "${kernel_of[$group]}" "${script_of[$group]}"
+		done
+		child_wait
+		group=$CHILD
+		n=$((n + 1))
 		cat "$LOGS/$group/boot"
 		results_count "$group" "$ATTEMPT" "$LOGS/$group/output" "$PATTERN"
-		progress "$suite: $n/$total $group, $((SECONDS - started)) s (logs in $LOGS/$group)"
+		progress "$suite: $n/$total $group, $((SECONDS - begun[$group])) s (logs in $LOGS/$group)"
 	done
 }
 
+# guest_boot GROUP KERNEL SCRIPT: is replaced by the boot, so that a signal reaches that.
+guest_boot()
+{
+	payload_for "$2"
+	OOMPOLICYD_TEST_PATTERN=$PATTERN exec "$TOP/tests/vm/boot" --kernel "$2" \
+		--payload "$PAYLOAD" --quiet --logs "$LOGS/$1" "$3" >"$LOGS/$1/boot" 2>&1
+}
+
+# The tests wait much of their time, and two machines with two processors share two cores well.
+VM_LANES=2
+
 suite_vm()
 {
-	guest_groups vm "$TOP"/tests/vm/guest/*.sh
+	guest_groups vm "$VM_LANES" "$TOP"/tests/vm/guest/*.sh
 }
 
 suite_bench()
 {
 	local scripts=("$TOP"/tests/bench/*.sh) script group figures=$BUILD/figures
-	guest_groups bench "${scripts[@]}"
+	guest_groups bench 1 "${scripts[@]}"
 	: >"$figures"
 	for script in "${scripts[@]}"; do
 		group=$(basename "$script" .sh)
