@@ -4,6 +4,10 @@
 # The suites of tools/check. Each builds what it needs, runs its tests and counts them with
 # results.sh; a suite that cannot be built is a failed test.
 
+# Machines and fuzzers that run side by side. The tests of a machine wait much of their time: two of
+# them, with two processors each, share two cores well. Benchmarks run alone.
+LANES=2
+
 # The place of the test groups' logs.
 LOGS=$BUILD/vm/log
 
@@ -78,32 +82,46 @@ unit_variant()
 
 suite_fuzz()
 {
-	local target name corpus started
+	local target name names=() next=0 n=0
 	CC=clang-16 build_or_fail fuzz suite_build fuzz -Dfuzz=true -Db_lundef=false
 	((ATTEMPT == 0)) || return 0
 	mkdir -p "$BUILD/log"
 	for target in "$BUILD"/fuzz/tests/fuzz/fuzz_*; do
-		[[ -f $target && -x $target ]] || continue
 		name=${target##*/}
-		wanted "fuzz/$name" || continue
-		# Finds are kept from run to run, apart from the corpus of the tree.
-		corpus=$BUILD/fuzz/found/$name
-		mkdir -p "$corpus"
-		started=$SECONDS
-		local seeds=()
-		[[ ! -d $TOP/tests/fuzz/corpus/${name#fuzz_} ]] || seeds+=("$TOP/tests/fuzz/corpus/${name#fuzz_}")
-		[[ ! -d $TOP/tests/fuzz/corpus/$name ]] || seeds+=("$TOP/tests/fuzz/corpus/$name")
-		child_run timeout -k 5 "$((FUZZ_SECONDS + 120))" "$target" "-max_total_time=$FUZZ_SECONDS" \
-			-timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
-			"-artifact_prefix=$BUILD/log/$name-" "$corpus" "${seeds[@]}" >"$BUILD/log/$name" 2>&1
+		if [[ -f $target && -x $target ]] && wanted "fuzz/$name"; then
+			names+=("$name")
+		fi
+	done
+	while ((n < ${#names[@]})); do
+		while ((next < ${#names[@]} && ${#CHILDREN[@]} < LANES)); do
+			child_start "${names[next]}" fuzz_run "${names[next]}"
+			next=$((next + 1))
+		done
+		child_wait
+		name=$CHILD
+		n=$((n + 1))
 		if ((ATTEMPT == 0)); then
 			result_pass
-			progress "fuzz: $name, $(sed -n 's/^stat::number_of_executed_units: *//p' "$BUILD/log/$name") runs in $((SECONDS - started)) s"
+			progress "fuzz: $name, $(sed -n 's/^stat::number_of_executed_units: *//p' "$BUILD/log/$name") runs"
 		else
 			tail -n 30 "$BUILD/log/$name"
 			result_fail "fuzz/$name" "status $ATTEMPT, log in $BUILD/log/$name"
 		fi
 	done
+}
+
+# fuzz_run NAME: is replaced by the target. Finds are kept from run to run, apart from the corpus of
+# the tree.
+fuzz_run()
+{
+	local corpus=$BUILD/fuzz/found/$1 directory seeds=()
+	mkdir -p "$corpus"
+	for directory in "$TOP/tests/fuzz/corpus/${1#fuzz_}" "$TOP/tests/fuzz/corpus/$1"; do
+		[[ ! -d $directory ]] || seeds+=("$directory")
+	done
+	exec timeout -k 5 "$((FUZZ_SECONDS + 120))" "$BUILD/fuzz/tests/fuzz/$1" \
+		"-max_total_time=$FUZZ_SECONDS" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+		"-artifact_prefix=$BUILD/log/$1-" "$corpus" "${seeds[@]}" >"$BUILD/log/$1" 2>&1
 }
 
 # --- vm and bench: a guest script is one boot
@@ -195,12 +213,9 @@ guest_boot()
 		--payload "$PAYLOAD" --quiet --logs "$LOGS/$1" "$3" >"$LOGS/$1/boot" 2>&1
 }
 
-# The tests wait much of their time, and two machines with two processors share two cores well.
-VM_LANES=2
-
 suite_vm()
 {
-	guest_groups vm "$VM_LANES" "$TOP"/tests/vm/guest/*.sh
+	guest_groups vm "$LANES" "$TOP"/tests/vm/guest/*.sh
 }
 
 suite_bench()
