@@ -51,9 +51,11 @@ struct standing {
 __hidden struct standing heap[2 * OP_RANK_MAX] = {};
 __hidden __u32 n_heap = 0;
 __hidden __u32 heap_at = 0;
+__hidden __u32 n_left_out = 0;
 
 /* The process in hand. */
 __hidden struct standing coming = {};
+__hidden struct effective coming_rule = {};
 
 /* The best so far by the comparison of evaluate_task(). */
 __hidden __u32 first_pid = 0;
@@ -128,6 +130,7 @@ __noinline int op_rank_place(void)
 		op_rank_rise();
 		return true;
 	}
+	n_left_out++;
 	if (!comes_after(AT(1), &coming))
 		return false;
 	coming.entry = AT(1)->entry;
@@ -153,53 +156,71 @@ static __always_inline __u32 find_never(struct task_struct *task, struct mm_stru
 	return mm && in_vfork(task, mm) ? OP_NEVER_VFORK : OP_NEVER_NO_MEMORY;
 }
 
-static __always_inline void rank_task(struct task_struct *task, const struct effective *rule,
-				      __u64 cgroup_id)
+/* Keeps the process if it belongs to those that are kept. Whether it was chosen is in search, and
+ * what applies to its cgroup in coming_rule. */
+__noinline int op_rank_add(__u32 pid, __u64 cgroup_id)
 {
-	const struct task_struct *reading = READ_ONLY(task);
+	struct op_ranked *ranked = NULL;
+	const struct task_struct *reading;
 	__u32 entry, never = OP_NEVER_NOT;
-	struct op_ranked *ranked;
+	struct task_struct *task;
 	struct mm_struct *mm;
 	__u64 size;
 
+	task = bpf_task_from_pid(pid);
+	if (!task)
+		return 0;
+	reading = READ_ONLY(task);
+	bpf_rcu_read_lock();
+	mm = process_mm(task);
+	size = mm ? mm_points(mm) : 0;
+	if (!search.pid)
+		never = find_never(task, mm, &coming_rule);
+	bpf_rcu_read_unlock();
+
+	coming.found = search.tasks;
+	coming.order = never ? OP_RANK_LAST : coming_rule.priority;
+	coming.points = never ? size : search.points;
+	if (!never && (!first_pid || coming_rule.priority < first_priority ||
+		       (coming_rule.priority == first_priority && search.points > first_points))) {
+		first_pid = pid;
+		first_priority = coming_rule.priority;
+		first_points = search.points;
+	}
+	if (op_rank_place()) {
+		entry = coming.entry;
+		ranked = bpf_map_lookup_elem(&op_ranked, &entry);
+	}
+	if (ranked) {
+		ranked->cgroup_id = cgroup_id;
+		ranked->source_id = coming_rule.source_id;
+		ranked->start_boottime_nsec = reading->group_leader->start_boottime;
+		ranked->points = coming.points;
+		ranked->size_pages = size;
+		ranked->pid = pid;
+		ranked->uid = reading->real_cred->uid.val;
+		ranked->oom_score_adj = reading->signal->oom_score_adj;
+		ranked->priority = coming_rule.priority;
+		ranked->rule_index = coming_rule.index;
+		ranked->rule_flags = coming_rule.flags;
+		ranked->never = never;
+		ranked->found = coming.found;
+		bpf_probe_read_kernel_str(ranked->comm, sizeof(ranked->comm), task->comm);
+	}
+	bpf_task_release(task);
+	return 0;
+}
+
+static __always_inline void rank_task(struct task_struct *task, const struct effective *rule,
+				      __u64 cgroup_id)
+{
 	if (task->flags & OP_PF_KTHREAD)
 		return;
 	search.pid = 0;
 	evaluate_task(task, rule, cgroup_id);
-	mm = process_mm(task);
-	size = mm ? mm_points(mm) : 0;
-	if (!search.pid)
-		never = find_never(task, mm, rule);
-
-	coming.found = search.tasks;
-	coming.order = never ? OP_RANK_LAST : rule->priority;
-	coming.points = never ? size : search.points;
-	if (!never && (!first_pid || rule->priority < first_priority ||
-		       (rule->priority == first_priority && search.points > first_points))) {
-		first_pid = task->tgid;
-		first_priority = rule->priority;
-		first_points = search.points;
-	}
-	if (!op_rank_place())
-		return;
-	entry = coming.entry;
-	ranked = bpf_map_lookup_elem(&op_ranked, &entry);
-	if (!ranked)
-		return;
-	ranked->cgroup_id = cgroup_id;
-	ranked->source_id = rule->source_id;
-	ranked->start_boottime_nsec = reading->group_leader->start_boottime;
-	ranked->points = coming.points;
-	ranked->size_pages = size;
-	ranked->pid = task->tgid;
-	ranked->uid = reading->real_cred->uid.val;
-	ranked->oom_score_adj = reading->signal->oom_score_adj;
-	ranked->priority = rule->priority;
-	ranked->rule_index = rule->index;
-	ranked->rule_flags = rule->flags;
-	ranked->never = never;
-	ranked->found = coming.found;
-	bpf_probe_read_kernel_str(ranked->comm, sizeof(ranked->comm), task->comm);
+	coming_rule = *rule;
+	/* A step of its own, that the verifier looks at once. */
+	op_rank_add(task->tgid, cgroup_id);
 }
 
 /* Prepares the walk as op_search() does. Returns an OP_REASON_*. */
@@ -212,6 +233,7 @@ static __always_inline __u32 rank_begin(struct op_rank_run *run)
 	__u64 key;
 
 	n_heap = 0;
+	n_left_out = 0;
 	first_pid = 0;
 	search.dying_pid = 0;
 	search.protected_cgroups = 0;
@@ -253,7 +275,7 @@ int op_rank(struct op_rank_run *run)
 	run->nr_cgroups = search.cgroups;
 	run->nr_protected = search.protected_cgroups;
 	run->n_ranked = n_heap;
-	run->n_left_out = search.tasks - n_heap;
+	run->n_left_out = n_left_out;
 	run->nsec = bpf_ktime_get_ns() - begun;
 	return 0;
 }
