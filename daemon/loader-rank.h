@@ -15,18 +15,18 @@ struct loader_rank;
 int loader_rank_new(const struct loader *l, struct loader_rank **ret);
 
 /* Takes NULL; returns NULL. */
-struct loader_rank *loader_rank_free(struct loader_rank *r);
+struct loader_rank *loader_rank_free(struct loader_rank *k);
 
 /*
  * Runs the selection once. The first three members of @run are the question, the others the answer;
  * the run->n_ranked processes are in @ret, which has room for OP_RANK_MAX, in no order. Returns 0
  * or a negative errno.
  */
-int loader_rank_run(const struct loader_rank *r, struct op_rank_run *run, struct op_ranked *ret);
+int loader_rank_run(const struct loader_rank *k, struct op_rank_run *run, struct op_ranked *ret);
 
-static inline void loader_rank_freep(struct loader_rank **r)
+static inline void loader_rank_freep(struct loader_rank **k)
 {
-	loader_rank_free(*r);
+	loader_rank_free(*k);
 }
 
 #endif

@@ -125,15 +125,15 @@ int loader_rank_new(const struct loader *l, struct loader_rank **ret)
 	return 0;
 }
 
-struct loader_rank *loader_rank_free(struct loader_rank *r)
+struct loader_rank *loader_rank_free(struct loader_rank *k)
 {
-	(void)r;
+	(void)k;
 	return NULL;
 }
 
-int loader_rank_run(const struct loader_rank *r, struct op_rank_run *asked, struct op_ranked *ret)
+int loader_rank_run(const struct loader_rank *k, struct op_rank_run *asked, struct op_ranked *ret)
 {
-	CHECK(r == (struct loader_rank *)&run);
+	CHECK(k == (struct loader_rank *)&run);
 	CHECK(asked->domain_id == inode(""));
 	CHECK(asked->total_pages > 0 && !asked->is_memcg);
 	*asked = run;

@@ -208,6 +208,34 @@ test_newest()
 	die_in_order newest
 }
 
+# crowd CGROUP N: so many processes there; their ids, the newest first.
+crowd()
+{
+	mkdir -p "$ROOT/$1"
+	(
+		echo "$BASHPID" >"$ROOT/$1/cgroup.procs"
+		for ((i = 0; i < $2; i++)); do
+			sleep 1000 >/dev/null &
+			echo $!
+		done
+	) | tac
+}
+
+# Of more than can be kept the ones that die last are left out, wherever in the tree they are.
+test_many()
+{
+	local usual last first
+	usual=$(crowd newest/a 400)
+	last=$(crowd newest/high 400)
+	first=$(crowd newest/low 400)
+	assert_eq "the number left out" \
+		"$(oompolicyctl rank --json=short /rank/newest | grep -o '"left_out":[0-9]*')" '"left_out":176'
+	ranked /rank/newest | cut -d' ' -f1 >/run/ranked
+	head -n 1024 <<<"$first"$'\n'"$usual"$'\n'"$last" | diff - /run/ranked ||
+		fail "the order is another, see above"
+	clear_domain newest
+}
+
 # memory.oom.group is the kernel's, and asks no rule.
 test_oom_group()
 {
@@ -308,7 +336,7 @@ test_no_policy()
 	clear_domain newest
 }
 
-plan 9
+plan 10
 mkdir -p "$ROOT"/work/{low,pack/{deep,last},high,safe,plain} "$ROOT"/{badness,newest}/{a,b}
 echo +memory >/sys/fs/cgroup/cgroup.subtree_control
 echo +memory >"$ROOT/cgroup.subtree_control"
@@ -318,6 +346,7 @@ daemon_start
 run_test order test_order
 run_test badness test_badness
 run_test newest test_newest
+run_test many test_many
 run_test oom_group test_oom_group
 run_test system test_system
 run_test unprivileged test_unprivileged
