@@ -286,7 +286,8 @@ test_system()
 		"$(grep -o '"tasks":[0-9]*' <<<"$json" | cut -d: -f2)"
 	assert_eq "once they never die they never do" "$(awk '$2 != "-" && !$3 { never = 1; next }
 		never { print "after" }' <<<"$list")" ""
-	assert_eq "of a terminal" "$(COLUMNS=80 oompolicyctl rank --no-legend | awk 'length > 80')" ""
+	assert_eq "lines too wide for a terminal" "$(COLUMNS=80 oompolicyctl rank --no-legend |
+		sed 's/…/-/' | awk 'length > 80')" ""
 	assert_eq "some" "$(oompolicyctl rank --no-legend -n 3 | wc -l)" 3
 }
 
