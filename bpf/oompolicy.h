@@ -247,6 +247,62 @@ struct op_declaration {
 	char text[OP_DECLARED_LEN]; /* what the kernel's report gives as the constraint */
 };
 
+/* --- what rank.bpf.c is run with, and what it leaves in op_ranked. */
+
+/*
+ * Processes of which a run says all; of more it keeps those that would die first. A power of two.
+ * Far more than anybody reads, and 100 KiB of the kernel's memory.
+ */
+#define OP_RANK_MAX 1024
+
+/* Why a process would not be chosen. */
+#define OP_NEVER_NOT 0	     /* it could be */
+#define OP_NEVER_PROTECTED 1 /* its cgroup is */
+#define OP_NEVER_DYING 2     /* a victim already, which holds memory still: an OOM waits for it */
+#define OP_NEVER_DEAD 3	     /* a victim already, whose memory is gone */
+#define OP_NEVER_INIT 4
+#define OP_NEVER_DAEMON 5    /* oompolicyd itself */
+#define OP_NEVER_SCORE_ADJ 6 /* oom_score_adj is -1000 */
+#define OP_NEVER_NO_MEMORY 7 /* it has none any more */
+#define OP_NEVER_VFORK 8     /* it runs in its parent's memory */
+
+struct op_ranked {
+	__u64 cgroup_id;
+	__u64 source_id; /* the cgroup whose entry applies; 0: none */
+	__u64 start_boottime_nsec;
+	__u64 points; /* by the policy's Victim=, more dies sooner; of no use where it never does */
+	__u64 size_pages; /* rss + swap + page tables */
+	__u32 pid;
+	__u32 uid; /* real uid in the initial user namespace */
+	__s32 oom_score_adj;
+	__u32 priority;	  /* effective */
+	__u32 rule_index; /* op_rule.index, or OP_RULE_NONE */
+	__u32 rule_flags; /* OP_RULE_* */
+	__u32 never;	  /* OP_NEVER_* */
+	__u32 found;	  /* place in the order of the search: the first found wins among equals */
+	char comm[OP_COMM_LEN]; /* untrusted bytes, NUL-terminated */
+};
+
+struct op_rank_run {
+	/* asked */
+	__u64 domain_id;   /* cgroup id, of the root for the system */
+	__u64 total_pages; /* oom_control.totalpages, as an OOM there would have it */
+	__u32 is_memcg;	   /* 0: the system */
+	/* answered */
+	__u32 reason;	    /* OP_REASON_NONE, or why no policy would answer */
+	__u32 slot;	    /* of the policy that would */
+	__u32 victim;	    /* its OP_VICTIM_* */
+	__u32 first_pid;    /* that the selection prefers to all others; 0: nobody may be chosen */
+	__u32 dying_pid;    /* of a victim of an earlier OOM; 0: there is none */
+	__u32 nr_tasks;	    /* thread groups looked at */
+	__u32 nr_cgroups;   /* cgroups looked at */
+	__u32 nr_protected; /* cgroups with tasks that are protected */
+	__u32 n_ranked;	    /* in op_ranked, in no order */
+	__u32 n_left_out;
+	__u32 pad;
+	__u64 nsec; /* that it took */
+};
+
 _Static_assert(sizeof(struct op_rule) == 16, "op_rule layout");
 _Static_assert(sizeof(struct op_switch) == 8, "op_switch layout");
 _Static_assert(sizeof(struct op_member_event) == 32 + 88 + OP_PATH_LEN, "op_member_event layout");
@@ -256,6 +312,8 @@ _Static_assert(sizeof(struct op_task) == 88, "op_task layout");
 _Static_assert(sizeof(struct op_oom_event) == 32 + 64 + 32 + 2 * 88 + 2 * 64 + 4 * OP_PATH_LEN,
 	       "op_oom_event layout");
 _Static_assert(sizeof(struct op_declaration) == 16 + OP_DECLARED_LEN, "op_declaration layout");
+_Static_assert(sizeof(struct op_ranked) == 88, "op_ranked layout");
+_Static_assert(sizeof(struct op_rank_run) == 72, "op_rank_run layout");
 _Static_assert(sizeof(struct op_stats) == 56, "op_stats layout");
 
 #endif

@@ -123,6 +123,11 @@ static __always_inline void evaluate_task(struct task_struct *task, const struct
 	search.rule = *rule;
 }
 
+/* What a walk does with each process; rank.bpf.c looks at them one by one. */
+#ifndef OP_VISIT_TASK
+#define OP_VISIT_TASK evaluate_task
+#endif
+
 /*
  * Looks for a dying victim among those of late, which spares looking at every task. Returns
  * whether that was enough to tell.
@@ -202,7 +207,7 @@ __noinline int op_walk(__u64 top_id, __u64 source_id)
 		if (!cgrp)
 			continue;
 		bpf_for_each(css_task, task, &cgrp->self, OP_CSS_TASK_ITER_PROCS)
-			evaluate_task(task, rule, id);
+			OP_VISIT_TASK(task, rule, id);
 		bpf_cgroup_release(cgrp);
 	}
 	bpf_rcu_read_unlock();

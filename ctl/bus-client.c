@@ -356,6 +356,36 @@ void tree_done(struct tree *t)
 
 /* --- explain */
 
+/* Where the value of a key goes. */
+struct dict_entry {
+	const char *name;
+	const char *type;
+	void *value;
+};
+
+/* Reads a dictionary; keys of a later version are skipped. */
+static int read_dict(sd_bus_message *m, const struct dict_entry *entries, size_t n)
+{
+	int r;
+
+	r = sd_bus_message_enter_container(m, 'a', "{sv}");
+	while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+		const char *name;
+		size_t i = 0;
+
+		r = sd_bus_message_read(m, "s", &name);
+		if (r < 0)
+			return r;
+		while (i < n && strcmp(name, entries[i].name) != 0)
+			i++;
+		r = i < n ? sd_bus_message_read(m, "v", entries[i].type, entries[i].value)
+			  : sd_bus_message_skip(m, "v");
+		if (r >= 0)
+			r = sd_bus_message_exit_container(m);
+	}
+	return r;
+}
+
 static int read_candidates(sd_bus_message *m, struct explanation *e)
 {
 	size_t n_allocated = 0;
@@ -392,11 +422,7 @@ static int read_candidates(sd_bus_message *m, struct explanation *e)
 static int read_effective(sd_bus_message *m, struct explanation *e)
 {
 	const char *source = "";
-	const struct {
-		const char *name;
-		const char *type;
-		void *value;
-	} entries[] = {
+	const struct dict_entry entries[] = {
 		{"Exists", "b", &e->exists},
 		{"Priority", "u", &e->priority},
 		{"PriorityIsDefault", "b", &e->priority_is_default},
@@ -407,24 +433,8 @@ static int read_effective(sd_bus_message *m, struct explanation *e)
 		{"Policy", "s", &e->policy},
 		{"SystemPolicy", "s", &e->system_policy},
 	};
-	int r;
+	int r = read_dict(m, entries, ARRAY_SIZE(entries));
 
-	r = sd_bus_message_enter_container(m, 'a', "{sv}");
-	while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
-		const char *name;
-		size_t i = 0;
-
-		r = sd_bus_message_read(m, "s", &name);
-		if (r < 0)
-			return r;
-		while (i < ARRAY_SIZE(entries) && strcmp(name, entries[i].name) != 0)
-			i++;
-		r = i < ARRAY_SIZE(entries)
-			    ? sd_bus_message_read(m, "v", entries[i].type, entries[i].value)
-			    : sd_bus_message_skip(m, "v");
-		if (r >= 0)
-			r = sd_bus_message_exit_container(m);
-	}
 	return r < 0 ? r : bytes_path_from_text(source, &e->source);
 }
 
@@ -462,6 +472,101 @@ void explanation_done(struct explanation *e)
 	free(e->source);
 	sd_bus_message_unref(e->reply);
 	*e = (struct explanation){};
+}
+
+/* --- rank */
+
+static int read_rank_row(sd_bus_message *m, struct rank_row *row)
+{
+	const char *cgroup, *source;
+	const void *comm;
+	int r;
+
+	r = sd_bus_message_read(m, "uui", &row->pid, &row->uid, &row->oom_score_adj);
+	if (r >= 0)
+		r = sd_bus_message_read_array(m, 'y', &comm, &row->comm_size);
+	if (r < 0)
+		return r;
+	row->comm = comm;
+	r = sd_bus_message_read(m, "ttsussssus", &row->start_boottime_nsec, &row->size_bytes,
+				&cgroup, &row->priority, &row->rule, &source, &row->kill,
+				&row->never, &row->with_pid, &row->group);
+	if (r >= 0)
+		r = bytes_path_from_text(cgroup, &row->cgroup);
+	if (r >= 0)
+		r = bytes_path_from_text(source, &row->source);
+	return r;
+}
+
+static int read_rank_rows(sd_bus_message *m, struct rank_list *l)
+{
+	size_t n_allocated = 0;
+	int r;
+
+	r = sd_bus_message_enter_container(m, 'a', BUS_TYPE_RANK_ROW);
+	while (r >= 0 && (r = sd_bus_message_enter_container(m, 'r', BUS_RANK_ROW)) > 0) {
+		if (l->n_rows == n_allocated) {
+			struct rank_row *rows;
+
+			n_allocated = n_allocated ? 2 * n_allocated : 64;
+			rows = reallocarray(l->rows, n_allocated, sizeof(*rows));
+			if (!rows)
+				return -ENOMEM;
+			l->rows = rows;
+		}
+		l->rows[l->n_rows] = (struct rank_row){};
+		r = read_rank_row(m, &l->rows[l->n_rows++]);
+		if (r >= 0)
+			r = sd_bus_message_exit_container(m);
+	}
+	return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+static int read_outcome(sd_bus_message *m, struct rank_list *l)
+{
+	const struct dict_entry entries[] = {
+		{"Policy", "s", &l->policy},	  {"Victim", "s", &l->victim},
+		{"Outcome", "s", &l->outcome},	  {"Reason", "s", &l->reason},
+		{"DyingPid", "u", &l->dying_pid}, {"LeftOut", "u", &l->n_left_out},
+		{"Tasks", "u", &l->n_tasks},	  {"Cgroups", "u", &l->n_cgroups},
+		{"Nsec", "t", &l->nsec},
+	};
+
+	return read_dict(m, entries, ARRAY_SIZE(entries));
+}
+
+int bus_client_get_rank(struct bus_client *c, const char *cgroup, struct rank_list *ret,
+			char why[static BUS_CLIENT_WHY_SIZE])
+{
+	sd_bus_message *reply = NULL;
+	int r;
+
+	*ret = (struct rank_list){
+		.domain = cgroup,
+		.policy = "",
+		.victim = "",
+		.outcome = "",
+		.reason = "",
+	};
+	r = call(c, BUS_INTERFACE, "Rank", cgroup, false, &reply, why);
+	if (r < 0)
+		return r;
+	ret->reply = reply;
+	r = read_rank_rows(reply, ret);
+	if (r >= 0)
+		r = read_outcome(reply, ret);
+	return r < 0 ? bad_reply(r, why) : 0;
+}
+
+void rank_list_done(struct rank_list *l)
+{
+	for (size_t i = 0; i < l->n_rows; i++) {
+		free(l->rows[i].cgroup);
+		free(l->rows[i].source);
+	}
+	free(l->rows);
+	sd_bus_message_unref(l->reply);
+	*l = (struct rank_list){};
 }
 
 /* --- what changes something */

@@ -5,6 +5,7 @@
 
 struct bus_client;
 struct explanation;
+struct rank_list;
 struct status;
 struct tree;
 
@@ -33,8 +34,12 @@ int bus_client_get_tree(struct bus_client *c, const char *cgroup, struct tree *r
 int bus_client_explain(struct bus_client *c, const char *cgroup, struct explanation *ret,
 		       char why[static BUS_CLIENT_WHY_SIZE]);
 
+int bus_client_get_rank(struct bus_client *c, const char *cgroup, struct rank_list *ret,
+			char why[static BUS_CLIENT_WHY_SIZE]);
+
 void status_done(struct status *s);
 void tree_done(struct tree *t);
+void rank_list_done(struct rank_list *l);
 void explanation_done(struct explanation *e);
 
 /* These change something. The daemon's sentence is in @why also where they succeed. */

@@ -16,7 +16,7 @@ _oompolicyctl_cgroups()
 _oompolicyctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} word command=''
-	local commands='status tree explain list info check reload declare metrics'
+	local commands='status tree rank explain list info check reload declare metrics'
 	local options='--help --version --json= --no-pager --no-legend --all --lines= --follow
 		--since= --until= --unit= --policy= --directory= --yes'
 	COMPREPLY=()
@@ -69,7 +69,7 @@ _oompolicyctl()
 	fi
 	case $command in
 	'') mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
-	tree | explain | declare) _oompolicyctl_cgroups "$cur" ;;
+	tree | rank | explain | declare) _oompolicyctl_cgroups "$cur" ;;
 	info)
 		mapfile -t COMPREPLY < <(compgen -W "$(oompolicyctl list --no-legend --no-pager -n 50 \
 			2>/dev/null | cut -d' ' -f1)" -- "$cur")

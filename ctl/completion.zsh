@@ -15,6 +15,7 @@ _oompolicyctl_commands()
 	local -a commands=(
 		'status:the daemon, and the policies as the kernel has them'
 		'tree:cgroups by who dies first'
+		'rank:processes by who would die first'
 		'explain:which rule holds for a cgroup'
 		'list:the OOMs in the journal'
 		'info:all about some of them'
@@ -29,7 +30,7 @@ _oompolicyctl_commands()
 _oompolicyctl_argument()
 {
 	case $words[1] in
-	tree | explain | declare) _oompolicyctl_cgroups ;;
+	tree | rank | explain | declare) _oompolicyctl_cgroups ;;
 	info) compadd -- ${(f)"$(oompolicyctl list --no-legend --no-pager -n 50 2>/dev/null | cut -d' ' -f1)"} ;;
 	check) _files ;;
 	esac

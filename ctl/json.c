@@ -82,6 +82,11 @@ void json_add_number(struct json *object, const char *key, uint64_t number)
 	add(object, key, json_integer(number > INT64_MAX ? INT64_MAX : (json_int_t)number));
 }
 
+void json_add_integer(struct json *object, const char *key, int64_t number)
+{
+	add(object, key, json_integer(number));
+}
+
 void json_add_boolean(struct json *object, const char *key, bool value)
 {
 	add(object, key, json_boolean(value));

@@ -34,6 +34,7 @@ struct json *json_free(struct json *j);
 void json_add_text(struct json *object, const char *key, const char *text);
 void json_add_bytes(struct json *object, const char *key, const char *bytes, size_t size);
 void json_add_number(struct json *object, const char *key, uint64_t number);
+void json_add_integer(struct json *object, const char *key, int64_t number);
 void json_add_boolean(struct json *object, const char *key, bool value);
 
 /* Take @child over. */

@@ -74,6 +74,7 @@ static int print_help(void)
 	       "Commands:\n"
 	       "  status              The daemon, and the policies as the kernel has them\n"
 	       "  tree [CGROUP]       Cgroups by who dies first, with priority, rule, memory use\n"
+	       "  rank [CGROUP]       Processes by who would die first, and why\n"
 	       "  explain CGROUP      Which rule holds for a cgroup, and which others match\n"
 	       "  list                The OOMs in the journal\n"
 	       "  info [ID...]        All about some of them, or the last\n"
@@ -88,7 +89,7 @@ static int print_help(void)
 	       "     --no-pager       Do not start a pager\n"
 	       "     --no-legend      No headings and explanations\n"
 	       "  -a --all            tree: cgroups without processes too\n"
-	       "  -n --lines=N        list, info: the last N that fit\n"
+	       "  -n --lines=N        list, info: the last N that fit; rank: the first N\n"
 	       "  -f --follow         list: go on with new ones\n"
 	       "  -S --since=TIME     list, info: not before\n"
 	       "  -U --until=TIME     list, info: not after\n"
@@ -188,6 +189,23 @@ static int run_tree(const struct arguments *a)
 	if (r == 0)
 		r = show_tree(&tree, a->json, &t);
 	return finish(&t, r, EXIT_SUCCESS);
+}
+
+static int run_rank(const struct arguments *a)
+{
+	_cleanup_(bus_client_freep) struct bus_client *client = NULL;
+	_cleanup_(rank_list_done) struct rank_list list = {};
+	char why[BUS_CLIENT_WHY_SIZE];
+	struct term t;
+	int r;
+
+	r = bus_client_new(&client, why);
+	if (r == 0)
+		r = bus_client_get_rank(client, a->n_rest ? a->rest[0] : "/", &list, why);
+	if (r < 0)
+		return bus_failure(r, why);
+	term_init(&t, a->pager, a->legend);
+	return finish(&t, show_rank(&list, a->n_last, a->json, &t), EXIT_SUCCESS);
 }
 
 static int run_explain(const struct arguments *a)
@@ -465,10 +483,10 @@ static const struct {
 	int n_min, n_max; /* arguments */
 } commands[] = {
 	{"status", run_status, 0, 0},	{"tree", run_tree, 0, 1},
-	{"explain", run_explain, 1, 1}, {"list", run_list, 0, 0},
-	{"info", run_info, 0, 1000},	{"check", run_check, 0, 1},
-	{"reload", run_reload, 0, 0},	{"declare", run_declare, 1, 1},
-	{"metrics", run_metrics, 0, 0},
+	{"rank", run_rank, 0, 1},	{"explain", run_explain, 1, 1},
+	{"list", run_list, 0, 0},	{"info", run_info, 0, 1000},
+	{"check", run_check, 0, 1},	{"reload", run_reload, 0, 0},
+	{"declare", run_declare, 1, 1}, {"metrics", run_metrics, 0, 0},
 };
 
 static int run_command(struct arguments *a, int argc, char *argv[])

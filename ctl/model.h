@@ -89,6 +89,40 @@ void tree_acquire(struct tree *t, const char *root);
  */
 int tree_sort(struct tree *t, bool all);
 
+struct rank_row {
+	uint32_t pid;
+	uint32_t uid;
+	int32_t oom_score_adj;
+	const char *comm; /* any bytes, no NUL at the end */
+	size_t comm_size;
+	uint64_t start_boottime_nsec;
+	uint64_t size_bytes;
+	char *cgroup; /* owned; any bytes */
+	uint32_t priority;
+	const char *rule;
+	char *source; /* owned */
+	const char *kill;
+	const char *never; /* "": it may be chosen */
+	uint32_t with_pid; /* whose death takes it along; 0: it dies by itself */
+	const char *group;
+};
+
+struct rank_list {
+	const char *domain;
+	const char *policy;
+	const char *victim;
+	const char *outcome;
+	const char *reason;
+	uint32_t dying_pid;
+	uint32_t n_left_out;
+	uint32_t n_tasks;
+	uint32_t n_cgroups;
+	uint64_t nsec;
+	struct rank_row *rows; /* owned */
+	size_t n_rows;
+	void *reply;
+};
+
 struct candidate {
 	char *cgroup; /* owned */
 	const char *rule;

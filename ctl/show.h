@@ -13,6 +13,7 @@
 
 struct event;
 struct explanation;
+struct rank_list;
 struct status;
 struct tree;
 
@@ -25,6 +26,10 @@ int show_metrics(const struct status *s, const struct term *t);
 
 /* After tree_acquire() and tree_sort(). */
 int show_tree(const struct tree *tree, enum json_mode mode, const struct term *t);
+
+/* Of the processes the @n_first that come first, or with SIZE_MAX all. */
+int show_rank(const struct rank_list *list, size_t n_first, enum json_mode mode,
+	      const struct term *t);
 
 int show_explanation(const struct explanation *e, enum json_mode mode, const struct term *t);
 

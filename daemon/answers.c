@@ -17,9 +17,11 @@
 #include "cgroup.h"
 #include "config/basic.h"
 #include "config/policy.h"
+#include "loader-rank.h"
 #include "loader.h"
 #include "log.h"
 #include "messages.h"
+#include "rank.h"
 #include "record.h"
 #include "tracker.h"
 
@@ -173,6 +175,13 @@ static const char *rule_name(const struct config *c, const struct level *level)
 							      : "";
 }
 
+static const char *kill_to_string(uint32_t flags)
+{
+	return flags & OP_RULE_KILL_CGROUP    ? "cgroup"
+	       : flags & OP_RULE_KILL_PROCESS ? "process"
+					      : "";
+}
+
 static int visit_cgroup(const char *path, uint64_t id, void *userdata)
 {
 	struct tree *t = userdata;
@@ -203,9 +212,7 @@ static int visit_cgroup(const char *path, uint64_t id, void *userdata)
 		row.source = t->source;
 	}
 	row.protect = level->ruled && (level->rule.flags & OP_RULE_PROTECT);
-	row.kill = level->rule.flags & OP_RULE_KILL_CGROUP    ? "cgroup"
-		   : level->rule.flags & OP_RULE_KILL_PROCESS ? "process"
-							      : "";
+	row.kill = kill_to_string(level->rule.flags);
 	return t->visit(&row, t->userdata);
 }
 
@@ -398,6 +405,146 @@ static int answer_explain(void *userdata, const char *cgroup, struct bus_effecti
 	return 0;
 }
 
+/* --- who would die */
+
+/* The policy that has @slot, and whether the kernel asks it: it may have been detached. */
+static const struct policy *slot_policy(const struct answers_view *view, uint32_t slot,
+					bool *ret_attached)
+{
+	const struct policy *policy = NULL;
+	struct loader_policies policies;
+	bool attached = false, directed = true;
+
+	for (size_t i = 0; i < view->config->n_policies; i++)
+		if (slot && view->tracker->slots[i] == slot)
+			policy = &view->config->policies[i];
+	loader_acquire_policies(view->loader, &policies);
+	for (size_t i = 0; policy && i < policies.n; i++) {
+		const struct loader_policy_status *p = &policies.items[i];
+
+		if (strcmp(p->name, policy->name) == 0)
+			attached = p->attached;
+		else if (!find_policy(view->config, p->name))
+			directed = p->attached;
+	}
+	*ret_attached = attached && directed;
+	return policy;
+}
+
+static void describe_run(const struct answers_view *view, const struct op_rank_run *run,
+			 struct bus_rank *ret)
+{
+	bool attached;
+	const struct policy *policy = slot_policy(view, run->slot, &attached);
+
+	*ret = (struct bus_rank){
+		.policy = policy ? policy->name : "",
+		.victim = policy ? policy_victim_to_string(policy->victim) : "",
+		.outcome = "kernel",
+		.reason = "",
+		.dying_pid = run->dying_pid,
+		.n_left_out = run->n_left_out,
+		.n_tasks = run->nr_tasks,
+		.n_cgroups = run->nr_cgroups,
+		.nsec = run->nsec,
+	};
+	if (!policy)
+		ret->reason = "no-policy";
+	else if (!attached)
+		ret->reason = "detached";
+	else if (run->dying_pid)
+		ret->outcome = "wait";
+	else if (run->first_pid)
+		ret->outcome = "kill";
+	else
+		ret->reason = run->nr_protected ? "all-protected" : "no-candidate";
+}
+
+static int visit_ranked(const struct answers_view *view, const struct rank *rank,
+			bus_rank_visit_t visit, void *userdata)
+{
+	uint64_t page_size = (uint64_t)sysconf(_SC_PAGESIZE);
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < rank->n; i++) {
+		const struct rank_process *p = &rank->processes[i];
+		const struct op_ranked *ranked = &p->ranked;
+		const struct level level = {
+			.rule = {.index = ranked->rule_index},
+			.ruled = ranked->rule_flags & OP_RULE_MATCH,
+		};
+		const struct bus_rank_row row = {
+			.pid = ranked->pid,
+			.uid = ranked->uid,
+			.oom_score_adj = ranked->oom_score_adj,
+			.comm = ranked->comm,
+			.start_boottime_nsec = ranked->start_boottime_nsec,
+			.size_bytes = ranked->size_pages * page_size,
+			.cgroup = p->cgroup,
+			.priority = ranked->priority,
+			.rule = rule_name(view->config, &level),
+			.source = p->source,
+			.kill = kill_to_string(ranked->rule_flags),
+			.never = rank_never_to_string(ranked->never),
+			.with_pid = p->with_pid,
+			.group = rank_group_to_string(p->group),
+		};
+
+		r = visit(&row, userdata);
+	}
+	return r;
+}
+
+/* The program is loaded when somebody asks first, and kept: many never ask, and loading takes
+ * longer than all the rest. */
+static int run_selection(struct answers *a, const struct answers_view *view,
+			 struct op_rank_run *run, struct op_ranked *ret)
+{
+	int r = 0;
+
+	if (!a->rank)
+		r = loader_rank_new(view->loader, &a->rank);
+	return r < 0 ? r : loader_rank_run(a->rank, run, ret);
+}
+
+static int answer_rank(void *userdata, const char *domain, struct bus_rank *ret,
+		       bus_rank_visit_t visit, void *visit_userdata)
+{
+	struct answers *a = userdata;
+	struct answers_view view = look(a);
+	_cleanup_free_ struct op_ranked *items = calloc(OP_RANK_MAX, sizeof(*items));
+	_cleanup_free_ char *directory = NULL;
+	struct op_rank_run run = {.is_memcg = strcmp(domain, "/") != 0};
+	_cleanup_(rank_done) struct rank rank = {};
+	uint64_t total_pages;
+	struct stat st;
+	int r;
+
+	if (!items || asprintf(&directory, "%s%s", view.cgroup_root, domain) < 0) {
+		directory = NULL;
+		return -ENOMEM;
+	}
+	r = rank_acquire_total_pages(view.cgroup_root, domain, &total_pages);
+	if (r < 0)
+		return r;
+	if (stat(directory, &st) < 0)
+		return errno == ENODEV ? -ENOENT : -errno;
+	run.domain_id = st.st_ino;
+	run.total_pages = total_pages;
+	r = run_selection(a, &view, &run, items);
+	if (r < 0)
+		return r;
+	if (run.reason == OP_REASON_DOMAIN_GONE)
+		return -ENOENT;
+	describe_run(&view, &run, ret);
+	/* Whom the kernel would choose is not known here. */
+	if (strcmp(ret->reason, "no-policy") == 0 || strcmp(ret->reason, "detached") == 0)
+		return 0;
+	r = rank_init(&rank, items, run.n_ranked, view.cgroup_root, domain,
+		      loader_backend(view.loader) != BACKEND_EVALUATE_TASK);
+	return r < 0 ? r : visit_ranked(&view, &rank, visit, visit_userdata);
+}
+
 /* --- what changes something */
 
 static int answer_reload(void *userdata, char message[static BUS_MESSAGE_SIZE])
@@ -425,6 +572,7 @@ const struct bus_provider answers_provider = {
 	.domain_policy = answer_domain_policy,
 	.walk_tree = answer_tree,
 	.explain = answer_explain,
+	.rank = answer_rank,
 	.reload = answer_reload,
 	.declare = answer_declare,
 };
@@ -504,4 +652,5 @@ void answers_start(struct answers *a, struct sd_event *event)
 void answers_done(struct answers *a)
 {
 	a->bus = bus_free(a->bus);
+	a->rank = loader_rank_free(a->rank);
 }

@@ -18,6 +18,7 @@
 #include <systemd/sd-event.h>
 
 #include "bus-names.h"
+#include "bus-rank.h"
 #include "config/basic.h"
 #include "config/bytes.h"
 #include "log.h"
@@ -355,6 +356,29 @@ static int on_explain(sd_bus_message *request, void *userdata, sd_bus_error *err
 	return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
 
+static int on_rank(sd_bus_message *request, void *userdata, sd_bus_error *error)
+{
+	_cleanup_(messagep) sd_bus_message *reply = NULL;
+	_cleanup_free_ char *domain = NULL;
+	struct bus *b = userdata;
+	int r;
+
+	r = read_cgroup(request, &domain, error);
+	if (r >= 0)
+		r = sd_bus_message_new_method_return(request, &reply);
+	if (r < 0)
+		return r;
+	r = bus_rank_append(reply, b->provider, b->userdata, domain);
+	if (r == -ENOENT)
+		return sd_bus_error_set(error, BUS_ERROR_NO_SUCH_CGROUP,
+					"There is no such cgroup.");
+	if (r == -ENODATA)
+		return sd_bus_error_set(error, BUS_ERROR_FAILED,
+					"The cgroup has no memory controller, so it has no OOM of "
+					"its own: ask about one that it is in.");
+	return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
 /* --- methods that change something */
 
 static int perform(struct bus *b, sd_bus_message *request, enum action action, const char *cgroup)
@@ -548,6 +572,9 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_METHOD_WITH_ARGS("GetTree", SD_BUS_ARGS("s", cgroup),
 				SD_BUS_RESULT("s", policy, "a" BUS_TYPE_TREE_ROW, cgroups),
 				on_get_tree, METHOD_FLAGS),
+	SD_BUS_METHOD_WITH_ARGS("Rank", SD_BUS_ARGS("s", cgroup),
+				SD_BUS_RESULT("a" BUS_TYPE_RANK_ROW, processes, "a{sv}", outcome),
+				on_rank, METHOD_FLAGS),
 	SD_BUS_SIGNAL_WITH_ARGS("OomRecord", SD_BUS_ARGS("a{sv}", fields), 0),
 	SD_BUS_VTABLE_END,
 };

@@ -92,9 +92,40 @@ struct bus_candidate {
 	bool decides;
 };
 
+/* A process, and what makes it die or not. Names are as of struct bus_tree_row. */
+struct bus_rank_row {
+	uint32_t pid, uid;
+	int32_t oom_score_adj;
+	const char *comm; /* any bytes */
+	uint64_t start_boottime_nsec;
+	uint64_t size_bytes;
+	const char *cgroup; /* "": gone meanwhile */
+	uint32_t priority;
+	const char *rule;
+	const char *source;
+	const char *kill;
+	const char *never; /* "": it may be chosen; else why not, as org.oompolicyd1(5) has it */
+	uint32_t with_pid; /* whose death takes it along; 0: it dies by itself */
+	const char *group; /* what takes others along: "kill-cgroup", "oom-group" or "" */
+};
+
+/* What an OOM would come to. */
+struct bus_rank {
+	const char *policy;  /* "": none answers */
+	const char *victim;  /* its Victim= */
+	const char *outcome; /* "kill", "wait" for a victim that is dying, or "kernel" */
+	const char *reason;  /* why it is left to the kernel */
+	uint32_t dying_pid;  /* 0: there is none */
+	uint32_t n_left_out; /* processes that were looked at and are not in the list */
+	uint32_t n_tasks;
+	uint32_t n_cgroups;
+	uint64_t nsec; /* that the selection took */
+};
+
 /* A negative return ends the walk, which returns it. */
 typedef int (*bus_tree_visit_t)(const struct bus_tree_row *row, void *userdata);
 typedef int (*bus_candidate_visit_t)(const struct bus_candidate *candidate, void *userdata);
+typedef int (*bus_rank_visit_t)(const struct bus_rank_row *row, void *userdata);
 
 /*
  * Paths that a provider gets are absolute and normalized. Each function returns 0 or a negative
@@ -116,6 +147,10 @@ struct bus_provider {
 	 * that lost. The cgroup need not exist. */
 	int (*explain)(void *userdata, const char *cgroup, struct bus_effective *ret,
 		       bus_candidate_visit_t visit, void *visit_userdata);
+	/* Visits the processes in the order in which OOMs of @domain would kill them, "/" being the
+	 * system, and those last that none would. -ENODATA: it has no OOM of its own. */
+	int (*rank)(void *userdata, const char *domain, struct bus_rank *ret,
+		    bus_rank_visit_t visit, void *visit_userdata);
 	/* Both give a sentence in any case. -EINVAL: the configuration has errors. */
 	int (*reload)(void *userdata, char message[static BUS_MESSAGE_SIZE]);
 	/* -EBUSY: another OOM is in hand. NULL: cannot be done. */

@@ -241,6 +241,27 @@ static int walk_children(struct walk *w, DIR *d)
 	return error;
 }
 
+int cgroup_read_file(const char *directory, const char *name, char *buf, size_t size)
+{
+	_cleanup_free_ char *path = NULL;
+	_cleanup_close_ int fd = -EBADF;
+	ssize_t n;
+
+	if (asprintf(&path, "%s/%s", directory, name) < 0) {
+		path = NULL;
+		return -ENOMEM;
+	}
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return is_gone(errno) ? -ENOENT : -errno;
+	n = read(fd, buf, size - 1);
+	if (n < 0)
+		return is_gone(errno) ? -ENOENT : -errno;
+	buf[n] = '\0';
+	buf[strcspn(buf, "\n")] = '\0';
+	return 0;
+}
+
 int cgroup_walk(const char *root, cgroup_visit_t visit, void *userdata)
 {
 	struct walk w = {.visit = visit, .userdata = userdata};

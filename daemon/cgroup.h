@@ -3,6 +3,7 @@
 #ifndef OP_CGROUP_H
 #define OP_CGROUP_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "bpf/oompolicy.h"
@@ -24,6 +25,10 @@ int cgroup_acquire_mount_point(char **ret);
  * cgroup v1; another negative errno.
  */
 int cgroup_acquire_memory_v1(char **ret);
+
+/* Reads the first line of a file of the cgroup at @directory, without its end. Returns 0, or a
+ * negative errno: -ENOENT where there is no such file. */
+int cgroup_read_file(const char *directory, const char *name, char *buf, size_t size);
 
 /*
  * Called once per cgroup, a parent before its children. @path is "/" for the root and "/a/b" below;

@@ -12,6 +12,7 @@
 #include "config/policy.h"
 #include "daemon/answers.h"
 #include "daemon/bus.h"
+#include "daemon/loader-rank.h"
 #include "daemon/loader.h"
 #include "daemon/tracker.h"
 #include "test.h"
@@ -112,6 +113,32 @@ const char *loader_why_not_better(const struct loader *l)
 {
 	(void)l;
 	return "";
+}
+
+static struct op_rank_run run;
+static struct op_ranked ranked[2];
+
+int loader_rank_new(const struct loader *l, struct loader_rank **ret)
+{
+	(void)l;
+	*ret = (struct loader_rank *)&run;
+	return 0;
+}
+
+struct loader_rank *loader_rank_free(struct loader_rank *k)
+{
+	(void)k;
+	return NULL;
+}
+
+int loader_rank_run(const struct loader_rank *k, struct op_rank_run *asked, struct op_ranked *ret)
+{
+	CHECK(k == (struct loader_rank *)&run);
+	CHECK(asked->domain_id == inode(""));
+	CHECK(asked->total_pages > 0 && !asked->is_memcg);
+	*asked = run;
+	memcpy(ret, ranked, run.n_ranked * sizeof(*ret));
+	return 0;
 }
 
 /* --- the daemon's side */
@@ -318,6 +345,70 @@ static void test_status(void)
 	CHECK_INT(n, 6);
 }
 
+static int see_ranked(const struct bus_rank_row *row, void *userdata)
+{
+	struct seen *seen = userdata;
+	size_t used = strlen(seen->lines);
+
+	snprintf(seen->lines + used, sizeof(seen->lines) - used, "%u %s %u [%s] [%s] [%s] [%s]\n",
+		 row->pid, row->cgroup, row->priority, row->rule, row->source, row->kill,
+		 row->never);
+	return 0;
+}
+
+static void check_rank(const char *outcome, const char *reason, const char *policy,
+		       const char *lines)
+{
+	struct bus_rank rank;
+	struct seen seen = {};
+
+	CHECK_INT(answers_provider.rank(&answers, "/", &rank, see_ranked, &seen), 0);
+	CHECK_STR(rank.outcome, outcome);
+	CHECK_STR(rank.reason, reason);
+	CHECK_STR(rank.policy, policy);
+	CHECK_STR(seen.lines, lines);
+}
+
+static void test_rank(void)
+{
+	static const char all[] = "12 /a/low/deep 10 [low] [/a/low] [cgroup] []\n"
+				  "11 /b 500 [] [] [] []\n";
+	struct bus_rank rank;
+
+	set_up();
+	ranked[0] = (struct op_ranked){
+		.pid = 11, .cgroup_id = inode("/b"), .priority = 500, .rule_index = OP_RULE_NONE};
+	ranked[1] = (struct op_ranked){
+		.pid = 12,
+		.cgroup_id = inode("/a/low/deep"),
+		.source_id = inode("/a/low"),
+		.priority = 10,
+		.rule_index = 0,
+		.rule_flags = OP_RULE_MATCH | OP_RULE_KILL_CGROUP,
+	};
+	run = (struct op_rank_run){.slot = SLOT_ALL, .first_pid = 12, .n_ranked = 2};
+	check_rank("kill", "", "all", all);
+	run.dying_pid = 5;
+	check_rank("wait", "", "all", all);
+	run.dying_pid = 0;
+	run.first_pid = 0;
+	check_rank("kernel", "no-candidate", "all", all);
+	run.nr_protected = 1;
+	check_rank("kernel", "all-protected", "all", all);
+	/* It is not attached, so whom the kernel chooses is not known. */
+	run.slot = SLOT_PART;
+	run.first_pid = 12;
+	check_rank("kernel", "detached", "part", "");
+	run.slot = 0;
+	run.reason = OP_REASON_NO_POLICY;
+	check_rank("kernel", "no-policy", "", "");
+	run.reason = OP_REASON_DOMAIN_GONE;
+	CHECK_INT(answers_provider.rank(&answers, "/", &rank, see_ranked, NULL), -ENOENT);
+	/* Without a memory controller there is no OOM; and of what is not there neither. */
+	CHECK_INT(answers_provider.rank(&answers, "/a", &rank, see_ranked, NULL), -ENODATA);
+	CHECK_INT(answers_provider.rank(&answers, "/none", &rank, see_ranked, NULL), -ENOENT);
+}
+
 /* What this build cannot do is refused in words. */
 static void test_no_declare(void)
 {
@@ -350,7 +441,7 @@ static void test_declare(void)
 }
 
 static const struct test_case cases[] = {
-	TEST_CASE(system), TEST_CASE(domain),	  TEST_CASE(explain),
+	TEST_CASE(rank),   TEST_CASE(system),	  TEST_CASE(domain),  TEST_CASE(explain),
 	TEST_CASE(status), TEST_CASE(no_declare), TEST_CASE(declare),
 };
 TEST_MAIN(cases)

@@ -146,6 +146,30 @@ static int fake_explain(void *userdata, const char *cgroup, struct bus_effective
 	return 0;
 }
 
+static const struct bus_rank_row ranked[] = {
+	{4194304, 1000, -500, "e\n\033[31m\xff\"%n", 12345678901, 73400320,
+	 "/batch.slice/e\033[31mvil\xff", 10, "batch", "/batch.slice", "cgroup", "", 0,
+	 "kill-cgroup"},
+	{1, 0, 0, "systemd", 4, 12582912, "/init.scope", 500, "", "", "", "init", 4194304,
+	 "oom-group"},
+};
+
+static int fake_rank(void *userdata, const char *domain, struct bus_rank *ret,
+		     bus_rank_visit_t visit, void *visit_userdata)
+{
+	int r = 0;
+
+	(void)userdata;
+	*ret = (struct bus_rank){"default", "largest", "kill", "", 0, 7, 123, 45, 678901};
+	if (strcmp(domain, "/gone") == 0)
+		return -ENOENT;
+	if (strcmp(domain, "/uncontrolled") == 0)
+		return -ENODATA;
+	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(ranked); i++)
+		r = visit(&ranked[i], visit_userdata);
+	return r;
+}
+
 #define FIELD(text)                              \
 	{                                        \
 		(char *)(text), sizeof(text) - 1 \
@@ -197,6 +221,7 @@ static const struct bus_provider provider = {
 	.domain_policy = fake_domain_policy,
 	.walk_tree = fake_tree,
 	.explain = fake_explain,
+	.rank = fake_rank,
 	.reload = fake_reload,
 	.declare = fake_declare,
 };
@@ -550,6 +575,24 @@ static void test_output(void)
 	compare("help", out);
 }
 
+/* What the provider says arrives as it is; the rest of the output is test_ctl's. */
+static void test_rank(void)
+{
+	char out[16384];
+
+	set_up();
+	CHECK_INT(CTL(0, out, "rank", "--json=pretty"), 0);
+	compare("rank-bus.json", out);
+	CHECK_INT(CTL(0, out, "rank", "--no-legend", "--lines=1"), 0);
+	CHECK(strchr(out, '\n') == out + strlen(out) - 1);
+	CHECK_INT(CTL(0, out, "rank", "/gone"), 1);
+	CHECK_STR(out, "oompolicyctl: There is no such cgroup.\n");
+	CHECK_INT(CTL(0, out, "rank", "/uncontrolled"), 1);
+	CHECK(strstr(out, "no memory controller"));
+	CHECK_INT(CTL(0, out, "rank", "/a/../b"), 64);
+	CHECK_INT(CTL(0, out, "rank", "/a", "/b"), 64);
+}
+
 /* A path that is no text goes over the bus and back. */
 static void test_bytes(void)
 {
@@ -598,6 +641,7 @@ static void test_refusals(void)
 		return;
 	CHECK_INT(CTL(NOBODY, out, "status", "--json=short"), 0);
 	CHECK_INT(CTL(NOBODY, out, "tree"), 0);
+	CHECK_INT(CTL(NOBODY, out, "rank"), 0);
 	CHECK_INT(CTL(NOBODY, out, "explain", "/"), 0);
 	CHECK_INT(CTL(NOBODY, out, "metrics"), 0);
 	/* Without a polkit: nobody but root. */
@@ -805,8 +849,8 @@ static void test_end(void)
 }
 
 static const struct test_case cases[] = {
-	TEST_CASE(introspection), TEST_CASE(output),	TEST_CASE(bytes),
-	TEST_CASE(failures),	  TEST_CASE(refusals),	TEST_CASE(policy),
-	TEST_CASE(signals),	  TEST_CASE(reconnect), TEST_CASE(end),
+	TEST_CASE(introspection), TEST_CASE(output),   TEST_CASE(bytes),  TEST_CASE(rank),
+	TEST_CASE(failures),	  TEST_CASE(refusals), TEST_CASE(policy), TEST_CASE(signals),
+	TEST_CASE(reconnect),	  TEST_CASE(end),
 };
 TEST_MAIN(cases)

@@ -283,6 +283,68 @@ static void test_json(void)
 	done_term();
 }
 
+static struct rank_row ranked[] = {
+	{4194304, 1000, -500, "e\n\033[31m\xff\"%n", 11, 12345678901, 73400320,
+	 (char *)"/batch.slice/e\033[31mvil\xff\"%n", 10, "batch", (char *)"/batch.slice", "cgroup",
+	 "", 0, "kill-cgroup"},
+	{101, 0, 0, "helper", 6, 1, 4096, (char *)"/batch.slice/small", 10, "batch",
+	 (char *)"/batch.slice", "cgroup", "", 4194304, "kill-cgroup"},
+	{102, 0, 0, "bash", 4, 2, 2097152,
+	 (char *)"/user.slice/user-1000.slice/session-1.scope/deep", 500, "", (char *)"", "", "", 0,
+	 ""},
+	{103, 0, 0, "leader", 6, 2, 1097152, (char *)"/group", 500, "", (char *)"", "", "", 0,
+	 "oom-group"},
+	{104, 0, 0, "along", 5, 2, 97152, (char *)"/group/safe", 500, "safe", (char *)"/group/safe",
+	 "", "protected", 103, "oom-group"},
+	{105, 0, 0, "gone", 4, 3, 1024, (char *)"", 900, "database",
+	 (char *)"/system.slice/db.service", "process", "", 0, ""},
+	{1, 0, 0, "systemd", 7, 4, 12582912, (char *)"/init.scope", 500, "", (char *)"", "", "init",
+	 0, ""},
+	{106, 0, 0, "sshd", 4, 5, 8388608, (char *)"/system.slice/ssh.service", 500, "shell",
+	 (char *)"/system.slice/ssh.service", "", "protected", 0, ""},
+	{107, 0, -1000, "udevd", 5, 6, 4194304, (char *)"/system.slice/udev.service", 500, "",
+	 (char *)"", "", "oom-score-adj", 0, ""},
+	{108, 0, 0, "later", 5, 7, 0, (char *)"/a", 500, "", (char *)"", "", "of-a-later-version",
+	 0, ""},
+};
+
+static void show_ranked(const struct rank_list *list, size_t n_first, enum json_mode mode,
+			const char *expected)
+{
+	struct term t = new_term(mode == JSON_OFF ? 80 : 0);
+
+	CHECK_INT(show_rank(list, n_first, mode, &t), 0);
+	end_term(&t);
+	compare(expected);
+	if (mode == JSON_OFF)
+		check_width(80);
+	check_printable();
+	done_term();
+}
+
+static void test_rank(void)
+{
+	struct rank_list list = {"/", "default", "largest", "kill", "",	    0,
+				 7,   123,	 45,	    678901, ranked, ARRAY_SIZE(ranked)};
+
+	show_ranked(&list, SIZE_MAX, JSON_OFF, "rank");
+	show_ranked(&list, 2, JSON_PRETTY, "rank.json");
+	/* A group that reaches beyond the domain, and a victim that is dying. */
+	list.domain = "/batch.slice/small";
+	list.outcome = "wait";
+	list.dying_pid = 99;
+	list.n_left_out = 0;
+	show_ranked(&list, 1, JSON_OFF, "rank-wait");
+	list.outcome = "kernel";
+	list.reason = "all-protected";
+	list.rows = &ranked[7];
+	list.n_rows = 1;
+	show_ranked(&list, SIZE_MAX, JSON_OFF, "rank-protected");
+	list.reason = "no-policy";
+	list.n_rows = 0;
+	show_ranked(&list, SIZE_MAX, JSON_OFF, "rank-kernel");
+}
+
 static void test_filter(void)
 {
 	_cleanup_(event_done) struct event e = new_kill(), none = {};
@@ -436,8 +498,8 @@ static void test_colours(void)
 }
 
 static const struct test_case cases[] = {
-	TEST_CASE(status),  TEST_CASE(list),	TEST_CASE(info),
-	TEST_CASE(json),    TEST_CASE(filter),	TEST_CASE(times),
-	TEST_CASE(numbers), TEST_CASE(columns), TEST_CASE(colours),
+	TEST_CASE(status),  TEST_CASE(list),	TEST_CASE(info),  TEST_CASE(json),
+	TEST_CASE(rank),    TEST_CASE(filter),	TEST_CASE(times), TEST_CASE(numbers),
+	TEST_CASE(columns), TEST_CASE(colours),
 };
 TEST_MAIN(cases)
