@@ -154,23 +154,33 @@ static bool test_declare_busy(void)
 	return true;
 }
 
+/* @ret_first is held with oom_lock, and @ret_second waits for it. */
+static bool occupy_and_wait(pid_t *ret_first, pid_t *ret_second)
+{
+	int status;
+
+	CHECK(start_eaters());
+	*ret_first = occupy();
+	CHECK(*ret_first > 0);
+	*ret_second = declare_in_child(
+		(struct declaration){.cgroup_id = cgroup_id(CGROUP), .wait = true});
+	usleep(300 * 1000);
+	CHECK(waitpid(*ret_second, &status, WNOHANG) == 0);
+	CHECK(bss->handled == 1);
+	return true;
+}
+
 static bool test_declare_wait(void)
 {
 	int status;
 	pid_t first, second;
 
-	CHECK(start_eaters());
-	first = occupy();
-	CHECK(first > 0);
-	second = declare_in_child(
-		(struct declaration){.cgroup_id = cgroup_id(CGROUP), .wait = true});
-	usleep(300 * 1000);
-	CHECK(waitpid(second, &status, WNOHANG) == 0);
-	CHECK(bss->handled == 1);
+	if (!occupy_and_wait(&first, &second))
+		return false;
 	bss->hold = false;
 	CHECK(waitpid(first, &status, 0) == first && WEXITSTATUS(status) == 1);
+	/* The first one's victim may be leaving still, for which no handler is asked. */
 	CHECK(waitpid(second, &status, 0) == second && WEXITSTATUS(status) == 1);
-	CHECK(bss->handled == 2);
 	return true;
 }
 
@@ -180,12 +190,8 @@ static bool test_declare_wait_killed(void)
 	int status;
 	pid_t first, second;
 
-	CHECK(start_eaters());
-	first = occupy();
-	CHECK(first > 0);
-	second = declare_in_child(
-		(struct declaration){.cgroup_id = cgroup_id(CGROUP), .wait = true});
-	usleep(300 * 1000);
+	if (!occupy_and_wait(&first, &second))
+		return false;
 	CHECK(kill(second, SIGKILL) == 0);
 	CHECK(waitpid(second, &status, 0) == second && eater_was_killed(status));
 	CHECK(bss->holding);
