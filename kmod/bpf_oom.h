@@ -138,7 +138,10 @@ void bpf_oom_set_policy_name(const struct oom_control *oc, const char *name, siz
  */
 bool bpf_oom_victim_left(void);
 
-/* --- dying.c: all under oom_lock, except for the last */
+/* --- dying.c: under oom_lock, but for the first and the last */
+
+/* Returns 0 or a negative errno, with the reason in the kernel log. */
+int bpf_oom_dying_init(void);
 
 enum bpf_oom_dying {
 	BPF_OOM_NOBODY_DYING,
@@ -149,10 +152,8 @@ enum bpf_oom_dying {
 /* In the domain of @oc; nobody, if it is SysRq's. A @declared OOM is one also where there is room.
  * Does not sleep for a system OOM. */
 enum bpf_oom_dying bpf_oom_find_dying(struct oom_control *oc, bool declared);
-/* Around every OOM; @has_victim: there is progress, and so one that is dying, more likely than not.
- * The first may sleep. */
+/* At the beginning of every OOM, where it may sleep: forgets victims whose memory is free. */
 void bpf_oom_dying_begin(void);
-void bpf_oom_dying_end(bool has_victim);
 /* When no OOM comes here any more. */
 void bpf_oom_dying_exit(void);
 

@@ -11,23 +11,27 @@
  * victim is looked for, is missed in the same way. So there are two states more: a victim that is
  * leaving, and room that is there.
  *
+ * Neither is a victim that the kernel cannot find. Who reads its /proc files at the time, as
+ * journald does, has a reference to the address space, and frees it when its task has gone already.
+ * And a cgroup's list of processes loses one whose main thread has ended before its last thread
+ * frees the memory. So the victims' address spaces are noted as they are marked.
+ *
  * Whoever waits for a victim that leaves goes back to the allocator, as if the kernel had found one
  * that is dying, and asks again. A system OOM sleeps between two attempts only where another task
  * holds oom_lock; a memcg OOM goes through its rounds of reclaim. Neither is new.
  *
- * Not seen is a victim whose threads are at their ends in another order: once its main thread is
- * gone, the cgroup's list of processes is without it, while its last thread frees the memory. The
- * kernel's own selection does not see that one either.
- *
  * Everything here is under oom_lock. Invariant: no OOM waits for longer than LEAVING_MAX for a
- * victim that is leaving, and those who wait all wait for the same one.
+ * victim that is leaving. What is noted of one is kept up to the first OOM after its end.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/cgroup.h>
 #include <linux/jiffies.h>
 #include <linux/memcontrol.h>
 #include <linux/page_counter.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/tracepoint.h>
 
 #include "bpf_oom.h"
 #include "compat.h"
@@ -39,12 +43,49 @@
  */
 #define LEAVING_MAX (HZ / 4)
 
-/* The victim that is waited for. */
-static struct mm_struct *leaving; /* with a reference to the struct; NULL: none */
-static unsigned long leaving_since;
+/* More at a time come of group kills alone, of which one that is found is enough. */
+#define VICTIMS_MAX 16
 
-/* When an OOM last ended with a victim, a new one or one that was dying. */
-static unsigned long last_victim;
+static struct victim {
+	struct mm_struct *mm;	  /* with a reference to the struct; NULL: a free entry */
+	struct mem_cgroup *memcg; /* with a reference */
+	bool is_leaving;
+	unsigned long leaving_since; /* jiffies, when it was first waited for */
+} victims[VICTIMS_MAX];
+
+static struct tracepoint *mark_victim;
+
+static void victim_done(struct victim *v)
+{
+	mmdrop(v->mm);
+	css_put(&v->memcg->css);
+	*v = (struct victim){};
+}
+
+/* Under a spinlock of the task's. */
+static void on_mark_victim(void *data, struct task_struct *task, uid_t uid)
+{
+	struct mm_struct *mm = task->signal->oom_mm;
+	struct mem_cgroup *memcg;
+	struct victim *entry = NULL;
+	int i;
+
+	for (i = 0; i < VICTIMS_MAX; i++) {
+		if (victims[i].mm == mm)
+			return;
+		if (!victims[i].mm)
+			entry = &victims[i];
+	}
+	if (!entry)
+		return;
+	rcu_read_lock();
+	memcg = mem_cgroup_from_task(task);
+	if (memcg && css_tryget(&memcg->css)) {
+		mmgrab(mm);
+		*entry = (struct victim){.mm = mm, .memcg = memcg};
+	}
+	rcu_read_unlock();
+}
 
 /* __mmput() takes the reference to the executable away right after exit_mmap(). */
 static bool is_torn_down(struct mm_struct *mm)
@@ -52,45 +93,67 @@ static bool is_torn_down(struct mm_struct *mm)
 	return !atomic_read(&mm->mm_users) && !rcu_access_pointer(mm->exe_file);
 }
 
-static bool is_worth_waiting(struct mm_struct *mm)
+/* Is there something to wait for? Not where the reaper has been: it left what it cannot free. */
+static bool is_leaving(struct mm_struct *mm)
 {
-	if (atomic_read(&mm->mm_users) || is_torn_down(mm))
-		return false;
-	if (!leaving) {
-		mmgrab(mm);
-		leaving = mm;
-		leaving_since = jiffies;
+	return !is_torn_down(mm) && !(atomic_read(&mm->mm_users) && mm_oom_skip(mm));
+}
+
+static bool is_in_domain(const struct victim *v, const struct oom_control *oc)
+{
+	return v->mm && (!oc->memcg || mem_cgroup_is_descendant(v->memcg, oc->memcg));
+}
+
+static bool has_victims(const struct oom_control *oc)
+{
+	int i;
+
+	for (i = 0; i < VICTIMS_MAX; i++) {
+		if (is_in_domain(&victims[i], oc) && is_leaving(victims[i].mm))
+			return true;
 	}
-	return time_before(jiffies, leaving_since + LEAVING_MAX);
+	return false;
+}
+
+static bool has_leaving(const struct oom_control *oc)
+{
+	int i;
+
+	for (i = 0; i < VICTIMS_MAX; i++) {
+		struct victim *v = &victims[i];
+
+		if (!is_in_domain(v, oc) || !is_leaving(v->mm))
+			continue;
+		if (!v->is_leaving) {
+			v->is_leaving = true;
+			v->leaving_since = jiffies;
+		}
+		if (time_before(jiffies, v->leaving_since + LEAVING_MAX))
+			return true;
+	}
+	return false;
 }
 
 static int note_dying(struct task_struct *task, void *arg)
 {
-	enum bpf_oom_dying *found = arg;
-	struct mm_struct *mm;
+	bool *found = arg;
 
-	if (!tsk_is_oom_victim(task))
-		return 0;
-	mm = task->signal->oom_mm;
-	if (!mm_oom_skip(mm))
-		*found = BPF_OOM_DYING;
-	else if (is_worth_waiting(mm))
-		*found = BPF_OOM_LEAVING;
-	return *found != BPF_OOM_NOBODY_DYING;
+	*found = tsk_is_oom_victim(task) && !mm_oom_skip(task->signal->oom_mm);
+	return *found;
 }
 
-static enum bpf_oom_dying find_victim(struct oom_control *oc)
+/* Does the kernel, too, see one? */
+static bool has_dying(struct oom_control *oc)
 {
-	enum bpf_oom_dying found = BPF_OOM_NOBODY_DYING;
 	struct task_struct *task;
+	bool found = false;
 
 	/*
 	 * Spares the walk where no victim is in flight anywhere. The kernel counts one until its
 	 * marked thread has gone, others may be longer about it.
 	 */
-	if (bpf_oom_victims && !atomic_read(bpf_oom_victims) &&
-	    time_after_eq(jiffies, last_victim + LEAVING_MAX))
-		return found;
+	if (bpf_oom_victims && !atomic_read(bpf_oom_victims) && !has_victims(oc))
+		return false;
 
 	if (oc->memcg) {
 		static_call(bpf_oom_scan_tasks)(oc->memcg, note_dying, &found);
@@ -122,33 +185,51 @@ static bool has_room(const struct oom_control *oc)
 
 enum bpf_oom_dying bpf_oom_find_dying(struct oom_control *oc, bool declared)
 {
-	enum bpf_oom_dying found;
-
 	if (oc->order == -1)
 		return BPF_OOM_NOBODY_DYING;
-	found = find_victim(oc);
+	if (has_dying(oc))
+		return BPF_OOM_DYING;
 	/* In this order: what a victim had is uncharged before it is no longer found. */
-	if (found == BPF_OOM_NOBODY_DYING && !declared && has_room(oc))
+	if (has_leaving(oc) || (!declared && has_room(oc)))
 		return BPF_OOM_LEAVING;
-	return found;
+	return BPF_OOM_NOBODY_DYING;
 }
 
 void bpf_oom_dying_begin(void)
 {
-	if (!leaving || !is_torn_down(leaving))
-		return;
-	mmdrop(leaving);
-	leaving = NULL;
+	int i;
+
+	for (i = 0; i < VICTIMS_MAX; i++) {
+		if (victims[i].mm && is_torn_down(victims[i].mm))
+			victim_done(&victims[i]);
+	}
 }
 
-void bpf_oom_dying_end(bool has_victim)
+static void find_mark_victim(struct tracepoint *tp, void *data)
 {
-	if (has_victim)
-		last_victim = jiffies;
+	if (strcmp(tp->name, "mark_victim") == 0)
+		mark_victim = tp;
+}
+
+int bpf_oom_dying_init(void)
+{
+	int err;
+
+	for_each_kernel_tracepoint(find_mark_victim, NULL);
+	err = mark_victim ? tracepoint_probe_register(mark_victim, on_mark_victim, NULL) : -ENOENT;
+	if (err)
+		pr_err("cannot trace mark_victim (%d)\n", err);
+	return err;
 }
 
 void bpf_oom_dying_exit(void)
 {
-	if (leaving)
-		mmdrop(leaving);
+	int i;
+
+	tracepoint_probe_unregister(mark_victim, on_mark_victim, NULL);
+	tracepoint_synchronize_unregister();
+	for (i = 0; i < VICTIMS_MAX; i++) {
+		if (victims[i].mm)
+			victim_done(&victims[i]);
+	}
 }

@@ -223,7 +223,6 @@ static bool hooked_out_of_memory(struct oom_control *oc)
 
 	if (run.nobody)
 		ret = false;
-	bpf_oom_dying_end(ret);
 
 	WRITE_ONCE(run.task, NULL);
 	run.phase = BPF_OOM_IDLE;
@@ -471,5 +470,4 @@ int bpf_oom_hook_init(void)
 void bpf_oom_hook_exit(void)
 {
 	unhook(ARRAY_SIZE(hooks));
-	bpf_oom_dying_exit();
 }
