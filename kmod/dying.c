@@ -20,6 +20,10 @@
  * that is dying, and asks again. A system OOM sleeps between two attempts only where another task
  * holds oom_lock; a memcg OOM goes through its rounds of reclaim. Neither is new.
  *
+ * Not waited for are page tables where they are freed by RCU (CONFIG_PT_RECLAIM, since 6.14): they
+ * stay charged for a grace period after exit_mmap(), and a victim that had little else may be
+ * followed by a second one.
+ *
  * Everything here is under oom_lock. Invariant: no OOM waits for longer than LEAVING_MAX for a
  * victim that is leaving. What is noted of one is kept up to the first OOM after its end.
  */
