@@ -50,6 +50,21 @@ static __always_inline void wait_for_dying(void)
 	op_record_path(record.victim.cgroup_id, OP_PATH_VICTIM);
 }
 
+/* One that was dying has gone between the module's look and ours, and its memory is there: this one
+ * waits for it too, and the candidate is none. */
+static __always_inline void wait_for_gone(void)
+{
+	record.decision = OP_DECISION_WAITING;
+	record.reason = OP_REASON_VICTIM_DYING;
+	record.priority = 0;
+	record.rule_index = OP_RULE_NONE;
+	record.source_id = 0;
+	record.kill = 0;
+	record.victim_path[0] = '\0';
+	record.source_path[0] = '\0';
+	__builtin_memset(&record.victim, 0, sizeof(record.victim));
+}
+
 static __always_inline int kill_task(struct oom_control *oc, struct task_struct *task)
 {
 	/*
@@ -95,6 +110,10 @@ static __always_inline bool kill_candidate(struct oom_control *oc)
 	err = kill_task(oc, task);
 	bpf_task_release(task);
 
+	if (err == -EBUSY) {
+		wait_for_gone();
+		return true;
+	}
 	record.kill_error = err;
 	if (err) {
 		none(OP_REASON_KILL_FAILED);

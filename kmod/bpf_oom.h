@@ -5,6 +5,7 @@
  * The module has these rooms:
  *   symbols.c  finds the kernel functions that are not exported
  *   hook.c     enters out_of_memory() just before victim selection, and the OOM report
+ *   dying.c    whether the memory is on its way already
  *   policy.c   struct_ops bpf_oom_ops: the list of registered policies
  *   evaluate.c the kernel's selection, where BPF is asked about each task
  *   trace.h    the tracepoint for a selection that chose nobody
@@ -130,6 +131,31 @@ void bpf_oom_set_memory_freed(void);
 const char *bpf_oom_policy_name(const struct oom_control *oc);
 /* Names the policy of @oc if that is what the current task handles. @name may be unterminated. */
 void bpf_oom_set_policy_name(const struct oom_control *oc, const char *name, size_t size);
+
+/*
+ * Was a victim of an earlier OOM dying when this one came here, and is not any more? Then memory
+ * has come since, and nobody else is to die. Of the OOM in hand, before its first kill.
+ */
+bool bpf_oom_victim_left(void);
+
+/* --- dying.c: under oom_lock, but for the first and the last */
+
+/* Returns 0 or a negative errno, with the reason in the kernel log. */
+int bpf_oom_dying_init(void);
+
+enum bpf_oom_dying {
+	BPF_OOM_NOBODY_DYING,
+	BPF_OOM_DYING,	 /* a victim holds memory, as the kernel sees it */
+	BPF_OOM_LEAVING, /* the kernel sees none, but the memory comes, or is there now */
+};
+
+/* In the domain of @oc; nobody, if it is SysRq's. A @declared OOM is one also where there is room.
+ * Does not sleep for a system OOM. */
+enum bpf_oom_dying bpf_oom_find_dying(struct oom_control *oc, bool declared);
+/* At the beginning of every OOM, where it may sleep: forgets victims whose memory is free. */
+void bpf_oom_dying_begin(void);
+/* When no OOM comes here any more. */
+void bpf_oom_dying_exit(void);
 
 /* --- policy.c */
 

@@ -63,6 +63,7 @@ static struct bpf_oom_run {
 	bool notified;
 	bool constraint_borrowed;
 	enum oom_constraint constraint; /* the true one, while it is borrowed */
+	enum bpf_oom_dying dying;	/* when this OOM came to its victim */
 	bool memory_freed;
 	bool in_report;
 	bool single;			       /* memory.oom.group does not count */
@@ -127,61 +128,32 @@ void bpf_oom_set_policy_name(const struct oom_control *oc, const char *name, siz
 	run.evaluation_name[size] = '\0';
 }
 
-static int note_dying(struct task_struct *task, void *arg)
-{
-	bool *dying = arg;
-
-	if (!tsk_is_oom_victim(task) || mm_oom_skip(task->signal->oom_mm))
-		return 0;
-	*dying = true;
-	return 1;
-}
-
-/* Does a victim of an earlier OOM in this domain still hold memory? */
-static bool victim_is_dying(struct oom_control *oc)
-{
-	struct task_struct *task;
-	bool dying = false;
-
-	/*
-	 * Spares the walk where no victim is in flight anywhere. One whose marked thread has gone
-	 * before its others is missed, and left to the kernel's own check.
-	 */
-	if (bpf_oom_victims && !atomic_read(bpf_oom_victims))
-		return false;
-
-	if (oc->memcg) {
-		static_call(bpf_oom_scan_tasks)(oc->memcg, note_dying, &dying);
-		return dying;
-	}
-	rcu_read_lock();
-	for_each_process(task) {
-		if (note_dying(task, &dying))
-			break;
-	}
-	rcu_read_unlock();
-	return dying;
-}
-
 /*
  * Returns whether the kernel has nobody left to kill: a policy handled the OOM, or a victim was
  * dying when it came here. The kernel makes the latter check itself when it selects, but a policy
- * takes its time, and a victim that is gone by then would have another one killed after it.
+ * takes its time, and a victim that is gone by then would have another one killed after it. One
+ * that the kernel does not count any more is waited for without a word to the policies, which do
+ * not see it either.
  */
 static bool run_policies(struct oom_control *oc)
 {
-	bool nobody_left = false;
+	bool nobody_left;
 
 	/* Scans and evaluations that are called from here are the kernel's. */
 	run.phase = BPF_OOM_POLICIES;
-	if (bpf_oom_have_policies()) {
-		bool dying = oc->order != -1 && victim_is_dying(oc);
-
-		nobody_left =
-			bpf_oom_run_policies(oc, &run.memory_freed, &run.policy_name) || dying;
-	}
+	run.dying = bpf_oom_find_dying(oc, run.declared);
+	nobody_left = run.dying == BPF_OOM_LEAVING;
+	if (!nobody_left && bpf_oom_have_policies())
+		nobody_left = bpf_oom_run_policies(oc, &run.memory_freed, &run.policy_name) ||
+			      run.dying == BPF_OOM_DYING;
 	run.phase = BPF_OOM_KERNEL;
 	return nobody_left;
+}
+
+bool bpf_oom_victim_left(void)
+{
+	return run.dying == BPF_OOM_DYING && !run.memory_freed &&
+	       bpf_oom_find_dying(run.oc, run.declared) != BPF_OOM_DYING;
 }
 
 /*
@@ -238,6 +210,7 @@ static bool hooked_out_of_memory(struct oom_control *oc)
 		.remote = is_remote(oc),
 	};
 	WRITE_ONCE(run.task, current);
+	bpf_oom_dying_begin();
 
 	ret = static_call(bpf_oom_out_of_memory)(oc);
 	/* Chosen without a selection: the allocating task, as its sysctl wants. */
@@ -292,6 +265,16 @@ static void begin_selection(void)
 	bpf_oom_begin_selection(run.oc);
 }
 
+static void end_selection(struct oom_control *oc)
+{
+	if (!oc->chosen)
+		nobody_chosen(oc);
+	else if (oc->chosen != BPF_OOM_ABORTED && bpf_oom_victim_left()) {
+		put_task_struct(oc->chosen);
+		oc->chosen = BPF_OOM_ABORTED;
+	}
+}
+
 /*
  * The whole loop, at the kernel's first step of it: at the last step nobody would know that it is
  * the last, and nobody_chosen() be too late. Under the rcu_read_lock() of select_bad_process().
@@ -305,8 +288,7 @@ static void select_from_system(struct oom_control *oc)
 		if (bpf_oom_evaluate(task, oc))
 			break;
 	}
-	if (!oc->chosen)
-		nobody_chosen(oc);
+	end_selection(oc);
 }
 
 static bool evaluate_task_wanted(struct ftrace_regs *fregs)
@@ -349,8 +331,7 @@ static void hooked_scan_tasks(struct mem_cgroup *memcg, bpf_oom_task_fn *fn, voi
 		fn = bpf_oom_evaluate;
 	}
 	static_call(bpf_oom_scan_tasks)(memcg, fn, arg);
-	if (!run.oc->chosen)
-		nobody_chosen(run.oc);
+	end_selection(run.oc);
 }
 
 /*

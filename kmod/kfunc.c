@@ -49,6 +49,8 @@ static int kill_process(struct oom_control *oc, struct task_struct *task, const 
 		return -EPERM;
 	if (task->signal->oom_score_adj == OOM_SCORE_ADJ_MIN || !has_mm(task))
 		return -EINVAL;
+	if (bpf_oom_victim_left())
+		return -EBUSY;
 
 	/* oom_kill_process() drops this reference. */
 	oc->chosen = tryget_task_struct(task);
@@ -90,7 +92,9 @@ __bpf_kfunc_start_defs();
  *
  * Return: 0 when the process is dying now; -EPERM for init, kernel threads, and the allocating
  * process if it is not in the OOM's memcg; -EINVAL for a process that is gone or has oom_score_adj
- * -1000, or if @oc is not the OOM that the calling program handles.
+ * -1000, or if @oc is not the OOM that the calling program handles; -EBUSY if a victim of an
+ * earlier OOM was still dying when this one came, and has left its memory since: the allocator
+ * tries again.
  */
 __bpf_kfunc int bpf_oom_kill_process(struct oom_control *oc, struct task_struct *task,
 				     const char *message__str)

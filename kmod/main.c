@@ -28,9 +28,14 @@ static int __init bpf_oom_init(void)
 		return err;
 	}
 
-	err = bpf_oom_hook_init();
+	err = bpf_oom_dying_init();
 	if (err)
 		return err;
+	err = bpf_oom_hook_init();
+	if (err) {
+		bpf_oom_dying_exit();
+		return err;
+	}
 
 	pr_info("BPF OOM policies can be attached\n");
 	return 0;
@@ -39,6 +44,7 @@ static int __init bpf_oom_init(void)
 static void __exit bpf_oom_exit(void)
 {
 	bpf_oom_hook_exit();
+	bpf_oom_dying_exit();
 }
 
 module_init(bpf_oom_init);

@@ -8,6 +8,8 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include <bpf/libbpf.h>
@@ -21,6 +23,16 @@
 #define LIMIT_BYTES "16777216"
 #define EATER_BYTES (32U << 20)
 #define KTHREADD_PID 2
+
+/* For the victim that leaves its memory: what it has is page tables, one for each of these. */
+#define TABLE_SPAN_BYTES (2UL << 20)
+#define N_TABLES 1024UL /* 4 MiB */
+#define BESIDE_BYTES (2U << 20)
+/* More than the slack and what two processors keep aside (64 pages each), less than one death
+ * gives. */
+#define TRIGGER_BYTES (1U << 20)
+#define SLACK_BYTES (256U << 10)
+#define LEAVING_ROUNDS 10
 
 #define CHECK(condition)                                                                     \
 	do {                                                                                 \
@@ -286,6 +298,86 @@ static bool test_bad_name_refused(void)
 	return true;
 }
 
+static void tables_run(int ready)
+{
+	_cleanup_close_ int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	volatile char *memory;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	memory = mmap(NULL, N_TABLES * TABLE_SPAN_BYTES, PROT_READ,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (fd < 0 || write(fd, "500", 3) != 3 || cgtree_write(CGROUP, "cgroup.procs", "0") < 0 ||
+	    memory == MAP_FAILED ||
+	    madvise((void *)memory, N_TABLES * TABLE_SPAN_BYTES, MADV_NOHUGEPAGE) < 0)
+		_exit(1);
+	for (size_t i = 0; i < N_TABLES; i++)
+		(void)memory[i * TABLE_SPAN_BYTES];
+	if (write(ready, "", 1) != 1)
+		_exit(1);
+	for (;;)
+		pause();
+}
+
+/* One that the kernel takes first, with hardly any memory but page tables. */
+static pid_t start_tables(void)
+{
+	int ready[2];
+	pid_t pid;
+	char byte;
+	ssize_t n;
+
+	if (pipe2(ready, O_CLOEXEC) < 0)
+		return -errno;
+	pid = fork();
+	if (pid == 0)
+		tables_run(ready[1]);
+	close(ready[1]);
+	n = read(ready[0], &byte, 1);
+	close(ready[0]);
+	return pid > 0 && n == 1 ? pid : -ECHILD;
+}
+
+static bool leaving_round(void)
+{
+	struct eater beside, trigger;
+	uint64_t used, before, after;
+	char limit[32];
+	int grown;
+	pid_t pid;
+
+	CHECK(cgtree_write(CGROUP, "memory.max", "max") == 0);
+	pid = start_tables();
+	CHECK(pid > 0);
+	CHECK(eater_start(&beside, CGROUP, BESIDE_BYTES, 0) == 0);
+	CHECK(eater_start(&trigger, CGROUP, 0, 0) == 0);
+	CHECK(cgtree_read_u64(CGROUP, "memory.events", "oom_kill", &before) == 0);
+	CHECK(cgtree_read_u64(CGROUP, "memory.current", NULL, &used) == 0);
+	snprintf(limit, sizeof(limit), "%llu", (unsigned long long)used + SLACK_BYTES);
+	CHECK(cgtree_write(CGROUP, "memory.max", limit) == 0);
+	grown = eater_grow(&trigger, TRIGGER_BYTES);
+	CHECK(cgtree_read_u64(CGROUP, "memory.events", "oom_kill", &after) == 0);
+	eater_stop(&trigger);
+	eater_stop(&beside);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	CHECK(grown == 1);
+	CHECK(after - before == 1);
+	return true;
+}
+
+/*
+ * A victim is nobody to wait for any more, says the kernel, while all its page tables are still to
+ * be freed. The trigger, on another processor, asks again just then: it must not get a second one.
+ */
+static bool test_leaving_victim(void)
+{
+	for (int i = 0; i < LEAVING_ROUNDS; i++) {
+		if (!leaving_round())
+			return false;
+	}
+	return true;
+}
+
 static const struct {
 	const char *name;
 	bool (*run)(void);
@@ -302,6 +394,7 @@ static const struct {
 	{"update-map", test_update_map},
 	{"same-map-twice", test_same_map_twice},
 	{"bad-name-refused", test_bad_name_refused},
+	{"leaving-victim", test_leaving_victim},
 };
 
 static int print_nothing(enum libbpf_print_level level _unused_, const char *format _unused_,

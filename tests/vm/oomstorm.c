@@ -5,9 +5,8 @@
  *     oomstorm duel DOMAIN SMALL LARGE TRIGGER ROUNDS
  *         In each round a small and a large process wait while a third one allocates over the
  *         limit. One word a round is printed: which of the three died. The kernel alone would
- *         take the large one. Now and then it is several, with any killer: a victim counts as
- *         gone just before its last pages are free (exit_mmap() sets MMF_OOM_SKIP before
- *         tlb_finish_mmu()), and the trigger does not wait. Ends early, with status 0, on SIGTERM.
+ *         take the large one. It is several where nobody waits for a victim's last pages, as
+ *         the kernel without the module does not. Ends early, with status 0, on SIGTERM.
  *     oomstorm burst DOMAIN KEEP HOG ROUNDS
  *         In each round a hog runs over the limit, next to a larger process that has to live. The
  *         hog is trigger and victim at once, so nobody ever waits for a victim that is dying.

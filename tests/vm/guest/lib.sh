@@ -194,16 +194,14 @@ workload_slice()
 }
 
 # workload_start UNIT SLICE SIZE...: returns once the first SIZE is filled. With more than one SIZE it
-# is one that grows. All share a processor, on which that one comes last: a victim is gone before it
-# asks again (see hog.h).
+# is one that grows.
 workload_start()
 {
-	local unit=$1 slice=$2 turn=(-p CPUSchedulingPolicy=fifo -p CPUSchedulingPriority=1)
+	local unit=$1 slice=$2
 	shift 2
-	(($# == 1)) || turn=()
 	rm -f "/run/hog-$unit"
 	systemctl reset-failed "$unit.service" 2>/dev/null || :
-	systemd-run -q --unit="$unit" --slice="$slice.slice" -p CPUAffinity=1 "${turn[@]}" \
+	systemd-run -q --unit="$unit" --slice="$slice.slice" \
 		/usr/lib/oompolicyd-tests/memhog "/run/hog-$unit" "$@"
 	wait_for 20 "$unit to fill its memory" test -e "/run/hog-$unit"
 }
