@@ -79,6 +79,7 @@ static int check_parents(const char *path, struct diagnostics *diag)
 		r = -errno;
 		diagnostics_add(diag, DIAGNOSTIC_ERROR, path, 0, "cannot tell where it is: %s",
 				strerror(-r));
+		return r;
 	}
 	while (r == 0 && (slash = strrchr(real, '/'))) {
 		*slash = '\0';
