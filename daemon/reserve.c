@@ -2,10 +2,10 @@
 /*
  * Owns how the daemon's memory is backed. Knows nothing of what it is used for.
  *
- * A page fault is an allocation, and one that fails for want of memory is tried again until there is
- * some (mm/oom_kill.c, pagefault_out_of_memory()), so that a daemon alone in a cgroup that is full
- * could wait for ever. So what has been touched stays: its text, which reclaim would drop first, its
- * stack and its heap, with some of each ahead.
+ * A page fault is an allocation, and one that fails for want of memory is tried again until there
+ * is some (mm/oom_kill.c, pagefault_out_of_memory()), so that a daemon alone in a cgroup that is
+ * full could wait for ever. So what has been touched stays: its text, which reclaim would drop
+ * first, its stack and its heap, with some of each ahead.
  *
  * Pages are locked as they are touched, not all at once: the libraries have three times as much
  * that is never used, 5 MiB more of memory of the daemon's own.
