@@ -2,7 +2,9 @@
 /*
  * Owns the decision which files may say who is killed. Knows nothing of what is in them.
  *
- * Invariant: what was checked is what is read, because both go through one descriptor.
+ * Invariant: what was checked is what is read, because both go through one descriptor. The
+ * directories are looked at by their paths after that: were one of them another's to change
+ * meanwhile, it would be refused.
  */
 #include "config/file.h"
 
@@ -10,26 +12,105 @@
 #include "config/diagnostics.h"
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 
-/* Whether the file may decide who is killed. Reports why not. */
+/*
+ * Refuses what others than root and the caller can write to, who would decide who is killed. Of an
+ * access control list the mode has the mask in the place of the group, so that one that lets
+ * anybody else write is refused as well. The caller's own group is let pass for who checks a file
+ * of theirs, but not for root, who runs the daemon.
+ */
+static int check_writers(const char *path, const struct stat *st, const char *mode,
+			 struct diagnostics *diag)
+{
+	const char *who = NULL;
+
+	if (st->st_uid != 0 && st->st_uid != geteuid()) {
+		diagnostics_add(diag, DIAGNOSTIC_ERROR, path, 0,
+				"owned by another user, expected root or the calling user");
+		return -EPERM;
+	}
+	if (st->st_mode & S_IWOTH)
+		who = "everybody";
+	else if (st->st_mode & S_IWGRP && (geteuid() == 0 || st->st_gid != getegid()))
+		who = "a group";
+	if (!who)
+		return 0;
+	diagnostics_add(diag, DIAGNOSTIC_ERROR, path, 0,
+			"%s can write to it, expected no more than mode %s", who, mode);
+	return -EPERM;
+}
+
 static int check_file(const char *path, const struct stat *st, struct diagnostics *diag)
 {
-	const char *wrong = NULL;
-
-	if (!S_ISREG(st->st_mode))
-		wrong = "not a regular file, refused";
-	else if (st->st_uid != 0 && st->st_uid != geteuid())
-		wrong = "owned by another user, expected root or the calling user";
-	else if (st->st_mode & S_IWOTH)
-		wrong = "everybody can write to it, expected no more than mode 0644";
-	else if (st->st_mode & S_IWGRP && st->st_gid != 0 && st->st_gid != getegid())
-		wrong = "another group can write to it, expected no more than mode 0644";
-	if (!wrong)
-		return 0;
-	diagnostics_add(diag, DIAGNOSTIC_ERROR, path, 0, "%s", wrong);
+	if (S_ISREG(st->st_mode))
+		return check_writers(path, st, "0644", diag);
+	diagnostics_add(diag, DIAGNOSTIC_ERROR, path, 0, "not a regular file, refused");
 	return -EPERM;
+}
+
+static int check_directory(const char *path, bool sticky_is_safe, struct diagnostics *diag)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0) {
+		int r = -errno;
+
+		diagnostics_add(diag, DIAGNOSTIC_ERROR, path, 0, "cannot look at it: %s",
+				strerror(-r));
+		return r;
+	}
+	if (sticky_is_safe && st.st_mode & S_ISVTX)
+		st.st_mode &= ~(mode_t)(S_IWGRP | S_IWOTH);
+	return check_writers(path, &st, "0755", diag);
+}
+
+/* Checks the directories that the real path of @path is in, up to the root. In one that has the
+ * sticky bit nobody can replace what is another's. */
+static int check_parents(const char *path, struct diagnostics *diag)
+{
+	_cleanup_free_ char *real = realpath(path, NULL);
+	char *slash;
+	int r = 0;
+
+	if (!real) {
+		r = -errno;
+		diagnostics_add(diag, DIAGNOSTIC_ERROR, path, 0, "cannot tell where it is: %s",
+				strerror(-r));
+		return r;
+	}
+	while (r == 0 && (slash = strrchr(real, '/'))) {
+		*slash = '\0';
+		r = check_directory(slash == real ? "/" : real, true, diag);
+	}
+	return r;
+}
+
+/* Where @path is, and where it leads to when it is a link. */
+static int check_place(const char *path, struct diagnostics *diag)
+{
+	const char *slash = strrchr(path, '/');
+	_cleanup_free_ char *directory = !slash		 ? strdup(".")
+					 : slash == path ? strdup("/")
+							 : strndup(path, (size_t)(slash - path));
+	int r;
+
+	if (!directory)
+		return -ENOMEM;
+	r = check_directory(directory, true, diag);
+	if (r == 0)
+		r = check_parents(directory, diag);
+	return r < 0 ? r : check_parents(path, diag);
+}
+
+int file_check_directory(const char *path, struct diagnostics *diag)
+{
+	/* Who may add a file here needs not replace one. */
+	int r = check_directory(path, false, diag);
+
+	return r < 0 ? r : check_place(path, diag);
 }
 
 /* Reads all of @fd, at most FILE_SIZE_MAX bytes. The caller frees @ret_text. */
@@ -81,6 +162,8 @@ int file_read(const char *path, struct diagnostics *diag, char **ret_text, size_
 		return r;
 	}
 	r = check_file(path, &st, diag);
+	if (r == 0)
+		r = check_place(path, diag);
 	if (r < 0)
 		return r;
 	r = read_all(fd, ret_text, ret_size);

@@ -38,6 +38,11 @@ static void closedirp(DIR **d)
 		closedir(*d);
 }
 
+static bool is_null_device(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3);
+}
+
 /* Whether @path, also where it links to, is empty or /dev/null. */
 static bool is_mask(const char *path)
 {
@@ -45,8 +50,7 @@ static bool is_mask(const char *path)
 
 	if (stat(path, &st) < 0)
 		return false; /* said when it is read */
-	return (S_ISREG(st.st_mode) && st.st_size == 0) ||
-	       (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3));
+	return (S_ISREG(st.st_mode) && st.st_size == 0) || is_null_device(&st);
 }
 
 /* Takes over @path, also on an error. */
@@ -110,6 +114,9 @@ static int find_dropins(const char *path, struct diagnostics *diag, struct layer
 		diagnostics_add(diag, DIAGNOSTIC_ERROR, path, 0, "cannot open: %s", strerror(-r));
 		return r;
 	}
+	r = file_check_directory(path, diag);
+	if (r < 0)
+		return r;
 	for (;;) {
 		struct dirent *entry;
 		char *file;
@@ -214,6 +221,25 @@ int layers_acquire(const char *root, struct diagnostics *diag, struct layers *re
 	return 0;
 }
 
+/* What masks others counts as much as what is read. */
+static int check_mask(const char *path, struct diagnostics *diag)
+{
+	_cleanup_free_ char *text = NULL;
+	struct stat st;
+	size_t size;
+
+	if (stat(path, &st) == 0 && is_null_device(&st))
+		return 0;
+	return file_read(path, diag, &text, &size);
+}
+
+static int load_file(struct parser *p, const struct layer_file *file, struct diagnostics *diag)
+{
+	if (layer_file_applies(file))
+		return parser_add_file(p, file->path);
+	return file->masked_by ? 0 : check_mask(file->path, diag);
+}
+
 int layers_load(const char *root, const struct parser_users *users, struct diagnostics *diag,
 		struct config **ret)
 {
@@ -226,8 +252,7 @@ int layers_load(const char *root, const struct parser_users *users, struct diagn
 		return r;
 	r = parser_new(users, diag, &p);
 	for (size_t i = 0; i < layers.n_files && r == 0; i++)
-		if (layer_file_applies(&layers.files[i]))
-			r = parser_add_file(p, layers.files[i].path);
+		r = load_file(p, &layers.files[i], diag);
 	return r < 0 ? r : parser_finish(p, ret);
 }
 

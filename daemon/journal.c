@@ -115,7 +115,8 @@ static int send_fields(const struct iovec *fields, size_t n_fields)
 	message.msg_iovlen = entry.n_parts;
 	if (sendmsg(fd, &message, MSG_NOSIGNAL) >= 0)
 		return 0;
-	if (errno == EMSGSIZE || errno == ENOBUFS)
+	/* By way of a file in memory. Not for ENOBUFS, which is that there is no memory. */
+	if (errno == EMSGSIZE)
 		return sd_journal_sendv(fields, (int)n_fields);
 	return -errno;
 }

@@ -37,6 +37,7 @@
 #include "messages.h"
 #include "oomcontrol.h"
 #include "report.h"
+#include "reserve.h"
 #include "tracker.h"
 #include "trigger.h"
 
@@ -791,6 +792,7 @@ int manager_new(const char *config_path, struct manager **ret)
 	r = sd_event_set_watchdog(m->event, true);
 	if (r < 0)
 		log_warning("Cannot serve systemd's watchdog: %s, ignoring.", strerror(-r));
+	reserve_acquire();
 	describe(m, status, sizeof(status));
 	log_active(m, &timing, false, status);
 	caveats_log_backend(m->config, loader_backend(m->loader));

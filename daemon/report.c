@@ -50,10 +50,11 @@ struct report *report_free(struct report *r)
 	return NULL;
 }
 
-/* Whether the journal will take the entry later: its queue is full, or it is just not there. */
+/* Whether the journal will take the entry later: its queue is full, it is just not there, or there
+ * is no memory for the entry, as the kernel charges it to the daemon's own cgroup. */
 static bool is_temporary(int error)
 {
-	return error == -EAGAIN ||
+	return error == -EAGAIN || error == -ENOMEM || error == -ENOBUFS ||
 	       ((error == -ECONNREFUSED || error == -ENOENT) && log_is_journal());
 }
 

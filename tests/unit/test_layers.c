@@ -347,6 +347,93 @@ static void test_bad_files(void)
 	end_tree();
 }
 
+/* Whoever can write to something, or replace it, decides who is killed. */
+static void test_writers(void)
+{
+	enum { SKIP_OWNER = -1 };
+	/* The tree below the root, when the row's one thing is changed in it. */
+	static const struct {
+		const char *path;
+		mode_t mode;
+		int owner; /* SKIP_OWNER: as it is */
+		const char *messages;
+	} rows[] = {
+		{"/run/oompolicy.conf.d", 0755, SKIP_OWNER, NULL},
+		{"/run/oompolicy.conf.d", 0777, SKIP_OWNER,
+		 "/run/oompolicy.conf.d: everybody can write to it, expected no more than mode "
+		 "0755\n"},
+		/* It keeps nobody from adding a file. */
+		{"/run/oompolicy.conf.d", 01777, SKIP_OWNER,
+		 "/run/oompolicy.conf.d: everybody can write to it, expected no more than mode "
+		 "0755\n"},
+		{"/run/oompolicy.conf.d", 0755, 12345,
+		 "/run/oompolicy.conf.d: owned by another user, expected root or the calling "
+		 "user\n"},
+		{"/run", 0757, SKIP_OWNER,
+		 "/run: everybody can write to it, expected no more than mode 0755\n"},
+		{"/run", 01777, SKIP_OWNER, NULL},
+		{"/run", 0755, 12345,
+		 "/run: owned by another user, expected root or the calling user\n"},
+		{"", 0703, SKIP_OWNER,
+		 ": everybody can write to it, expected no more than mode 0755\n"},
+		{"/run/oompolicy.conf.d/1.conf", 0666, SKIP_OWNER,
+		 "/run/oompolicy.conf.d/1.conf: everybody can write to it, expected no more than "
+		 "mode 0644\n"},
+		{"/run/oompolicy.conf.d/1.conf", 0644, 12345,
+		 "/run/oompolicy.conf.d/1.conf: owned by another user, expected root or the "
+		 "calling user\n"},
+		{"/run/oompolicy.conf.d/empty.conf", 0666, SKIP_OWNER,
+		 "/run/oompolicy.conf.d/empty.conf: everybody can write to it, expected no more "
+		 "than mode 0644\n"},
+		/* Where a link leads to. */
+		{"/elsewhere/link.conf", 0666, SKIP_OWNER,
+		 "/run/oompolicy.conf.d/link.conf: everybody can write to it, expected no more "
+		 "than mode 0644\n"},
+		{"/elsewhere", 0757, SKIP_OWNER,
+		 "/elsewhere: everybody can write to it, expected no more than mode 0755\n"},
+		/* By a group; root has none that it lets pass. */
+		{"/run/oompolicy.conf.d/1.conf", 0664, 0,
+		 "/run/oompolicy.conf.d/1.conf: a group can write to it, expected no more than "
+		 "mode 0644\n"},
+		{"/run/oompolicy.conf.d", 0775, 0,
+		 "/run/oompolicy.conf.d: a group can write to it, expected no more than mode "
+		 "0755\n"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_(diagnostics_done) struct diagnostics diag = {};
+		_cleanup_(config_freep) struct config *c = NULL;
+		_cleanup_free_ char *messages = NULL;
+		char path[512];
+		int r;
+
+		if (rows[i].owner != SKIP_OWNER && geteuid() != 0)
+			continue; /* only root can give things away */
+		begin_tree();
+		write_file(LOCAL, "oompolicy.conf", "[Rule a]\nCgroup=/a\nPriority=1\n");
+		write_file(RUN, "oompolicy.conf.d/1.conf", "[Rule a]\nProtect=yes\n");
+		write_file(RUN, "oompolicy.conf.d/empty.conf", "");
+		link_file(RUN, "oompolicy.conf.d/null.conf", "/dev/null");
+		snprintf(path, sizeof(path), "%s/elsewhere", root);
+		CHECK_INT(mkdir(path, 0755), 0);
+		write_file(RUN, "../elsewhere/link.conf", "[Rule a]\nPriority=2\n");
+		snprintf(path, sizeof(path), "%s/elsewhere/link.conf", root);
+		link_file(RUN, "oompolicy.conf.d/link.conf", path);
+
+		snprintf(path, sizeof(path), "%s%s", root, rows[i].path);
+		if (rows[i].owner != SKIP_OWNER)
+			CHECK_INT(chown(path, (uid_t)rows[i].owner, 0), 0);
+		CHECK_INT(chmod(path, rows[i].mode), 0);
+		r = layers_load(root, NULL, &diag, &c);
+		messages = join_messages(&diag);
+		if (rows[i].messages && !strstr(messages, rows[i].messages))
+			FAIL("row %zu: \"%s\", expected \"%s\"", i, messages, rows[i].messages);
+		CHECK_INT(diag.n_items, rows[i].messages ? 1 : 0);
+		CHECK_INT(r, rows[i].messages ? -EPERM : 0);
+		end_tree();
+	}
+}
+
 static void test_too_many(void)
 {
 	char name[64];
@@ -395,7 +482,8 @@ static void test_print(void)
 }
 
 static const struct test_case cases[] = {
-	TEST_CASE(none),   TEST_CASE(main_file), TEST_CASE(dropins),  TEST_CASE(continued),
-	TEST_CASE(errors), TEST_CASE(bad_files), TEST_CASE(too_many), TEST_CASE(print),
+	TEST_CASE(none),      TEST_CASE(main_file), TEST_CASE(dropins),
+	TEST_CASE(continued), TEST_CASE(errors),    TEST_CASE(bad_files),
+	TEST_CASE(writers),   TEST_CASE(too_many),  TEST_CASE(print),
 };
 TEST_MAIN(cases)

@@ -132,7 +132,8 @@ static void test_kept_while_the_journal_is_full(void)
 
 static void test_kept_while_the_journal_is_gone(void)
 {
-	static const int errors[] = {-ECONNREFUSED, -ENOENT};
+	/* The last two where there is no memory for the entry. */
+	static const int errors[] = {-ECONNREFUSED, -ENOENT, -ENOMEM, -ENOBUFS};
 	struct report *r = begin(true);
 
 	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
@@ -173,6 +174,37 @@ static void test_said_where_the_journal_refuses(void)
 	report_free(r);
 }
 
+/* Bytes that are no record are said and left out, and show as lost with the next one. */
+static void test_invalid(void)
+{
+	static struct op_oom_event e;
+	static const size_t sizes[] = {
+		0, 1, sizeof(e.header) - 1, sizeof(e.header), sizeof(e) - 1, sizeof(e),
+	};
+	struct report *r = begin(true);
+
+	CHECK_INT(apply(r, 1), 0);
+	/* Cut off, and at the end whole but of another version. */
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		e = (struct op_oom_event){
+			.header = {.version = OP_ABI_VERSION + 1,
+				   .type = OP_EVENT_OOM,
+				   .size = sizeof(e),
+				   .seq = 2 + i},
+			.decision = OP_DECISION_KILLED,
+			.victim = {.pid = 1},
+		};
+		e.header.version -= sizes[i] < sizeof(e);
+		CHECK_INT(report_apply(r, &e, sizes[i]), 0);
+		CHECK_INT(n_sent, 1);
+		CHECK_INT(n_lines, i + 1);
+	}
+	CHECK_INT(apply(r, 2 + ARRAY_SIZE(sizes)), 0);
+	CHECK_INT(n_sent, 2);
+	CHECK(strstr(sent, "OOMPOLICY_LOST=6\n"));
+	report_free(r);
+}
+
 static void test_loss_is_said_once_and_surely(void)
 {
 	struct report *r = begin(true);
@@ -190,9 +222,13 @@ static void test_loss_is_said_once_and_surely(void)
 }
 
 static const struct test_case cases[] = {
-	TEST_CASE(loss_is_said_once_and_surely),   TEST_CASE(sent_at_once),
-	TEST_CASE(kept_while_the_journal_is_full), TEST_CASE(kept_while_the_journal_is_gone),
-	TEST_CASE(said_where_there_is_no_journal), TEST_CASE(said_where_the_journal_refuses),
+	TEST_CASE(loss_is_said_once_and_surely),
+	TEST_CASE(sent_at_once),
+	TEST_CASE(kept_while_the_journal_is_full),
+	TEST_CASE(kept_while_the_journal_is_gone),
+	TEST_CASE(said_where_there_is_no_journal),
+	TEST_CASE(said_where_the_journal_refuses),
+	TEST_CASE(invalid),
 };
 
 TEST_MAIN(cases)

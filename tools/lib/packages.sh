@@ -11,7 +11,7 @@ PACKAGES_VM=(qemu-system-x86 mmdebstrap e2fsprogs busybox-static cpio zstd xz-ut
 	debian-archive-keyring)
 # For the trimmed kernels alone.
 PACKAGES_KERNEL=(linux-source-6.12 gcc-12 bison flex bc libelf-dev libssl-dev dwarves)
-PACKAGES_CHECK=(dbus cppcheck clang-tidy shellcheck clang-format groff)
+PACKAGES_CHECK=(dbus cppcheck clang-tidy shellcheck clang-format groff sparse)
 
 # These are too old in Debian 12 itself; its backports have them. PACKAGE=OLDEST_VERSION
 # QEMU up to 8.0 loses a race when one processor changes code that another runs, as the kernel does

@@ -153,7 +153,7 @@ test_daemon_allocates()
 {
 	local pid hog cgroup
 	pid=$(daemon_pid)
-	cgroup=/sys/fs/cgroup$(systemctl show -P ControlGroup "$UNIT")
+	cgroup=$(own_cgroup)
 	rm -f /run/hog-beside
 	spawn "$cgroup" memhog /run/hog-beside 8M
 	hog=$SPAWNED
@@ -169,6 +169,39 @@ test_daemon_allocates()
 	assert_eq "who triggered it" "$(journal_field OOMPOLICY_TRIGGER_PID "MESSAGE_ID=$MESSAGE_ID_KILL")" "$pid"
 	is_gone "$hog" || fail "the hog lives"
 	same_daemon "$pid"
+}
+
+own_cgroup()
+{
+	printf '/sys/fs/cgroup%s' "$(systemctl show -P ControlGroup "$UNIT")"
+}
+
+# Nothing can be charged to the daemon's cgroup, and nobody in it can be killed. Decisions are made
+# in the kernel as ever; the daemon does not even fault, and writes its records when it can.
+test_daemon_at_its_limit()
+{
+	local pid cgroup ooms
+	pid=$(daemon_pid)
+	cgroup=$(own_cgroup)
+	mkdir -p $ROOT/limit/{mark,keep}
+	assert_eq "before" "$(oomstorm fresh $ROOT 1 1 1500)" "1 0 0"
+	log_mark
+	ooms=$(sed -n 's/^oom //p' "$cgroup/memory.events")
+	trap 'echo max >"$cgroup/memory.max"' EXIT
+	# Less than it holds however much is taken from it.
+	echo 1M >"$cgroup/memory.max"
+	assert_eq "the storm" "$(timeout 60 oomstorm burst $ROOT/limit $ROOT/limit/{keep,mark} $FEW)" "$FEW kept"
+	(($(sed -n 's/^oom //p' "$cgroup/memory.events") > ooms)) || fail "the daemon lacked nothing"
+	same_daemon "$pid"
+	! kernel_has 'VM_FAULT_OOM' || fail "the daemon could not go on for want of a page"
+	trap - EXIT
+	echo max >"$cgroup/memory.max"
+	wait_for 20 "the records" records_are $FEW
+	assert_eq "the victims" "$(records "$MESSAGE_ID_KILL" OOMPOLICY_VICTIM_CGROUP | sort -u)" /attack/limit/mark
+	assert_eq "the records lost" "$(records "$MESSAGE_ID_KILL" OOMPOLICY_LOST | sort -u)" 0
+	same_daemon "$pid"
+	assert_eq "the daemon's locked memory" "$(($(sed -n 's/^VmLck:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$pid/status") > 0))" 1
+	rmdir $ROOT/limit/{mark,keep} $ROOT/limit
 }
 
 config_attack()
@@ -195,7 +228,7 @@ rules_many()
 	} | config_write
 }
 
-plan 6
+plan 7
 storm_setup
 journal_stop
 sysctl -q net.unix.max_dgram_qlen=$SOCKET
@@ -210,4 +243,5 @@ run_test journal_pauses_for_long test_journal_pauses_for_long
 run_test journal_pauses_for_too_long test_journal_pauses_for_too_long
 run_test journal_is_killed test_journal_is_killed
 run_test journal_is_stopped test_journal_is_stopped
+run_test daemon_at_its_limit test_daemon_at_its_limit
 run_test daemon_allocates test_daemon_allocates

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# vm: memory=1024 cpus=2 timeout=180 enabled=yes
+# vm: memory=1024 cpus=2 timeout=300 enabled=yes
 #
 # The installed tree as an administrator meets it: enabled at boot, the command line, reload, stop,
 # what it says when it cannot work.
@@ -8,6 +8,8 @@
 . lib.sh
 
 readonly UNIT=oompolicyd.service
+# The largest that `systemd-analyze security` may say, in tenths.
+readonly EXPOSURE_MAX=20
 readonly MESSAGE_ID_RELOAD_FAILED=a35558c7088a4c5fbbd755394708299d
 
 # The name of the policy says which configuration is in force.
@@ -52,6 +54,15 @@ test_unit_is_valid()
 	assert_eq "what systemd-analyze says" "$OUTPUT" ""
 }
 
+# What is left open is shown, for who changes the unit.
+test_unit_is_locked_down()
+{
+	assert_status 0 systemd-analyze security --no-pager --threshold=$EXPOSURE_MAX "$UNIT"
+	grep -E '^✗|Overall' <<<"$OUTPUT"
+	figure exposure "$(sed -n 's/.*Overall exposure level .*: \([0-9.]*\) .*/\1/p' <<<"$OUTPUT")" \
+		"of 10, at most $((EXPOSURE_MAX / 10)).$((EXPOSURE_MAX % 10))"
+}
+
 test_no_failed_units()
 {
 	assert_eq "failed units" "$(systemctl list-units --failed --plain --no-legend)" ""
@@ -80,6 +91,36 @@ test_check()
 	assert_status 78 oompolicyd --check="$CONFIG"
 	assert_match "what it says" "$OUTPUT" "$CONFIG"
 	assert_status 0 oompolicyd --check
+}
+
+# What somebody else can write to is refused wherever it is read, and what runs stays.
+test_writable_config()
+{
+	local main_pid dropins=$CONFIG.d
+	main_pid=$(daemon_pid)
+	config_named safe
+	assert_status 0 systemctl reload "$UNIT"
+
+	chmod 666 "$CONFIG"
+	assert_status 78 oompolicyd --check
+	assert_match "what --check says" "$OUTPUT" "^$CONFIG: everybody can write to it"
+	assert_status 1 systemctl reload "$UNIT"
+	assert_match "the status" "$(status_text)" "^Policy 'safe' active.*$CONFIG: everybody can write"
+	assert_status 78 oompolicyd
+	chmod 644 "$CONFIG"
+
+	mkdir -p "$dropins"
+	chmod 1777 "$dropins"
+	assert_status 78 oompolicyd --check
+	assert_match "what --check says of a directory" "$OUTPUT" "^$dropins: everybody can write to it"
+	chmod 755 "$dropins"
+	printf '[Rule small]\nPriority=1\n' >"$dropins/own.conf"
+	chown nobody "$dropins/own.conf"
+	assert_status 1 systemctl reload "$UNIT"
+	assert_match "the status" "$(status_text)" "^Policy 'safe' active.*own.conf: owned by another user"
+	rm -r "$dropins"
+	assert_status 0 systemctl reload "$UNIT"
+	assert_eq "the main process" "$(daemon_pid)" "$main_pid"
 }
 
 test_reload()
@@ -130,6 +171,52 @@ test_restart()
 	assert_eq "the victim" "$VICTIM" small
 }
 
+daemon_is_another()
+{
+	local now
+	now=$(daemon_pid)
+	((now != 0 && now != $1))
+}
+
+# However often and fast it dies, also before it is up, systemd starts it again.
+test_crashes()
+{
+	local pid before
+	config_named crashes
+	before=$(systemctl show -P NRestarts "$UNIT")
+	for _ in {1..10}; do
+		pid=$(daemon_pid)
+		systemctl kill --kill-whom=main -s SEGV "$UNIT"
+		wait_for 20 "the daemon to be another" daemon_is_another "$pid"
+	done
+	assert_eq "the restarts" $(($(systemctl show -P NRestarts "$UNIT") - before)) 10
+	wait_for 40 "the daemon to be up" systemctl is-active "$UNIT"
+	# Each is said where an administrator looks.
+	journal_has -p warning "UNIT=$UNIT" || fail "no warning of the crashes"
+	workload_overrun
+	assert_eq "the victim" "$VICTIM" small
+}
+
+# One that hangs, as a stopped one does, is ended and started again.
+test_hangs()
+{
+	local pid
+	mkdir -p "/run/systemd/system/$UNIT.d"
+	printf '[Service]\nWatchdogSec=6s\n' >"/run/systemd/system/$UNIT.d/watchdog.conf"
+	systemctl daemon-reload
+	assert_status 0 systemctl restart "$UNIT"
+	pid=$(daemon_pid)
+	# The watchdog is served, else this would show nothing.
+	sleep 7
+	assert_eq "the daemon's process after the first turn" "$(daemon_pid)" "$pid"
+	kill -STOP "$pid"
+	wait_for 30 "the daemon to be another" daemon_is_another "$pid"
+	journal_has "UNIT=$UNIT" -g 'Watchdog timeout' || fail "systemd does not tell of a hang"
+	rm -r "/run/systemd/system/$UNIT.d"
+	systemctl daemon-reload
+	assert_status 0 systemctl restart "$UNIT"
+}
+
 # Nothing of the policy is left in the kernel.
 test_stop_detaches()
 {
@@ -176,16 +263,20 @@ test_killed_detaches()
 	systemctl reset-failed "$UNIT" 2>/dev/null || :
 }
 
-plan 15
+plan 19
 run_test enabled_at_boot test_enabled_at_boot
 run_test unit_is_valid test_unit_is_valid
+run_test unit_is_locked_down test_unit_is_locked_down
 run_test no_failed_units test_no_failed_units
 run_test command_line test_command_line
 run_test check test_check
+run_test writable_config test_writable_config
 run_test reload test_reload
 run_test reload_refused test_reload_refused
 run_test sighup test_sighup
 run_test restart test_restart
+run_test crashes test_crashes
+run_test hangs test_hangs
 run_test stop_detaches test_stop_detaches
 run_test module_missing test_module_missing
 run_test unprivileged test_unprivileged

@@ -42,10 +42,39 @@ test_unload_while_declared()
 	"$INTERFACE" declare-memcg
 }
 
+# Every program of the daemon is in the table verifier-budget, and within it, with either backend.
+# They are found by their names, as the daemon keeps no descriptor of those of struct_ops.
+test_verifier_budget()
+{
+	local backend decides name insns most
+	for backend in struct_ops evaluate_task; do
+		decides=op_handle_oom
+		[[ $backend == struct_ops ]] || decides=op_evaluate
+		config_write <<END
+[Daemon]
+Backend=$backend
+
+[Trigger any]
+Cgroup=/
+Pressure=full 900ms/1s
+END
+		systemctl restart oompolicyd.service || fail "no start with Backend=$backend: $(daemon_status)"
+		verified op_ | sort -u >/run/verified
+		grep -q "^$decides " /run/verified || fail "$decides is not loaded, only: $(paste -sd' ' /run/verified)"
+		while read -r name insns; do
+			most=$(awk -v name="$name" '$1 == name { print $2 }' verifier-budget)
+			printf '%s: %s: %d instructions of %s\n' $backend "$name" "$insns" "${most:-none}"
+			[[ -n $most ]] || fail "$name is not in the table verifier-budget"
+			((insns <= most)) || fail "$name takes $insns instructions, the budget is $most"
+		done </run/verified
+	done
+	daemon_stop
+}
+
 modprobe bpf_oom
 mapfile -t names < <("$INTERFACE" list)
 mapfile -t objects < <("$CONFORMANCE" list)
-plan $((${#names[@]} + ${#objects[@]} + 2))
+plan $((${#names[@]} + ${#objects[@]} + 3))
 for name in "${names[@]}"; do
 	run_test "$name" run_reported "$INTERFACE" "$name"
 done
@@ -55,3 +84,4 @@ for name in "${objects[@]}"; do
 done
 run_test unload-refused-while-attached test_unload_refused_while_attached
 run_test unload-while-declared test_unload_while_declared
+run_test verifier-budget test_verifier_budget
