@@ -12,7 +12,6 @@
 
 #include "config/basic.h"
 #include "config/escape.h"
-#include "unit.h"
 
 static const char *const reason_sentences[] = {
 	[OP_REASON_NONE] = "no reason was given",
@@ -294,22 +293,24 @@ static void append_why(struct record_text *t, const struct op_oom_event *e,
 	}
 }
 
-/* What gives the domain more memory, or the victim's place in the order another. */
+/* What gives the domain more memory: of a cgroup that systemd has made, its setting. */
 static void append_remedy(struct record_text *t, const struct op_oom_event *e)
 {
-	char unit[UNIT_NAME_SIZE], user_unit[UNIT_NAME_SIZE];
+	static const char *const suffixes[] = {".slice", ".service", ".scope"};
+	const char *slash = strrchr(e->domain_path, '/'), *dot = strrchr(e->domain_path, '.');
+	bool is_unit = false;
 
 	if (!knows_limit(e))
 		return;
-	unit_parse_cgroup(e->domain_path, unit, user_unit);
-	/* The unit's own cgroup, not one below it. */
-	if (unit[0] && !user_unit[0] && strlen(e->domain_path) > strlen(unit) &&
-	    strcmp(e->domain_path + strlen(e->domain_path) - strlen(unit), unit) == 0) {
-		record_append(t, " To have none die: MemoryMax= of ");
-		record_append_escaped(t, unit, sizeof(unit));
+	for (size_t i = 0; i < ARRAY_SIZE(suffixes) && slash && dot > slash; i++)
+		is_unit |= strcmp(dot, suffixes[i]) == 0;
+	record_append(t, " To have none die: ");
+	if (is_unit) {
+		record_append(t, "MemoryMax= of ");
+		record_append_escaped(t, slash + 1, strlen(slash + 1));
 		record_append(t, ".");
 	} else
-		record_append(t, " To have none die: its memory.max.");
+		record_append(t, "its memory.max.");
 }
 
 static void append_change(struct record_text *t, const struct op_oom_event *e,

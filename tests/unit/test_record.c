@@ -709,7 +709,6 @@ static void test_runners_up(void)
 	CHECK(strstr(text.message, "\nNext would have been a process (pid 8, "));
 	CHECK(strstr(text.message, "3.5M), of the same priority.\n"));
 
-	/* None could have died. */
 	set_runners(&e, 1);
 	e.runners[0] = sample_runner(9, OP_RUNNER_ADJ);
 	record_format(&e, &context, &text);
@@ -772,6 +771,9 @@ static void test_limits(void)
 	strcpy(e.domain_path, "/a.slice/b.service");
 	record_format(&e, &context, &text);
 	CHECK(strstr(text.message, " To have none die: MemoryMax= of b.service."));
+	strcpy(e.domain_path, "/a.slice");
+	record_format(&e, &context, &text);
+	CHECK(strstr(text.message, " To have none die: MemoryMax= of a.slice."));
 
 	/* A deeper domain than its path tells. */
 	strcpy(e.domain_path, "/a");
