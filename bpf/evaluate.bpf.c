@@ -30,6 +30,8 @@ struct {
 struct candidate {
 	__u64 task; /* its address, to be compared alone; 0: none */
 	__u64 points;
+	__u64 size_pages;
+	__u64 cgroup_id;
 	struct effective rule; /* its cgroup's */
 	__u32 pid;
 	__u32 pad;
@@ -90,6 +92,7 @@ static __always_inline void defer(void)
 	if (!pending)
 		return;
 	__builtin_memset(&pending->choice, 0, sizeof(pending->choice));
+	runners_reset(&pending->runners, find_runners_max());
 	/* Where nobody follows the kernel it is sent when the next OOM begins. */
 	pending_set(pending);
 }
@@ -226,11 +229,50 @@ static __always_inline void check_best(struct oom_control *oc, struct choice *ch
 	record_best(choice);
 }
 
-static __always_inline int evaluate(struct task_struct *task, struct choice *choice)
+__noinline int op_offer(void)
 {
+	struct pending *pending = find_pending();
+
+	if (pending)
+		runners_insert(&pending->runners);
+	return 0;
+}
+
+/* Lets the task that was the candidate be a runner-up. */
+static __always_inline void offer_best(void)
+{
+	offered.points = hand.best.points;
+	offered.size_pages = hand.best.size_pages;
+	offered.cgroup_id = hand.best.cgroup_id;
+	offered.pid = hand.best.pid;
+	offered.priority = hand.best.rule.priority;
+	offered.rule_index = hand.best.rule.index;
+	offered.bar = 0;
+	op_offer();
+}
+
+/* Lets a task that is no candidate be one. */
+static __always_inline void offer(struct task_struct *task, struct mm_struct *mm, __u64 points,
+				  __u32 bar)
+{
+	offered.size_pages = mm_points(mm);
+	offered.points = bar ? offered.size_pages : points;
+	offered.cgroup_id = hand.cgroup_id;
+	offered.pid = task->tgid;
+	offered.priority = hand.rule.priority;
+	offered.rule_index = hand.rule.index;
+	offered.bar = bar;
+	op_offer();
+}
+
+static __always_inline int evaluate(struct task_struct *task, struct choice *choice,
+				    const struct runners *runners)
+{
+	bool hopeless, is_protected;
 	struct mm_struct *mm;
 	struct cgroup *cgrp;
-	__u64 id, points;
+	__u64 id, points = 0;
+	__u32 bar;
 
 	choice->tasks++;
 	if (READ_ONLY(task)->signal->oom_mm && !hand.is_sysrq) {
@@ -253,14 +295,15 @@ static __always_inline int evaluate(struct task_struct *task, struct choice *cho
 			return OP_NO_BPF_POLICY;
 		}
 	}
-	if (hand.rule.flags & OP_RULE_PROTECT) {
+	is_protected = hand.rule.flags & OP_RULE_PROTECT;
+	if (is_protected)
 		choice->protected_tasks++;
+	hopeless = is_protected || (hand.best.task && hand.rule.priority > hand.best.rule.priority);
+	if (hopeless && !runners_want(runners, is_protected, hand.rule.priority))
 		return pass_over();
-	}
-	if (hand.best.task && hand.rule.priority > hand.best.rule.priority)
-		return OP_BPF_EVAL_NEXT;
 
-	if (is_spared(task))
+	bar = is_protected ? OP_RUNNER_PROTECTED : is_spared(task) ? spared_reason(task) : 0;
+	if (bar && !runners->max)
 		return pass_over();
 	thread_mm = (__u64)READ_ONLY(task)->mm;
 	if (!thread_mm)
@@ -270,14 +313,22 @@ static __always_inline int evaluate(struct task_struct *task, struct choice *cho
 	mm = bpf_core_cast((void *)thread_mm, struct mm_struct);
 	if (!is_worth_killing(task, mm))
 		return pass_over();
-	points = victim_points(task, mm, hand.victim, hand.total_pages);
-	if (hand.best.task && hand.rule.priority == hand.best.rule.priority &&
-	    points <= hand.best.points)
-		return OP_BPF_EVAL_NEXT;
+	if (!bar)
+		points = victim_points(task, mm, hand.victim, hand.total_pages);
+	if (hopeless || bar ||
+	    (hand.best.task && hand.rule.priority == hand.best.rule.priority &&
+	     points <= hand.best.points)) {
+		offer(task, mm, points, bar);
+		return pass_over();
+	}
 
+	if (hand.best.task)
+		offer_best();
 	hand.before = hand.best;
 	hand.best.task = (__u64)task;
 	hand.best.points = points;
+	hand.best.size_pages = mm_points(mm);
+	hand.best.cgroup_id = id;
 	hand.best.rule = hand.rule;
 	hand.best.pid = task->tgid;
 	record_best(choice);
@@ -295,5 +346,5 @@ int BPF_PROG(op_evaluate, struct task_struct *task, struct oom_control *oc)
 	if (!pending)
 		return OP_NO_BPF_POLICY;
 	check_best(oc, &pending->choice);
-	return evaluate(task, &pending->choice);
+	return evaluate(task, &pending->choice, &pending->runners);
 }

@@ -89,8 +89,17 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
+/* In pages, where there is no limit PAGE_COUNTER_MAX. */
+struct page_counter {
+	atomic_long_t usage;
+	unsigned long high;
+	unsigned long max;
+};
+
 struct mem_cgroup {
 	struct cgroup_subsys_state css;
+	struct page_counter memory;
+	struct page_counter swap; /* version 2 only */
 };
 
 typedef struct {
@@ -226,8 +235,9 @@ extern void bpf_put_mem_cgroup(struct mem_cgroup *memcg) __ksym;
 #define OP_PAGE_SIZE 4096
 
 /* Kernel constants that are macros, and so not in BTF. */
-#define OP_PF_KTHREAD 0x00200000 /* PF_KTHREAD, include/linux/sched.h */
-#define OP_MMF_OOM_SKIP 21	 /* MMF_OOM_SKIP, include/linux/sched/coredump.h */
+#define OP_PAGE_COUNTER_MAX (__LONG_MAX__ / OP_PAGE_SIZE) /* PAGE_COUNTER_MAX, page_counter.h */
+#define OP_PF_KTHREAD 0x00200000			  /* PF_KTHREAD, include/linux/sched.h */
+#define OP_MMF_OOM_SKIP 21 /* MMF_OOM_SKIP, include/linux/sched/coredump.h */
 #define OP_OOM_SCORE_ADJ_MIN (-1000)
 
 /* enum of include/linux/mm_types_task.h */

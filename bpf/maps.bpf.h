@@ -29,10 +29,11 @@ struct {
 	__type(value, struct op_switch);
 } op_switch_map SEC(".maps");
 
-/* 1 MiB: 400 records, far more than a machine can kill before the daemon runs once. */
+/* 2 MiB: 250 records with all their runners-up, 600 without, far more than a machine can kill
+ * before the daemon runs once. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 20);
+	__uint(max_entries, 2 << 20);
 } op_events SEC(".maps");
 
 struct {

@@ -14,7 +14,7 @@
 #include <linux/types.h>
 #endif
 
-#define OP_ABI_VERSION 2
+#define OP_ABI_VERSION 3
 
 #define OP_PRIORITY_MIN 0
 #define OP_PRIORITY_MAX 1000
@@ -35,6 +35,11 @@
 #define OP_CGROUP_NAME_MAX 255
 /* How many ancestors a walk upwards visits; deeper cgroups get no opinion. */
 #define OP_DEPTH_MAX 64
+/* How many of those that were not chosen a record names; a power of 2. */
+#define OP_RUNNERS_MAX 8
+/* How many cgroups, from the one that ran out upwards, a record has the limits of: twice as deep as
+ * systemd's and containers' hierarchies are. */
+#define OP_LEVELS_MAX 16
 
 /*
  * --- the rules: one hash map holds a whole configuration, so that one switch exchanges it.
@@ -59,6 +64,10 @@
  */
 #define OP_CONFIG_ORDERED (1U << 0) /* in op_rule.flags of OP_KEY_CONFIG */
 #define OP_ORDER_LATER_MAX 256
+
+/* How many runners-up a record names, beside OP_CONFIG_ORDERED: 0 to OP_RUNNERS_MAX. */
+#define OP_CONFIG_RUNNERS_SHIFT 8
+#define OP_CONFIG_RUNNERS(flags) ((flags) >> OP_CONFIG_RUNNERS_SHIFT & 0xfU)
 
 #define OP_RULE_NONE 0xffffffffU /* op_rule.index where no [Rule] applies */
 
@@ -189,6 +198,38 @@ struct op_task {
 	char comm[OP_COMM_LEN]; /* untrusted bytes, NUL-terminated */
 };
 
+/* Why one that was looked at was not chosen. */
+#define OP_RUNNER_PRIORITY 1   /* its priority is higher than the victim's */
+#define OP_RUNNER_PREFERENCE 2 /* of the same priority the policy's Victim= prefers another */
+#define OP_RUNNER_PROTECTED 3  /* its cgroup is protected */
+#define OP_RUNNER_ADJ 4	       /* its oom_score_adj is -1000 */
+#define OP_RUNNER_SPARED 5     /* it is init, or the daemon */
+
+struct op_runner {
+	__u32 pid;	  /* thread group id in the initial pid namespace */
+	__u32 uid;	  /* real uid in the initial user namespace */
+	__u32 priority;	  /* effective */
+	__u32 rule_index; /* op_rule.index behind it, or OP_RULE_NONE */
+	__s32 oom_score_adj;
+	__u32 reason; /* OP_RUNNER_* */
+	__u64 cgroup_id;
+	__u64 size_pages;	/* rss, swap and page tables, when it was looked at */
+	char comm[OP_COMM_LEN]; /* untrusted bytes, NUL-terminated; empty: it is gone */
+	char path[OP_PATH_LEN]; /* empty: its cgroup is gone */
+};
+
+/* What a cgroup may use and uses. */
+#define OP_PAGES_UNLIMITED (~0ULL)
+
+struct op_level {
+	__u64 cgroup_id;
+	__u64 usage_pages;	/* memory.current */
+	__u64 max_pages;	/* memory.max */
+	__u64 high_pages;	/* memory.high */
+	__u64 swap_usage_pages; /* memory.swap.current */
+	__u64 swap_max_pages;	/* memory.swap.max */
+};
+
 struct op_oom_event {
 	struct op_event_header header;
 	__u32 decision;	  /* OP_DECISION_* */
@@ -219,9 +260,20 @@ struct op_oom_event {
 	char trigger_path[OP_PATH_LEN];
 	char victim_path[OP_PATH_LEN];
 	char source_path[OP_PATH_LEN]; /* empty for the policy's default */
+	__u32 n_levels;
+	__u32 n_runners;
+	struct op_level levels[OP_LEVELS_MAX]; /* the domain, and its ancestors below the root */
+	/* The next first. A record ends behind the last that there is. */
+	struct op_runner runners[OP_RUNNERS_MAX];
 };
 
-/* One process that died with the victim, Kill=cgroup. Its sequence number counts with the OOMs'. */
+/* Not as what is left out: the verifier of 6.12 knows no bounds of a product below zero. */
+#define OP_OOM_EVENT_SIZE(n_runners)                                               \
+	(sizeof(struct op_oom_event) - OP_RUNNERS_MAX * sizeof(struct op_runner) + \
+	 (n_runners) * sizeof(struct op_runner))
+
+/* One process that died with the victim, by Kill=cgroup or memory.oom.group. Its sequence number
+ * counts with the OOMs'. */
 struct op_member_event {
 	struct op_event_header header;
 	struct op_task task;
@@ -309,7 +361,10 @@ _Static_assert(sizeof(struct op_member_event) == 32 + 88 + OP_PATH_LEN, "op_memb
 _Static_assert(sizeof(struct op_event_header) == 32, "op_event_header layout");
 _Static_assert(sizeof(struct op_cgroup_event) == 48 + OP_PATH_LEN, "op_cgroup_event layout");
 _Static_assert(sizeof(struct op_task) == 88, "op_task layout");
-_Static_assert(sizeof(struct op_oom_event) == 32 + 64 + 32 + 2 * 88 + 2 * 64 + 4 * OP_PATH_LEN,
+_Static_assert(sizeof(struct op_runner) == 56 + OP_PATH_LEN, "op_runner layout");
+_Static_assert(sizeof(struct op_level) == 48, "op_level layout");
+_Static_assert(OP_OOM_EVENT_SIZE(0) ==
+		       32 + 64 + 32 + 2 * 88 + 2 * 64 + 4 * OP_PATH_LEN + 8 + OP_LEVELS_MAX * 48,
 	       "op_oom_event layout");
 _Static_assert(sizeof(struct op_declaration) == 16 + OP_DECLARED_LEN, "op_declaration layout");
 _Static_assert(sizeof(struct op_ranked) == 88, "op_ranked layout");

@@ -81,6 +81,26 @@ static __always_inline int kill_task(struct oom_control *oc, struct task_struct 
 	return bpf_oom_kill_process(oc, task, "Out of memory");
 }
 
+/* Kills the victim; whom the kernel kills with it, by memory.oom.group, is recorded as its members
+ * by victims.bpf.c. */
+static __always_inline int kill_victim(struct oom_control *oc, struct task_struct *task)
+{
+	struct oom_state *state;
+	__u32 zero = 0;
+	int err;
+
+	state = bpf_map_lookup_elem(&op_oom, &zero);
+	if (!state)
+		return -EINVAL;
+	state->killing_pid = task->tgid;
+	state->killing_members = 0;
+	state->killing_nsec = record.kill ? 0 : record.header.ktime_nsec;
+	err = kill_task(oc, task);
+	state->killing_nsec = 0;
+	record.n_members = state->killing_members;
+	return err;
+}
+
 /* Kills the best candidate. Returns false when it is gone and another search is worth while. */
 static __always_inline bool kill_candidate(struct oom_control *oc)
 {
@@ -107,7 +127,9 @@ static __always_inline bool kill_candidate(struct oom_control *oc)
 	if (record.source_id)
 		op_record_path(record.source_id, OP_PATH_SOURCE);
 
-	err = kill_task(oc, task);
+	record_runners(&runners);
+
+	err = kill_victim(oc, task);
 	bpf_task_release(task);
 
 	if (err == -EBUSY) {
@@ -173,6 +195,7 @@ static __always_inline void decide(struct oom_control *oc, __u64 domain_id)
 		if (!search.pid) {
 			none(search.protected_cgroups ? OP_REASON_ALL_PROTECTED
 						      : OP_REASON_NO_CANDIDATE);
+			record_runners(&runners);
 			return;
 		}
 		if (kill_candidate(oc))

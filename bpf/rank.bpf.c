@@ -3,8 +3,8 @@
  * Who would die: runs the selection of search.bpf.h over a domain without an OOM, and says of each
  * process what it came to. Kills nobody.
  *
- * Each process is weighed by the policy's own evaluate_task() as if it were the only one: if it is
- * chosen then, its priority and points are what it competes with. What decides between two is a
+ * Each process is weighed by the policy's own op_evaluate_task() as if it were the only one: if it
+ * is chosen then, its priority and points are what it competes with. What decides between two is a
  * comparison of these, which is done once more over all, so that the first of the list is known
  * from the selection itself.
  *
@@ -15,8 +15,7 @@
 #include "rules.bpf.h"
 #include "tasks.bpf.h"
 
-static __always_inline void rank_task(struct task_struct *task, const struct effective *rule,
-				      __u64 cgroup_id);
+static __always_inline void rank_task(struct task_struct *task);
 #define OP_VISIT_TASK rank_task
 
 #include "search.bpf.h"
@@ -57,7 +56,7 @@ __hidden __u32 n_left_out = 0;
 __hidden struct standing coming = {};
 __hidden struct effective coming_rule = {};
 
-/* The best so far by the comparison of evaluate_task(). */
+/* The best so far by the comparison of op_evaluate_task(). */
 __hidden __u32 first_pid = 0;
 __hidden __u32 first_priority = 0;
 __hidden __u64 first_points = 0;
@@ -139,7 +138,7 @@ __noinline int op_rank_place(void)
 	return true;
 }
 
-/* Why evaluate_task() did not choose the only one there was. */
+/* Why op_evaluate_task() did not choose the only one there was. */
 static __always_inline __u32 find_never(struct task_struct *task, struct mm_struct *mm,
 					const struct effective *rule)
 {
@@ -211,16 +210,15 @@ __noinline int op_rank_add(__u32 pid, __u64 cgroup_id)
 	return 0;
 }
 
-static __always_inline void rank_task(struct task_struct *task, const struct effective *rule,
-				      __u64 cgroup_id)
+static __always_inline void rank_task(struct task_struct *task)
 {
 	if (task->flags & OP_PF_KTHREAD)
 		return;
 	search.pid = 0;
-	evaluate_task(task, rule, cgroup_id);
-	coming_rule = *rule;
+	op_evaluate_task(task);
+	coming_rule = search.looking_at_rule;
 	/* A step of its own, that the verifier looks at once. */
-	op_rank_add(task->tgid, cgroup_id);
+	op_rank_add(task->tgid, search.looking_at_id);
 }
 
 /* Prepares the walk as op_search() does. Returns an OP_REASON_*. */
@@ -239,7 +237,9 @@ static __always_inline __u32 rank_begin(struct op_rank_run *run)
 	search.protected_cgroups = 0;
 	search.tasks = 0;
 	search.cgroups = 0;
+	search.cgroups_max = ~0U;
 	search.look_at_all = true;
+	runners_reset(&runners, 0);
 	search.total_pages = run->total_pages;
 
 	/* Not the policies' own: see above. */

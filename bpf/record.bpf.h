@@ -9,6 +9,7 @@
 #define OP_RECORD_BPF_H
 
 #include "maps.bpf.h"
+#include "runners.bpf.h"
 #include "state.h"
 
 #define OP_CGROUP_ID_ROOT 1 /* kernfs gives the root of the unified hierarchy this id */
@@ -48,6 +49,7 @@ struct pending {
 	__u32 is_sent; /* the record says all there is, unless the kernel kills after all */
 	__u32 pad;
 	struct choice choice;
+	struct runners runners; /* of that choice */
 	struct op_oom_event record;
 };
 
@@ -111,6 +113,7 @@ static __always_inline struct mm_struct *process_mm(struct task_struct *task)
 #define OP_PATH_VICTIM 2
 #define OP_PATH_SOURCE 3
 #define OP_PATH_MEMBER 4
+#define OP_PATH_RUNNER 8 /* and those after it, one for each */
 
 /* Writes the path of the cgroup @id to one of the records'; leaves it empty if there is none. */
 __noinline int op_record_path(__u64 id, __u32 which)
@@ -167,8 +170,11 @@ __noinline int op_record_path(__u64 id, __u32 which)
 	case OP_PATH_MEMBER:
 		path = member_record.path;
 		break;
-	default:
+	case OP_PATH_SOURCE:
 		path = record.source_path;
+		break;
+	default:
+		path = record.runners[which & (OP_RUNNERS_MAX - 1)].path;
 		break;
 	}
 	bpf_probe_read_kernel(path, OP_PATH_LEN, path_buffer);
@@ -204,7 +210,6 @@ static __always_inline void record_begin(__u64 now, __u32 backend)
 {
 	record.header.version = OP_ABI_VERSION;
 	record.header.type = OP_EVENT_OOM;
-	record.header.size = sizeof(record);
 	record.header.ktime_nsec = now;
 	record.decision = OP_DECISION_NONE;
 	record.reason = OP_REASON_NONE;
@@ -234,6 +239,43 @@ static __always_inline void record_begin(__u64 now, __u32 backend)
 	record.trigger_path[0] = '\0';
 	record.victim_path[0] = '\0';
 	record.source_path[0] = '\0';
+	record.n_levels = 0;
+	record.n_runners = 0;
+}
+
+static __always_inline __u64 limit_pages(unsigned long pages)
+{
+	return pages >= OP_PAGE_COUNTER_MAX ? OP_PAGES_UNLIMITED : pages;
+}
+
+/* Its address: a global function takes no pointer to it. */
+__hidden __u64 domain_memcg = 0;
+
+/* Limits and use of the memcg that ran out and of its ancestors below the root, which has neither.
+ */
+__noinline int op_record_levels(void)
+{
+	struct cgroup_subsys_state *css =
+		bpf_core_cast((void *)domain_memcg, struct cgroup_subsys_state);
+	int i;
+
+	bpf_for(i, 0, OP_LEVELS_MAX) {
+		struct op_level *level = &record.levels[i & (OP_LEVELS_MAX - 1)];
+		struct mem_cgroup *memcg = bpf_core_cast(css, struct mem_cgroup);
+		struct cgroup_subsys_state *parent = css->parent;
+
+		if (!parent)
+			break;
+		level->cgroup_id = css->cgroup->kn->id;
+		level->usage_pages = not_negative(memcg->memory.usage.counter);
+		level->max_pages = limit_pages(memcg->memory.max);
+		level->high_pages = limit_pages(memcg->memory.high);
+		level->swap_usage_pages = not_negative(memcg->swap.usage.counter);
+		level->swap_max_pages = limit_pages(memcg->swap.max);
+		record.n_levels = i + 1;
+		css = parent;
+	}
+	return 0;
 }
 
 /*
@@ -261,6 +303,8 @@ static __always_inline __u32 record_domain(struct oom_control *oc, __u64 *ret_do
 	if (memcg->css.cgroup->root->hierarchy_id)
 		return OP_REASON_NOT_UNIFIED;
 	record.domain_id = *ret_domain_id;
+	domain_memcg = (__u64)memcg;
+	op_record_levels();
 	return OP_REASON_NO_POLICY;
 }
 
@@ -324,19 +368,24 @@ static __always_inline bool is_repetition(__u64 now)
 
 __noinline int op_record_send(void)
 {
+	__u64 size = record.n_runners;
 	struct op_stats *stats;
 	__u32 zero = 0;
 
 	stats = bpf_map_lookup_elem(&op_stats, &zero);
-	if (!stats)
+	if (!stats || size > OP_RUNNERS_MAX)
 		return 0;
+	barrier_var(
+		size); /* or clang goes on from a copy whose bounds the verifier does not know */
+	size = OP_OOM_EVENT_SIZE(size);
+	record.header.size = size;
 	if (record.decision == OP_DECISION_KILLED)
 		stats->kills++;
 	if (is_repetition(bpf_ktime_get_ns()))
 		return 0;
 	/* Counted in the map, which all objects share. */
 	record.header.seq = ++stats->records;
-	if (bpf_ringbuf_output(&op_events, &record, sizeof(record), 0))
+	if (bpf_ringbuf_output(&op_events, &record, size, 0))
 		stats->events_lost++;
 	return 0;
 }
@@ -399,6 +448,44 @@ __noinline int op_record_flush(void)
 	if (record.reason == OP_REASON_NONE)
 		record.reason = OP_REASON_UNFINISHED;
 	return op_record_send();
+}
+
+/* Names those of @list, none of whom is the victim: before it is killed, as all of them may change
+ * while that is done. */
+static __always_inline void record_runners(const struct runners *list)
+{
+	int i;
+
+	record.n_runners = 0;
+	bpf_for(i, 0, OP_RUNNERS_MAX) {
+		const struct runner *from = &list->items[i & (OP_RUNNERS_MAX - 1)];
+		struct op_runner *to = &record.runners[i & (OP_RUNNERS_MAX - 1)];
+		struct task_struct *task;
+
+		if (i >= list->n)
+			break;
+		to->pid = from->pid;
+		to->uid = 0;
+		to->oom_score_adj = 0;
+		to->priority = from->priority;
+		to->rule_index = from->rule_index;
+		to->cgroup_id = from->cgroup_id;
+		to->size_pages = from->size_pages;
+		to->reason = from->bar				? from->bar
+			     : from->priority > record.priority ? OP_RUNNER_PRIORITY
+								: OP_RUNNER_PREFERENCE;
+		to->comm[0] = '\0';
+		to->path[0] = '\0';
+		task = bpf_task_from_pid(from->pid);
+		if (task) {
+			to->uid = READ_ONLY(task)->real_cred->uid.val;
+			to->oom_score_adj = READ_ONLY(task)->signal->oom_score_adj;
+			bpf_probe_read_kernel_str(to->comm, sizeof(to->comm), task->comm);
+			bpf_task_release(task);
+		}
+		op_record_path(from->cgroup_id, OP_PATH_RUNNER + i);
+		record.n_runners = i + 1;
+	}
 }
 
 /* A member of a group: filled before the kill, which takes its memory, and sent after it. */

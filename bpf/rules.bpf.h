@@ -27,6 +27,16 @@ static __always_inline void *find_rules(void)
 	return bpf_map_lookup_elem(&op_configs, &config);
 }
 
+/* How many runners-up the OOM in hand is to name. */
+static __always_inline __u32 find_runners_max(void)
+{
+	struct oom_state *state;
+	__u32 zero = 0;
+
+	state = bpf_map_lookup_elem(&op_oom, &zero);
+	return state ? state->runners_max : 0;
+}
+
 /* A map that has been exchanged under an OOM in hand is not the one it began with. */
 static __always_inline bool is_config(void *rules, __u32 number)
 {
@@ -139,6 +149,7 @@ static __always_inline void direct(__u64 domain_id, bool is_memcg, struct oom_st
 	if (!config)
 		return;
 	state->number = config->index;
+	state->runners_max = OP_CONFIG_RUNNERS(config->flags);
 	state->slot = op_find_policy(domain_id, is_memcg);
 }
 

@@ -21,19 +21,37 @@
 #define OP_ORDER_CGROUPS 256
 #define OP_ORDER_VISITS 1024
 
+/*
+ * What is looked at for the sake of runners-up alone, where no victim could be: so many cgroups
+ * with tasks, so many processes in each, and on the way to them so many cgroups and entries of the
+ * order. Some ten microseconds for all of them.
+ */
+#define OP_SPARE_CGROUPS 64
+#define OP_SPARE_RESERVED 32 /* of these, for such as are nearer than the last that is known */
+#define OP_SPARE_TASKS 32
+#define OP_SPARE_VISITS 128
+#define OP_SPARE_ENTRIES 64
+
 struct search {
 	/* the candidate that is best so far */
 	__u64 points; /* by the policy's Victim=, more is worse */
+	__u64 size_pages;
 	__u64 start_boottime_nsec;
 	__u64 cgroup_id;
 	struct effective rule; /* its cgroup's */
 	__u32 pid;	       /* 0: none */
+
+	/* the cgroup in hand */
+	__u64 looking_at_id;
+	struct effective looking_at_rule;
 
 	__u32 dying_pid;    /* a victim of an earlier OOM that still holds memory */
 	__u32 recent_dying; /* all of these, other domains' too */
 	__u32 protected_cgroups;
 	__u32 tasks;
 	__u32 cgroups;
+	__u32 cgroups_max;   /* the walk ends there */
+	__u32 spare_cgroups; /* that may still be looked at for runners-up */
 
 	/* the policy */
 	__u32 default_priority;
@@ -44,12 +62,16 @@ struct search {
 
 __hidden struct search search = {};
 
+__hidden struct runners runners = {};
+
 /* What applies to the cgroups from the top of a walk down to the one being looked at: [0] is what
  * the top starts from, [n + 1] the cgroup n levels below the top. */
 __hidden struct effective chain[OP_DEPTH_MAX + 1] = {};
 
 /* The entry of the order that is next. */
 __hidden __u32 order_next = 0;
+/* The first that is behind all that a victim could be in. */
+__hidden __u32 order_over = 0;
 
 /* The members of a group that die in this round. */
 __hidden __u32 members[OP_ROUND_MEMBERS] = {};
@@ -89,43 +111,113 @@ static __always_inline struct mm_struct *killable_mm(struct task_struct *task)
 	return is_worth_killing(task, mm) ? mm : NULL;
 }
 
-/* Weighs one process of a cgroup to which @rule applies. */
-static __always_inline void evaluate_task(struct task_struct *task, const struct effective *rule,
-					  __u64 cgroup_id)
+__noinline int op_offer(void)
 {
+	runners_insert(&runners);
+	return 0;
+}
+
+/* Lets the process that was the candidate be a runner-up. */
+static __always_inline void offer_candidate(void)
+{
+	offered.points = search.points;
+	offered.size_pages = search.size_pages;
+	offered.cgroup_id = search.cgroup_id;
+	offered.pid = search.pid;
+	offered.priority = search.rule.priority;
+	offered.rule_index = search.rule.index;
+	offered.bar = 0;
+	op_offer();
+}
+
+static __always_inline void offer(struct task_struct *task, struct mm_struct *mm, __u64 points,
+				  __u32 bar)
+{
+	offered.size_pages = mm_points(mm);
+	offered.points = bar ? offered.size_pages : points;
+	offered.cgroup_id = search.looking_at_id;
+	offered.pid = task->tgid;
+	offered.priority = search.looking_at_rule.priority;
+	offered.rule_index = search.looking_at_rule.index;
+	offered.bar = bar;
+	op_offer();
+}
+
+/* Is the candidate better than all to which @rule applies? */
+static __always_inline bool is_hopeless(const struct effective *rule)
+{
+	return rule->flags & OP_RULE_PROTECT ||
+	       (search.pid && rule->priority > search.rule.priority);
+}
+
+/* Weighs one process of the cgroup in hand. */
+__noinline int op_evaluate_task(struct task_struct *task __arg_trusted)
+{
+	const struct effective *rule = &search.looking_at_rule;
+	bool hopeless = is_hopeless(rule);
+	__u64 points = 0;
 	struct mm_struct *mm;
-	__u64 points;
+	__u32 bar;
 
 	if (task->flags & OP_PF_KTHREAD)
-		return;
+		return 0;
 	search.tasks++;
 
 	if (READ_ONLY(task)->signal->oom_mm && !(record.flags & OP_OOM_SYSRQ)) {
 		if (is_dying(task))
 			search.dying_pid = task->tgid;
-		return;
+		return 0;
 	}
-	if (rule->flags & OP_RULE_PROTECT)
-		return;
-	if (search.pid && rule->priority > search.rule.priority)
-		return;
-	mm = killable_mm(task);
-	if (!mm)
-		return;
-	points = victim_points(task, mm, search.victim, search.total_pages);
-	if (search.pid && rule->priority == search.rule.priority && points <= search.points)
-		return;
+	if (hopeless && !runners_want(&runners, rule->flags & OP_RULE_PROTECT, rule->priority))
+		return 0;
+	bar = rule->flags & OP_RULE_PROTECT ? OP_RUNNER_PROTECTED
+	      : is_spared(task)		    ? spared_reason(task)
+					    : 0;
+	if (search.pid == task->tgid || (bar && !runners.max))
+		return 0;
+	bpf_rcu_read_lock();
+	mm = process_mm(task);
+	if (!is_worth_killing(task, mm))
+		goto out;
+	if (!bar)
+		points = victim_points(task, mm, search.victim, search.total_pages);
+	if (hopeless || bar ||
+	    (search.pid && rule->priority == search.rule.priority && points <= search.points)) {
+		offer(task, mm, points, bar);
+		goto out;
+	}
 
+	if (search.pid)
+		offer_candidate();
 	search.pid = task->tgid;
 	search.points = points;
+	search.size_pages = mm_points(mm);
 	search.start_boottime_nsec = task->start_boottime;
-	search.cgroup_id = cgroup_id;
+	search.cgroup_id = search.looking_at_id;
 	search.rule = *rule;
+out:
+	bpf_rcu_read_unlock();
+	return 0;
+}
+
+/* Is there reason to look at the processes of a cgroup to which @rule applies? */
+static __always_inline bool is_worth_looking(const struct effective *rule)
+{
+	enum want want;
+
+	if (search.look_at_all || !is_hopeless(rule))
+		return true;
+	want = runners_want(&runners, rule->flags & OP_RULE_PROTECT, rule->priority);
+	if (want == WANT_NONE ||
+	    search.spare_cgroups <= (want == WANT_NEARER ? 0 : OP_SPARE_RESERVED))
+		return false;
+	search.spare_cgroups--;
+	return true;
 }
 
 /* What a walk does with each process; rank.bpf.c looks at them one by one. */
 #ifndef OP_VISIT_TASK
-#define OP_VISIT_TASK evaluate_task
+#define OP_VISIT_TASK op_evaluate_task
 #endif
 
 /*
@@ -187,8 +279,11 @@ __noinline int op_walk(__u64 top_id, __u64 source_id)
 	bpf_for_each(css, css, &top->self, OP_CGROUP_ITER_DESCENDANTS_PRE) {
 		struct effective *rule;
 		struct cgroup *cgrp;
+		__u32 n = 0, n_max;
 		__u64 id;
 
+		if (search.cgroups >= search.cgroups_max)
+			break;
 		search.cgroups++;
 		cgrp = READ_ONLY(css)->cgroup;
 		id = cgrp->kn->id;
@@ -199,15 +294,20 @@ __noinline int op_walk(__u64 top_id, __u64 source_id)
 			continue;
 		if (rule->flags & OP_RULE_PROTECT)
 			search.protected_cgroups++;
-		if (!search.look_at_all && (rule->flags & OP_RULE_PROTECT ||
-					    (search.pid && rule->priority > search.rule.priority)))
+		if (!is_worth_looking(rule))
 			continue;
+		search.looking_at_id = id;
+		search.looking_at_rule = *rule;
+		n_max = !search.look_at_all && is_hopeless(rule) ? OP_SPARE_TASKS : ~0U;
 		/* A reference, which is what the iterator of tasks asks for, comes by id alone. */
 		cgrp = bpf_cgroup_from_id(id);
 		if (!cgrp)
 			continue;
-		bpf_for_each(css_task, task, &cgrp->self, OP_CSS_TASK_ITER_PROCS)
-			OP_VISIT_TASK(task, rule, id);
+		bpf_for_each(css_task, task, &cgrp->self, OP_CSS_TASK_ITER_PROCS) {
+			if (n++ >= n_max)
+				break;
+			OP_VISIT_TASK(task);
+		}
 		bpf_cgroup_release(cgrp);
 	}
 	bpf_rcu_read_unlock();
@@ -271,6 +371,7 @@ __noinline int op_search_ordered(__u64 domain_id)
 	bound = order_bound(rules, domain);
 
 	order_next = 0;
+	order_over = n_sorted;
 	bpf_for(i, 0, OP_ORDER_VISITS) {
 		bool sorted = order_next < n_sorted, over;
 		__u32 priority;
@@ -285,6 +386,8 @@ __noinline int op_search_ordered(__u64 domain_id)
 		over = priority >= bound || (search.pid && priority > search.rule.priority);
 		if (!over)
 			walk_ordered(domain, domain_id, (__u64)entry->flags << 32 | entry->index);
+		else if (sorted)
+			order_over = order_next;
 		order_next = over && sorted ? n_sorted : order_next + 1;
 		if (search.cgroups > OP_ORDER_CGROUPS)
 			break;
@@ -295,7 +398,48 @@ __noinline int op_search_ordered(__u64 domain_id)
 	search.pid = 0;
 	search.tasks = 0;
 	search.cgroups = 0;
+	search.spare_cgroups = OP_SPARE_CGROUPS;
+	runners.n = 0;
 	return false;
+}
+
+/* Looks for more runners-up where op_search_ordered() was enough to find the victim: in the next
+ * entries of the order, then in the first cgroups of the domain, as far as that takes no time. */
+__noinline int op_fill_runners(__u64 domain_id)
+{
+	struct cgroup *domain;
+	struct op_rule *entry;
+	__u32 n_sorted;
+	void *rules;
+	__u64 key;
+	int i;
+
+	rules = find_rules();
+	if (!rules)
+		return 0;
+	key = OP_KEY_CONFIG;
+	entry = bpf_map_lookup_elem(rules, &key);
+	domain = bpf_cgroup_from_id(domain_id);
+	if (!domain)
+		return 0;
+	n_sorted = entry ? entry->priority : 0;
+	search.cgroups_max = search.cgroups + OP_SPARE_VISITS;
+	bpf_for(i, 0, OP_SPARE_ENTRIES) {
+		__u32 next = order_over;
+
+		if (next >= n_sorted || !search.spare_cgroups)
+			break;
+		key = OP_KEY_ORDER((__u64)next);
+		entry = bpf_map_lookup_elem(rules, &key);
+		if (!entry || !runners_want(&runners, false, entry->priority))
+			break;
+		order_over = next + 1;
+		walk_ordered(domain, domain_id, (__u64)entry->flags << 32 | entry->index);
+	}
+	bpf_cgroup_release(domain);
+	if (search.spare_cgroups && runners.n < runners.max)
+		op_walk(domain_id, 0);
+	return 0;
 }
 
 /*
@@ -316,6 +460,9 @@ __noinline int op_search(__u64 domain_id, __u32 slot)
 	search.protected_cgroups = 0;
 	search.tasks = 0;
 	search.cgroups = 0;
+	search.cgroups_max = ~0U;
+	search.spare_cgroups = OP_SPARE_CGROUPS;
+	runners_reset(&runners, find_runners_max());
 
 	rules = find_rules();
 	if (!rules)
@@ -335,7 +482,7 @@ __noinline int op_search(__u64 domain_id, __u32 slot)
 	bpf_cgroup_release(domain);
 
 	if (large && !search.look_at_all && op_search_ordered(domain_id))
-		return 0;
+		return op_fill_runners(domain_id);
 	return op_walk(domain_id, 0);
 }
 

@@ -23,6 +23,11 @@ struct oom_state {
 	__u64 tracking;	     /* mark_victim is being followed */
 	__u32 declaring_tid; /* the thread that is declaring an OOM just now; 0: none is */
 	__u32 killing_tid;   /* the thread in which a policy kills just now; 0: none does */
+	__u32 runners_max;   /* how many runners-up that configuration wants */
+	__u32 killing_pid;   /* the victim of that kill */
+	__u64 killing_nsec;  /* when its OOM began; 0: whom the kernel kills besides is no member */
+	__u32 killing_members; /* these so far */
+	__u32 pad;
 	char declared[OP_DECLARED_LEN]; /* what it gave as the constraint's text */
 	struct recent recent[OP_RECENT_MAX];
 };

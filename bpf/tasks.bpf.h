@@ -42,6 +42,13 @@ static __always_inline bool is_spared(struct task_struct *task)
 	       READ_ONLY(task)->signal->oom_score_adj == OP_OOM_SCORE_ADJ_MIN;
 }
 
+/* Why none that is spared was chosen, as OP_RUNNER_*. */
+static __always_inline __u32 spared_reason(struct task_struct *task)
+{
+	return task->tgid == OP_PID_INIT || task->tgid == daemon_tgid ? OP_RUNNER_SPARED
+								      : OP_RUNNER_ADJ;
+}
+
 /* Would the death of one that is not spared free its memory? */
 static __always_inline bool is_worth_killing(struct task_struct *task, struct mm_struct *mm)
 {

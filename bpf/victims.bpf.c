@@ -66,7 +66,8 @@ static __always_inline void record_rule(struct oom_state *state, struct task_str
 }
 
 /* What the kernel's selection was told, where it was told anything. */
-static __always_inline void record_choice(const struct choice *choice, struct task_struct *victim)
+static __always_inline void record_choice(const struct choice *choice, struct task_struct *victim,
+					  const struct runners *runners)
 {
 	record.nr_tasks = choice->tasks;
 	record.nr_cgroups = choice->cgroups;
@@ -82,6 +83,7 @@ static __always_inline void record_choice(const struct choice *choice, struct ta
 				: choice->protected_tasks ? OP_REASON_ALL_PROTECTED
 							  : OP_REASON_NO_CANDIDATE;
 	}
+	record_runners(runners);
 }
 
 /* Completes the record that waits for the end of this thread's OOM. Returns whether one does. */
@@ -102,7 +104,7 @@ static __always_inline bool record_take(struct pending *pending, struct task_str
 	record.priority = 0;
 	record.rule_index = OP_RULE_NONE;
 	if (record.backend == OP_BACKEND_EVALUATE_TASK) {
-		record_choice(&pending->choice, victim);
+		record_choice(&pending->choice, victim, &pending->runners);
 		count_run(record.header.ktime_nsec);
 	}
 	return true;
@@ -120,6 +122,15 @@ static __always_inline void record_unasked(void)
 	op_record_path(record.trigger.cgroup_id, OP_PATH_TRIGGER);
 }
 
+/* One that the kernel kills with the victim of a policy. */
+static __always_inline void record_member(struct oom_state *state, struct task_struct *task)
+{
+	record.header.ktime_nsec = state->killing_nsec;
+	member_begin(task);
+	member_end();
+	state->killing_members++;
+}
+
 SEC("tp_btf/mark_victim")
 int BPF_PROG(op_mark_victim, struct task_struct *task)
 {
@@ -135,8 +146,11 @@ int BPF_PROG(op_mark_victim, struct task_struct *task)
 		return 0;
 	state->tracking = 1;
 	known = remember(state, task);
-	if (state->killing_tid == tid)
+	if (state->killing_tid == tid) {
+		if (state->killing_nsec && state->killing_pid != task->tgid && !known)
+			record_member(state, task);
 		return 0;
+	}
 	if (!record_take(pending, task)) {
 		if (pending->finished_tid == tid && now - pending->finished_nsec < OP_GROUP_NSEC) {
 			pending->finished_nsec = now;

@@ -82,6 +82,17 @@ static int parse_backend(struct sections *s, const char *key, const char *value)
 	return 0;
 }
 
+static int parse_runners_up(struct sections *s, const char *key, const char *value)
+{
+	uint64_t n = OP_RUNNERS_MAX;
+
+	if (*value && value_parse_number(value, OP_RUNNERS_MAX, &n) < 0)
+		return refuse(s, key, value, "a whole number from 0 to 8");
+	static_assert(OP_RUNNERS_MAX == 8, "as in the message above");
+	s->config->runners_up = (uint32_t)n;
+	return 0;
+}
+
 /* A path beside the root; no: not the root either, and none of those before; yes: the root. */
 static int parse_root_oom_control(struct sections *s, const char *key, const char *value)
 {
@@ -361,6 +372,7 @@ static const struct {
 	key_parse_t parse;
 } keys[] = {
 	{"Backend", SECTION_DAEMON, false, parse_backend},
+	{"RunnersUp", SECTION_DAEMON, false, parse_runners_up},
 	{"RootOomControl", SECTION_DAEMON, true, parse_root_oom_control},
 	{"Scope", SECTION_POLICY, false, parse_scope},
 	{"Cgroup", SECTION_POLICY, false, parse_policy_cgroup},
@@ -381,7 +393,7 @@ static_assert(ARRAY_SIZE(keys) <= SECTION_KEYS_MAX, "room for the line of each")
 static void refuse_key(struct sections *s, const char *key)
 {
 	static const char *const all[] = {
-		[SECTION_DAEMON] = "Backend= or RootOomControl=",
+		[SECTION_DAEMON] = "Backend=, RunnersUp= or RootOomControl=",
 		[SECTION_POLICY] = "Scope=, Cgroup=, DefaultPriority= or Victim=",
 		[SECTION_RULE] = "Cgroup=, Unit=, User=, Priority=, Protect= or Kill=",
 		[SECTION_TRIGGER] = "Cgroup= or Pressure=",

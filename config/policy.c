@@ -87,7 +87,11 @@ DEFINE_FROM_STRING(rule_kill)
 
 struct config *config_new(void)
 {
-	return calloc(1, sizeof(struct config));
+	struct config *c = calloc(1, sizeof(*c));
+
+	if (c)
+		c->runners_up = OP_RUNNERS_MAX;
+	return c;
 }
 
 static void pattern_done(struct pattern *pattern)

@@ -133,6 +133,7 @@ struct trigger {
 
 struct config {
 	enum backend backend;
+	uint32_t runners_up; /* how many a record names, 0..OP_RUNNERS_MAX */
 	/* RootOomControl=: whose memory.oom_control is listened to, beside the records */
 	bool root_oom_control_off;
 	char **oom_controls; /* exact paths of cgroup v1, none of them the root */

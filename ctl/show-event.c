@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "config/basic.h"
+#include "config/value.h"
 #include "event.h"
 #include "text.h"
 
@@ -116,6 +117,9 @@ static const char *const known[] = {
 	"DOMAIN_TYPE",
 	"CONSTRAINT",
 	"GFP_MASK",
+	"GFP_FLAGS",
+	"LIMITS",
+	"RUNNERS_UP",
 	"ORDER",
 	"TASKS",
 	"CGROUPS",
@@ -335,6 +339,105 @@ static void print_decision(struct page *p)
 	print_field(p, "Kill", "KILL");
 }
 
+/* A line of the page for each line of a field. */
+static void print_lines(struct page *p, const char *name, const char *field,
+			char *(*format_one)(char *line))
+{
+	const char *rest = get(p, field);
+	bool first = true;
+
+	while (rest && *rest) {
+		size_t length = strcspn(rest, "\n");
+		_cleanup_free_ char *line = text_clean(rest, length);
+		_cleanup_free_ char *text = line ? format_one(line) : NULL;
+
+		rest += length + (rest[length] == '\n');
+		if (!text)
+			p->error = -ENOMEM;
+		else if (*text) {
+			print_wrapped(p, first ? name : "", text);
+			first = false;
+		}
+	}
+}
+
+/* Cuts the first @n words off the line; the rest is what comes after the last. Returns false where
+ * there are not as many. */
+static bool split(char *line, char **words, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		words[i] = strsep(&line, " ");
+		if (!line)
+			return false;
+	}
+	words[n] = line;
+	return true;
+}
+
+/* Bytes in a record as for people; what is no number stays. */
+static const char *show_bytes(const char *word, char buf[static TEXT_BYTES_SIZE])
+{
+	uint64_t bytes;
+
+	return value_parse_number(word, UINT64_MAX, &bytes) < 0 ? word
+								: text_format_bytes(bytes, buf);
+}
+
+/* "pid comm uid oom_score_adj priority rule size reason cgroup", see oompolicyd(8). */
+static char *format_runner(char *line)
+{
+	static const struct {
+		const char *reason;
+		const char *text;
+	} reasons[] = {
+		{"priority", "higher priority"},
+		{"preference", "same priority"},
+		{"oom-score-adj", "oom_score_adj -1000"},
+		{"spared", "never killed"},
+	};
+	char *words[9], *text, size[TEXT_BYTES_SIZE];
+	_cleanup_free_ char *copy = strdup(line);
+	const char *reason;
+
+	if (!copy || !split(line, words, 8))
+		return TAKE_PTR(copy);
+	reason = words[7];
+	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
+		if (strcmp(reason, reasons[i].reason) == 0)
+			reason = reasons[i].text;
+	if (asprintf(&text, "%s[%s], priority %s%s%s, %s, %s, in %s", words[1], words[0], words[4],
+		     strcmp(words[5], "-") == 0 ? "" : " by ",
+		     strcmp(words[5], "-") == 0 ? "" : words[5], show_bytes(words[6], size), reason,
+		     words[8]) < 0)
+		return NULL;
+	return text;
+}
+
+/* "current max high swap.current swap.max cgroup", likewise. */
+static char *format_limit(char *line)
+{
+	char sizes[5][TEXT_BYTES_SIZE], *words[6], *text;
+	_cleanup_free_ char *copy = strdup(line);
+	const char *shown[5];
+
+	if (!copy || !split(line, words, 5))
+		return TAKE_PTR(copy);
+	for (size_t i = 0; i < 5; i++)
+		shown[i] = show_bytes(words[i], sizes[i]);
+	if (asprintf(&text, "%s of %s (high %s), swap %s of %s, %s", shown[0], shown[1], shown[2],
+		     shown[3], shown[4], words[5]) < 0)
+		return NULL;
+	return text;
+}
+
+static void print_runners_up(struct page *p)
+{
+	if (!get(p, "RUNNERS_UP"))
+		return;
+	fputc('\n', p->term->out);
+	print_lines(p, "Next", "RUNNERS_UP", format_runner);
+}
+
 static void print_domain(struct page *p)
 {
 	uint64_t select_nsec = event_get_number(p->event, PREFIX "SELECT_NSEC");
@@ -347,8 +450,9 @@ static void print_domain(struct page *p)
 		print_wrapped(p, "OOM in", "the system");
 	else
 		print_field(p, "OOM in", "DOMAIN");
+	print_lines(p, "Limits", "LIMITS", format_limit);
 	print(p, "Allocation", "constraint %s, gfp %s, order %s%s%s", get(p, "CONSTRAINT") ?: "?",
-	      get(p, "GFP_MASK") ?: "?", get(p, "ORDER") ?: "?",
+	      get(p, "GFP_FLAGS") ?: get(p, "GFP_MASK") ?: "?", get(p, "ORDER") ?: "?",
 	      strcmp(get(p, "REMOTE") ?: "0", "1") == 0 ? ", for a cgroup of others" : "",
 	      strcmp(get(p, "SYSRQ") ?: "0", "1") == 0 ? ", asked for by SysRq" : "");
 	if (tasks)
@@ -438,6 +542,7 @@ int show_event(const struct event *e, const struct term *t)
 	print_decision(&p);
 	print_task(&p, "Victim", "VICTIM");
 	print_members(&p);
+	print_runners_up(&p);
 	print_task(&p, "Trigger", "TRIGGER");
 	print_domain(&p);
 	print_missing(&p);

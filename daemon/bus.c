@@ -39,7 +39,7 @@
 #define BUS_TIMEOUT_USEC (5 * USEC_PER_SEC)
 
 /* Messages that the bus has not taken yet, beyond which signals are dropped. A signal with all
- * fields is about 4 KiB. */
+ * fields is some 4 KiB, with all runners-up 10. */
 #define QUEUED_MAX 128
 
 /* Longest name of a journal field (journal_field_valid() in systemd). */

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "config/basic.h"
+#include "gfp.h"
 #include "loader.h"
 
 struct bpf_link;
@@ -79,9 +80,13 @@ struct loader {
 	struct bpf_link *victims; /* NULL: what the kernel does is not followed */
 	struct bpf_link *selection_end;
 	struct ring_buffer *oom_ring;
+	struct gfp_bits gfp_bits;
 	struct op_cgroups *cgroups; /* NULL: cgroups are not followed */
 	struct ring_buffer *cgroup_ring;
 };
+
+/* What the kernel's types say about the flags of an allocation; none before 6.9. */
+void loader_find_gfp_bits(const struct btf *btf, struct gfp_bits *ret);
 
 void loader_set_why(char why[static LOADER_WHY_SIZE], const char *format, ...) _printf_(2, 3);
 

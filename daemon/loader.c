@@ -551,6 +551,7 @@ int loader_new(enum backend wanted, const struct loader_callbacks *callbacks,
 			    strerror(-r));
 		unfollow_cgroups(l);
 	}
+	loader_find_gfp_bits(types.vmlinux, &l->gfp_bits);
 	/* Megabytes of type information were needed, and libc would keep them. */
 	kernel_types_done(&types);
 	malloc_trim(0);
@@ -573,6 +574,11 @@ struct loader *loader_free(struct loader *l)
 	safe_close(l->detach_fd);
 	free(l);
 	return NULL;
+}
+
+const struct gfp_bits *loader_gfp_bits(const struct loader *l)
+{
+	return &l->gfp_bits;
 }
 
 enum backend loader_backend(const struct loader *l)

@@ -13,6 +13,7 @@
 #include "bpf/oompolicy.h"
 #include "config/policy.h"
 
+struct gfp_bits;
 struct btf;
 struct btf_type;
 struct loader;
@@ -99,6 +100,9 @@ int loader_permitted(char why[static LOADER_WHY_SIZE]);
  */
 int loader_new(enum backend wanted, const struct loader_callbacks *callbacks,
 	       char why[static LOADER_WHY_SIZE], struct loader **ret);
+
+/* The names of the flags of an allocation, valid as long as the loader. */
+const struct gfp_bits *loader_gfp_bits(const struct loader *l);
 
 /* The backend in use, and why none that is better: a sentence, empty where none was wanted. */
 enum backend loader_backend(const struct loader *l);

@@ -177,16 +177,22 @@ static void schedule_status(struct manager *m)
 
 /* --- OOM records */
 
-/* The rule behind a record, by the configuration that it was made under. */
-static const char *rule_name(const struct op_oom_event *e, void *userdata)
+/* By the configuration that the record was made under. */
+static struct record_rule find_rule(const struct op_oom_event *e, uint32_t rule_index,
+				    void *userdata)
 {
 	const struct manager *m = userdata;
+	const struct rule *rule;
 
-	if (e->rule_index == OP_RULE_NONE)
-		return NULL;
+	if (rule_index == OP_RULE_NONE)
+		return (struct record_rule){};
 	if (e->config != m->config_number)
-		return history_rule_name(&m->history, e->config, e->rule_index);
-	return e->rule_index < m->config->n_rules ? m->config->rules[e->rule_index].name : NULL;
+		return (struct record_rule){
+			.name = history_rule_name(&m->history, e->config, rule_index)};
+	if (rule_index >= m->config->n_rules)
+		return (struct record_rule){};
+	rule = &m->config->rules[rule_index];
+	return (struct record_rule){.name = rule->name, .file = rule->file, .line = rule->line};
 }
 
 static void on_oom(const struct op_oom_event *e, const struct record_text *text, void *userdata)
@@ -660,6 +666,7 @@ static int start_policies(struct manager *m, struct config **config, struct timi
 		return loader_failure(r);
 	}
 	log_backend(m);
+	report_set_gfp_bits(m->report, loader_gfp_bits(m->loader));
 	r = declare_new(m->loader, consume_declared, m, &m->declare);
 	if (r < 0)
 		return r;
@@ -738,7 +745,7 @@ static int start_control(struct manager *m)
 
 int manager_new(const char *config_path, struct manager **ret)
 {
-	struct report_callbacks callbacks = {.rule_name = rule_name, .oom = on_oom};
+	struct report_callbacks callbacks = {.find_rule = find_rule, .oom = on_oom};
 	struct timing timing = {.begun_usec = clock_now_usec()};
 	_cleanup_(manager_freep) struct manager *m = NULL;
 	_cleanup_(config_freep) struct config *config = NULL;

@@ -9,13 +9,14 @@
  */
 #include "record.h"
 
-#include <stdarg.h>
 #include <string.h>
 #include <syslog.h>
 
 #include "config/basic.h"
 #include "config/escape.h"
+#include "gfp.h"
 #include "messages.h"
+#include "record-text.h"
 #include "unit.h"
 
 #define OP_OOM_FLAGS \
@@ -23,6 +24,9 @@
 
 /* Orders of the page allocator stay below this on every architecture. */
 #define ORDER_MAX 63
+
+/* The longest name of a rule, CONFIG_RULE_NAME_MAX, with the NUL; that of a process is shorter. */
+#define WORD_LEN 256
 
 #define HAS_END(array) (memchr((array), '\0', sizeof(array)) != NULL)
 
@@ -40,25 +44,28 @@ static const char *const backend_names[] = {
 	[OP_BACKEND_EVALUATE_TASK] = "evaluate_task",
 };
 
-static const struct {
-	const char *name;
-	const char *sentence;
-} reasons[] = {
-	[OP_REASON_NONE] = {"none", "no reason was given"},
-	[OP_REASON_NO_CANDIDATE] = {"no-candidate", "it has no task that may be killed"},
-	[OP_REASON_ALL_PROTECTED] = {"all-protected",
-				     "every task that could be killed is protected"},
-	[OP_REASON_VICTIM_DYING] = {"victim-dying", "a victim is dying already"},
-	[OP_REASON_NO_POLICY] = {"no-policy", "no policy answers for it"},
-	[OP_REASON_DOMAIN_GONE] = {"domain-gone", "its cgroup is gone already"},
-	[OP_REASON_VICTIM_GONE] = {"victim-gone", "the chosen task exited by itself"},
-	[OP_REASON_KILL_FAILED] = {"kill-failed", "the kernel refused to kill the chosen task"},
-	[OP_REASON_CONSTRAINT] = {"constraint", "only some memory nodes have run out"},
-	[OP_REASON_NOT_UNIFIED] = {"not-unified", "its cgroup is of a version 1 hierarchy"},
-	[OP_REASON_NOT_ASKED] = {"not-asked", "no policy was asked"},
-	[OP_REASON_UNFINISHED] = {"unfinished", "its selection came to no end"},
+static const char *const reason_names[] = {
+	[OP_REASON_NONE] = "none",
+	[OP_REASON_NO_CANDIDATE] = "no-candidate",
+	[OP_REASON_ALL_PROTECTED] = "all-protected",
+	[OP_REASON_VICTIM_DYING] = "victim-dying",
+	[OP_REASON_NO_POLICY] = "no-policy",
+	[OP_REASON_DOMAIN_GONE] = "domain-gone",
+	[OP_REASON_VICTIM_GONE] = "victim-gone",
+	[OP_REASON_KILL_FAILED] = "kill-failed",
+	[OP_REASON_CONSTRAINT] = "constraint",
+	[OP_REASON_NOT_UNIFIED] = "not-unified",
+	[OP_REASON_NOT_ASKED] = "not-asked",
+	[OP_REASON_UNFINISHED] = "unfinished",
 };
-_Static_assert(ARRAY_SIZE(reasons) == OP_REASON_UNFINISHED + 1, "a sentence per reason");
+_Static_assert(ARRAY_SIZE(reason_names) == OP_REASON_UNFINISHED + 1, "a name per reason");
+
+static const char *const runner_reasons[] = {
+	[OP_RUNNER_PRIORITY] = "priority",   [OP_RUNNER_PREFERENCE] = "preference",
+	[OP_RUNNER_PROTECTED] = "protected", [OP_RUNNER_ADJ] = "oom-score-adj",
+	[OP_RUNNER_SPARED] = "spared",
+};
+_Static_assert(ARRAY_SIZE(runner_reasons) == OP_RUNNER_SPARED + 1, "a name per reason");
 
 /* enum oom_constraint of include/linux/oom.h, and the words of its report. */
 static const char *const constraint_names[] = {"none", "cpuset", "memory-policy", "memcg"};
@@ -73,16 +80,28 @@ static bool task_is_valid(const struct op_task *t)
 	return HAS_END(t->comm) && t->oom_score_adj >= -1000 && t->oom_score_adj <= 1000;
 }
 
+static bool runner_is_valid(const struct op_runner *r)
+{
+	return r->pid > 0 && r->priority <= OP_PRIORITY_MAX && r->reason > 0 &&
+	       r->reason < ARRAY_SIZE(runner_reasons) && r->oom_score_adj >= -1000 &&
+	       r->oom_score_adj <= 1000 && HAS_END(r->comm) && HAS_END(r->path);
+}
+
 int record_decode_oom(const void *data, size_t size, struct op_oom_event *ret)
 {
-	if (size != sizeof(*ret))
+	if (size < OP_OOM_EVENT_SIZE(0) || size > sizeof(*ret))
 		return -EBADMSG;
 	memcpy(ret, data, size);
 
-	if (!header_is_valid(&ret->header, size) || ret->header.type != OP_EVENT_OOM)
+	if (!header_is_valid(&ret->header, size) || ret->header.type != OP_EVENT_OOM ||
+	    ret->n_runners > OP_RUNNERS_MAX || ret->n_levels > OP_LEVELS_MAX ||
+	    size != OP_OOM_EVENT_SIZE(ret->n_runners))
 		return -EBADMSG;
+	for (uint32_t i = 0; i < ret->n_runners; i++)
+		if (!runner_is_valid(&ret->runners[i]))
+			return -EBADMSG;
 	if (ret->decision < OP_DECISION_KILLED || ret->decision > OP_DECISION_NOBODY ||
-	    ret->reason >= ARRAY_SIZE(reasons) || (ret->flags & ~OP_OOM_FLAGS) ||
+	    ret->reason >= ARRAY_SIZE(reason_names) || (ret->flags & ~OP_OOM_FLAGS) ||
 	    ret->constraint >= ARRAY_SIZE(constraint_names) || ret->order < -1 ||
 	    ret->order > ORDER_MAX || ret->priority > OP_PRIORITY_MAX ||
 	    (ret->kill != 0 && ret->kill != OP_RULE_KILL_PROCESS &&
@@ -151,23 +170,17 @@ uint64_t record_count_lost(uint64_t last, uint64_t seq)
 	return seq > last ? seq - last - 1 : 0;
 }
 
-/* Saturates, as no count in a record is trusted. */
-static uint64_t pages_to_bytes(uint64_t pages, uint64_t page_size_bytes)
-{
-	uint64_t bytes;
-
-	return __builtin_mul_overflow(pages, page_size_bytes, &bytes) ? UINT64_MAX : bytes;
-}
-
 /* --- members */
 
-/* One word, escaped as in MESSAGE with spaces besides; "-" for none. */
+/* One word, escaped as in MESSAGE with spaces besides; "-" for none. @text is at most WORD_LEN
+ * long.
+ */
 static void format_word(const char *text, char *buf, size_t size)
 {
-	char escaped[ESCAPE_SIZE(OP_COMM_LEN)];
+	char escaped[ESCAPE_SIZE(WORD_LEN)];
 	size_t used = 0;
 
-	escape_text(*text ? text : "-", OP_COMM_LEN, escaped, sizeof(escaped));
+	escape_text(text && *text ? text : "-", WORD_LEN, escaped, sizeof(escaped));
 	for (const char *c = escaped; *c && used + sizeof("\\x20") <= size; c++)
 		if (*c == ' ')
 			used += (size_t)snprintf(buf + used, size - used, "\\x20");
@@ -190,7 +203,7 @@ static size_t format_member(const struct op_member_event *e, uint64_t page_size_
 	    __builtin_add_overflow(pages, e->task.shmem_pages, &pages))
 		pages = UINT64_MAX;
 	n = snprintf(buf, size, "%u %s %llu %s", e->task.pid, comm,
-		     (unsigned long long)pages_to_bytes(pages, page_size_bytes), path);
+		     (unsigned long long)record_pages_to_bytes(pages, page_size_bytes), path);
 	return n < 0 || (size_t)n >= size ? 0 : (size_t)n;
 }
 
@@ -228,189 +241,6 @@ void record_members_add(struct record_members *m, const struct op_member_event *
 
 /* --- formatting */
 
-static void append(struct record_text *t, const char *format, ...) _printf_(2, 3);
-
-/* Appends to the field that is being written; an overflow is noticed in field_end(). */
-static void append(struct record_text *t, const char *format, ...)
-{
-	size_t left = sizeof(t->buffer) - t->used;
-	va_list ap;
-	int n;
-
-	va_start(ap, format);
-	n = vsnprintf(t->buffer + t->used, left, format, ap);
-	va_end(ap);
-	t->used += n < 0 ? left : (size_t)n;
-	if (t->used > sizeof(t->buffer))
-		t->used = sizeof(t->buffer);
-}
-
-static void append_escaped(struct record_text *t, const char *text, size_t size)
-{
-	size_t left = sizeof(t->buffer) - t->used;
-
-	if (left == 0)
-		return;
-	escape_text(text, size, t->buffer + t->used, left);
-	t->used += strlen(t->buffer + t->used);
-}
-
-/* Closes the field begun at @start. Its NUL stays in the buffer, so that it can be read as text. */
-static void field_end(struct record_text *t, size_t start)
-{
-	if (t->used >= sizeof(t->buffer) || t->n_fields >= RECORD_FIELDS_MAX) {
-		t->truncated = true;
-		t->used = start;
-		return;
-	}
-	t->fields[t->n_fields++] = (struct iovec){t->buffer + start, t->used - start};
-	t->used++;
-}
-
-static void field(struct record_text *t, const char *format, ...) _printf_(2, 3);
-
-static void field(struct record_text *t, const char *format, ...)
-{
-	size_t start = t->used, left = sizeof(t->buffer) - start;
-	va_list ap;
-	int n;
-
-	va_start(ap, format);
-	n = vsnprintf(t->buffer + start, left, format, ap);
-	va_end(ap);
-	t->used += n < 0 || (size_t)n >= left ? left : (size_t)n;
-	field_end(t, start);
-}
-
-/* "comm (pid 1, /path", or less where less is known; the caller closes the bracket. */
-static void append_task(struct record_text *t, const struct op_task *task, const char *path)
-{
-	if (task->comm[0])
-		append_escaped(t, task->comm, sizeof(task->comm));
-	else
-		append(t, "a task");
-	append(t, " (pid %u", task->pid);
-	if (path[0]) {
-		append(t, ", ");
-		append_escaped(t, path, OP_PATH_LEN);
-	}
-}
-
-/* Of an OOM that no policy was asked about only the victim was seen. */
-static bool knows_domain(const struct op_oom_event *e)
-{
-	return e->reason != OP_REASON_NOT_ASKED;
-}
-
-static void append_domain(struct record_text *t, const struct op_oom_event *e)
-{
-	if (!knows_domain(e)) {
-		append(t, "OOM: ");
-		return;
-	}
-	if (e->flags & OP_OOM_DECLARED)
-		append(t, "Declared ");
-	append(t, e->flags & OP_OOM_SYSRQ ? "OOM by SysRq in " : "OOM in ");
-	if (e->flags & OP_OOM_MEMCG && !e->domain_path[0])
-		append(t, "cgroup %llu", (unsigned long long)e->domain_id);
-	else if (e->flags & OP_OOM_MEMCG)
-		append_escaped(t, e->domain_path, sizeof(e->domain_path));
-	else
-		append(t, "the system");
-	if (e->flags & OP_OOM_DECLARED && e->declared[0]) {
-		append(t, " (");
-		append_escaped(t, e->declared, sizeof(e->declared));
-		append(t, ")");
-	}
-	append(t, ": ");
-}
-
-/* ", priority 10 from /batch by rule batch": what a victim's place was. */
-static void append_priority(struct record_text *t, const struct op_oom_event *e,
-			    const struct record_context *context)
-{
-	append(t, ", priority %u", e->priority);
-	if (e->source_id == 0) {
-		append(t, " by default");
-		return;
-	}
-	append(t, " from ");
-	append_escaped(t, e->source_path, sizeof(e->source_path));
-	if (context->rule_name) {
-		append(t, " by rule ");
-		append_escaped(t, context->rule_name, strlen(context->rule_name));
-	}
-}
-
-static void append_kill(struct record_text *t, const struct op_oom_event *e,
-			const struct record_context *context)
-{
-	append(t, "killed ");
-	append_task(t, &e->victim, e->victim_path);
-	append_priority(t, e, context);
-	append(t, ")");
-	if (e->n_members > 0) {
-		append(t, " and %u more process%s", e->n_members, e->n_members == 1 ? "" : "es");
-		if (e->source_path[0]) {
-			append(t, " of ");
-			append_escaped(t, e->source_path, sizeof(e->source_path));
-		}
-	}
-}
-
-static void append_waiting(struct record_text *t, const struct op_oom_event *e)
-{
-	append(t, "nobody killed, ");
-	if (e->victim.pid == 0)
-		append(t, "%s", reasons[e->reason].sentence);
-	else {
-		append_task(t, &e->victim, e->victim_path);
-		append(t, ") is dying already");
-	}
-}
-
-static void append_none(struct record_text *t, const struct op_oom_event *e)
-{
-	append(t, "left to the kernel, %s", reasons[e->reason].sentence);
-	if (e->kill_error < 0)
-		append(t, " (error %lld)", -(long long)e->kill_error);
-	if (e->decision == OP_DECISION_NOBODY)
-		append(t, "; it found nobody to kill");
-	if (e->decision != OP_DECISION_KERNEL)
-		return;
-	append(t, "; it killed ");
-	append_task(t, &e->victim, e->victim_path);
-	append(t, ")");
-}
-
-static void format_message(struct record_text *t, const struct op_oom_event *e,
-			   const struct record_context *context)
-{
-	size_t start = t->used;
-
-	append(t, "MESSAGE=");
-	append_domain(t, e);
-	switch (e->decision) {
-	case OP_DECISION_KILLED:
-		append_kill(t, e, context);
-		break;
-	case OP_DECISION_WAITING:
-		append_waiting(t, e);
-		break;
-	default:
-		append_none(t, e);
-		break;
-	}
-	if (e->trigger.pid) {
-		append(t, ", triggered by ");
-		append_task(t, &e->trigger, e->trigger_path);
-		append(t, ")");
-	}
-	field_end(t, start);
-	if (t->n_fields > 0)
-		t->message = t->buffer + start + strlen("MESSAGE=");
-}
-
 static void format_task(struct record_text *t, const char *who, const struct op_task *task,
 			const char *path, uint64_t page_size_bytes)
 {
@@ -418,36 +248,36 @@ static void format_task(struct record_text *t, const char *who, const struct op_
 
 	if (task->pid == 0)
 		return;
-	field(t, "OOMPOLICY_%s_PID=%u", who, task->pid);
+	record_field(t, "OOMPOLICY_%s_PID=%u", who, task->pid);
 	if (task->tid == 0) /* nothing but its pid was looked at */
 		return;
-	field(t, "OOMPOLICY_%s_TID=%u", who, task->tid);
-	field(t, "OOMPOLICY_%s_COMM=%s", who, task->comm);
-	field(t, "OOMPOLICY_%s_UID=%u", who, task->uid);
-	field(t, "OOMPOLICY_%s_CGROUP=%s", who, path);
-	field(t, "OOMPOLICY_%s_CGROUP_ID=%llu", who, (unsigned long long)task->cgroup_id);
+	record_field(t, "OOMPOLICY_%s_TID=%u", who, task->tid);
+	record_field(t, "OOMPOLICY_%s_COMM=%s", who, task->comm);
+	record_field(t, "OOMPOLICY_%s_UID=%u", who, task->uid);
+	record_field(t, "OOMPOLICY_%s_CGROUP=%s", who, path);
+	record_field(t, "OOMPOLICY_%s_CGROUP_ID=%llu", who, (unsigned long long)task->cgroup_id);
 	unit_parse_cgroup(path, unit, user_unit);
 	if (unit[0])
-		field(t, "OOMPOLICY_%s_UNIT=%s", who, unit);
+		record_field(t, "OOMPOLICY_%s_UNIT=%s", who, unit);
 	if (user_unit[0])
-		field(t, "OOMPOLICY_%s_USER_UNIT=%s", who, user_unit);
-	field(t, "OOMPOLICY_%s_START_USEC=%llu", who,
-	      (unsigned long long)task->start_boottime_nsec / 1000);
-	field(t, "OOMPOLICY_%s_OOM_SCORE_ADJ=%d", who, task->oom_score_adj);
+		record_field(t, "OOMPOLICY_%s_USER_UNIT=%s", who, user_unit);
+	record_field(t, "OOMPOLICY_%s_START_USEC=%llu", who,
+		     (unsigned long long)task->start_boottime_nsec / 1000);
+	record_field(t, "OOMPOLICY_%s_OOM_SCORE_ADJ=%d", who, task->oom_score_adj);
 
 	const struct {
 		const char *name;
 		uint64_t bytes;
 	} sizes[] = {
-		{"ANON", pages_to_bytes(task->anon_pages, page_size_bytes)},
-		{"FILE", pages_to_bytes(task->file_pages, page_size_bytes)},
-		{"SHMEM", pages_to_bytes(task->shmem_pages, page_size_bytes)},
-		{"SWAP", pages_to_bytes(task->swap_pages, page_size_bytes)},
+		{"ANON", record_pages_to_bytes(task->anon_pages, page_size_bytes)},
+		{"FILE", record_pages_to_bytes(task->file_pages, page_size_bytes)},
+		{"SHMEM", record_pages_to_bytes(task->shmem_pages, page_size_bytes)},
+		{"SWAP", record_pages_to_bytes(task->swap_pages, page_size_bytes)},
 		{"PGTABLES", task->pgtables_bytes},
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
-		field(t, "OOMPOLICY_%s_%s_BYTES=%llu", who, sizes[i].name,
-		      (unsigned long long)sizes[i].bytes);
+		record_field(t, "OOMPOLICY_%s_%s_BYTES=%llu", who, sizes[i].name,
+			     (unsigned long long)sizes[i].bytes);
 }
 
 /*
@@ -461,15 +291,15 @@ static void format_object(struct record_text *t, const struct op_oom_event *e)
 
 	if (e->victim.pid == 0)
 		return;
-	field(t, "OBJECT_PID=%u", e->victim.pid);
+	record_field(t, "OBJECT_PID=%u", e->victim.pid);
 	unit_parse_cgroup(e->victim_path, unit, user_unit);
 	if (user_unit[0]) {
-		field(t, "USER_UNIT=%s", user_unit);
-		field(t, "OBJECT_SYSTEMD_USER_UNIT=%s", user_unit);
+		record_field(t, "USER_UNIT=%s", user_unit);
+		record_field(t, "OBJECT_SYSTEMD_USER_UNIT=%s", user_unit);
 	}
 	if (unit[0]) {
-		field(t, "UNIT=%s", unit);
-		field(t, "OBJECT_SYSTEMD_UNIT=%s", unit);
+		record_field(t, "UNIT=%s", unit);
+		record_field(t, "OBJECT_SYSTEMD_UNIT=%s", unit);
 	}
 }
 
@@ -480,64 +310,136 @@ static void format_priority(struct record_text *t, const struct op_oom_event *e,
 	if (e->decision != OP_DECISION_KILLED &&
 	    (e->decision != OP_DECISION_KERNEL || e->rule_index == OP_RULE_NONE))
 		return;
-	if (context->rule_name)
-		field(t, "OOMPOLICY_RULE=%s", context->rule_name);
-	field(t, "OOMPOLICY_EFFECTIVE_PRIORITY=%u", e->priority);
-	field(t, "OOMPOLICY_PRIORITY_SOURCE=%s",
-	      e->source_id == 0 ? "policy default" : e->source_path);
+	if (context->rule.name)
+		record_field(t, "OOMPOLICY_RULE=%s", context->rule.name);
+	record_field(t, "OOMPOLICY_EFFECTIVE_PRIORITY=%u", e->priority);
+	record_field(t, "OOMPOLICY_PRIORITY_SOURCE=%s",
+		     e->source_id == 0 ? "policy default" : e->source_path);
 }
 
 static void format_decision(struct record_text *t, const struct op_oom_event *e,
 			    const struct record_context *context)
 {
 	if (e->policy[0])
-		field(t, "OOMPOLICY_POLICY=%s", e->policy);
+		record_field(t, "OOMPOLICY_POLICY=%s", e->policy);
 	if (backend_names[e->backend])
-		field(t, "OOMPOLICY_BACKEND=%s", backend_names[e->backend]);
-	field(t, "OOMPOLICY_DECISION=%s", decision_names[e->decision]);
+		record_field(t, "OOMPOLICY_BACKEND=%s", backend_names[e->backend]);
+	record_field(t, "OOMPOLICY_DECISION=%s", decision_names[e->decision]);
 	if (e->decision != OP_DECISION_KILLED)
-		field(t, "OOMPOLICY_REASON=%s", reasons[e->reason].name);
+		record_field(t, "OOMPOLICY_REASON=%s", reason_names[e->reason]);
 	if (e->kill_error)
-		field(t, "OOMPOLICY_KILL_ERROR=%d", e->kill_error);
+		record_field(t, "OOMPOLICY_KILL_ERROR=%d", e->kill_error);
 	format_priority(t, e, context);
 	if (e->decision == OP_DECISION_KILLED) {
 		if (e->kill)
-			field(t, "OOMPOLICY_KILL=%s",
-			      e->kill == OP_RULE_KILL_CGROUP ? "cgroup" : "process");
-		field(t, "OOMPOLICY_MEMBERS=%u", e->n_members);
+			record_field(t, "OOMPOLICY_KILL=%s",
+				     e->kill == OP_RULE_KILL_CGROUP ? "cgroup" : "process");
+		record_field(t, "OOMPOLICY_MEMBERS=%u", e->n_members);
 	}
-	field(t, "OOMPOLICY_CONFIG=%u", e->config);
+	record_field(t, "OOMPOLICY_CONFIG=%u", e->config);
 }
 
 /* What ran out, and what was asked for. */
-static void format_domain(struct record_text *t, const struct op_oom_event *e)
+static void format_domain(struct record_text *t, const struct op_oom_event *e,
+			  const struct gfp_bits *gfp_bits)
 {
-	if (!knows_domain(e))
+	char flags[GFP_TEXT_SIZE];
+
+	if (!record_knows_domain(e))
 		return;
-	field(t, "OOMPOLICY_DOMAIN=%s", e->domain_path);
-	field(t, "OOMPOLICY_DOMAIN_ID=%llu", (unsigned long long)e->domain_id);
-	field(t, "OOMPOLICY_DOMAIN_TYPE=%s", e->flags & OP_OOM_MEMCG ? "memcg" : "system");
-	field(t, "OOMPOLICY_REMOTE=%d", !!(e->flags & OP_OOM_REMOTE));
-	field(t, "OOMPOLICY_SYSRQ=%d", !!(e->flags & OP_OOM_SYSRQ));
+	record_field(t, "OOMPOLICY_DOMAIN=%s", e->domain_path);
+	record_field(t, "OOMPOLICY_DOMAIN_ID=%llu", (unsigned long long)e->domain_id);
+	record_field(t, "OOMPOLICY_DOMAIN_TYPE=%s", e->flags & OP_OOM_MEMCG ? "memcg" : "system");
+	record_field(t, "OOMPOLICY_REMOTE=%d", !!(e->flags & OP_OOM_REMOTE));
+	record_field(t, "OOMPOLICY_SYSRQ=%d", !!(e->flags & OP_OOM_SYSRQ));
 	if (e->flags & OP_OOM_DECLARED)
-		field(t, "OOMPOLICY_DECLARED=%s", e->declared);
-	field(t, "OOMPOLICY_CONSTRAINT=%s", constraint_names[e->constraint]);
-	field(t, "OOMPOLICY_GFP_MASK=0x%x", e->gfp_mask);
-	field(t, "OOMPOLICY_ORDER=%d", e->order);
-	field(t, "OOMPOLICY_TASKS=%u", e->nr_tasks);
-	field(t, "OOMPOLICY_CGROUPS=%u", e->nr_cgroups);
-	field(t, "OOMPOLICY_SELECT_NSEC=%llu", (unsigned long long)e->select_nsec);
-	field(t, "OOMPOLICY_HANDLER_NSEC=%llu", (unsigned long long)e->handler_nsec);
+		record_field(t, "OOMPOLICY_DECLARED=%s", e->declared);
+	record_field(t, "OOMPOLICY_CONSTRAINT=%s", constraint_names[e->constraint]);
+	record_field(t, "OOMPOLICY_GFP_MASK=0x%x", e->gfp_mask);
+	if (gfp_bits && gfp_format(gfp_bits, e->gfp_mask, flags) == 0)
+		record_field(t, "OOMPOLICY_GFP_FLAGS=%s", flags);
+	record_field(t, "OOMPOLICY_ORDER=%d", e->order);
+	record_field(t, "OOMPOLICY_TASKS=%u", e->nr_tasks);
+	record_field(t, "OOMPOLICY_CGROUPS=%u", e->nr_cgroups);
+	record_field(t, "OOMPOLICY_SELECT_NSEC=%llu", (unsigned long long)e->select_nsec);
+	record_field(t, "OOMPOLICY_HANDLER_NSEC=%llu", (unsigned long long)e->handler_nsec);
 }
 
 static void format_number(struct record_text *t, const struct op_oom_event *e,
 			  const struct record_context *context)
 {
-	field(t, "OOMPOLICY_KTIME_USEC=%llu", (unsigned long long)e->header.ktime_nsec / 1000);
-	field(t, "OOMPOLICY_SEQ=%llu", (unsigned long long)e->header.seq);
-	field(t, "OOMPOLICY_LOST=%llu", (unsigned long long)context->n_lost);
-	field(t, "OOMPOLICY_SUPPRESSED=%u", e->suppressed);
-	field(t, "OOMPOLICY_PATH_CUT=%d", !!(e->flags & OP_OOM_PATH_CUT));
+	record_field(t, "OOMPOLICY_KTIME_USEC=%llu",
+		     (unsigned long long)e->header.ktime_nsec / 1000);
+	record_field(t, "OOMPOLICY_SEQ=%llu", (unsigned long long)e->header.seq);
+	record_field(t, "OOMPOLICY_LOST=%llu", (unsigned long long)context->n_lost);
+	record_field(t, "OOMPOLICY_SUPPRESSED=%u", e->suppressed);
+	record_field(t, "OOMPOLICY_PATH_CUT=%d", !!(e->flags & OP_OOM_PATH_CUT));
+}
+
+static void append_limit(struct record_text *t, uint64_t pages, uint64_t page_size_bytes)
+{
+	if (pages == OP_PAGES_UNLIMITED)
+		record_append(t, " max");
+	else
+		record_append(t, " %llu",
+			      (unsigned long long)record_pages_to_bytes(pages, page_size_bytes));
+}
+
+/* A line for each cgroup: "current max high swap.current swap.max cgroup". The paths are those of
+ * the domain and its ancestors; where they are not known there are ids. */
+static void format_limits(struct record_text *t, const struct op_oom_event *e,
+			  uint64_t page_size_bytes)
+{
+	size_t start = t->used;
+
+	if (e->n_levels == 0)
+		return;
+	record_append(t, "OOMPOLICY_LIMITS=");
+	for (uint32_t i = 0; i < e->n_levels; i++) {
+		const struct op_level *l = &e->levels[i];
+
+		record_append(
+			t, "%s%llu", i ? "\n" : "",
+			(unsigned long long)record_pages_to_bytes(l->usage_pages, page_size_bytes));
+		append_limit(t, l->max_pages, page_size_bytes);
+		append_limit(t, l->high_pages, page_size_bytes);
+		append_limit(t, l->swap_usage_pages, page_size_bytes);
+		append_limit(t, l->swap_max_pages, page_size_bytes);
+		record_append(t, " ");
+		record_append_level_path(t, e, i);
+	}
+	record_field_end(t, start);
+}
+
+/* A line for each: "pid comm uid oom_score_adj priority rule size reason cgroup". The kernel may
+ * have chosen one of them after all: it is not among them. */
+static void format_runners(struct record_text *t, const struct op_oom_event *e,
+			   const struct record_context *context)
+{
+	size_t start = t->used;
+	bool first = true;
+
+	record_append(t, "OOMPOLICY_RUNNERS_UP=");
+	for (uint32_t i = 0; i < e->n_runners; i++) {
+		char comm[ESCAPE_SIZE(OP_COMM_LEN)], rule[ESCAPE_SIZE(WORD_LEN)];
+		const struct op_runner *r = &e->runners[i];
+
+		if (r->pid == e->victim.pid)
+			continue;
+		format_word(r->comm, comm, sizeof(comm));
+		format_word(context->runner_rules[i], rule, sizeof(rule));
+		record_append(t, "%s%u %s %u %d %u %s %llu %s ", first ? "" : "\n", r->pid, comm,
+			      r->uid, r->oom_score_adj, r->priority, rule,
+			      (unsigned long long)record_pages_to_bytes(r->size_pages,
+									context->page_size_bytes),
+			      runner_reasons[r->reason]);
+		first = false;
+		record_append_escaped(t, r->path, sizeof(r->path));
+	}
+	if (first)
+		t->used = start;
+	else
+		record_field_end(t, start);
 }
 
 /* Behind all others, where they do not count against RECORD_FIELDS_MAX. */
@@ -571,14 +473,16 @@ void record_format(const struct op_oom_event *e, const struct record_context *co
 	ret->message_id = kinds[e->decision].message_id;
 	ret->priority = kinds[e->decision].priority;
 
-	format_message(ret, e, context);
-	field(ret, "MESSAGE_ID=%s", ret->message_id);
-	field(ret, "PRIORITY=%d", ret->priority);
+	record_append_message(ret, e, context);
+	record_field(ret, "MESSAGE_ID=%s", ret->message_id);
+	record_field(ret, "PRIORITY=%d", ret->priority);
 	format_object(ret, e);
 	format_decision(ret, e, context);
-	format_domain(ret, e);
+	format_domain(ret, e, context->gfp_bits);
+	format_limits(ret, e, context->page_size_bytes);
 	format_number(ret, e, context);
 	format_task(ret, "VICTIM", &e->victim, e->victim_path, context->page_size_bytes);
 	format_task(ret, "TRIGGER", &e->trigger, e->trigger_path, context->page_size_bytes);
+	format_runners(ret, e, context);
 	format_members(ret, e, context->members);
 }

@@ -13,9 +13,11 @@
 
 #include "bpf/oompolicy.h"
 
+struct gfp_bits;
+
 /* More than every field at its longest; a test fills a record to the brim and finds room left. */
-#define RECORD_FIELDS_MAX 80
-#define RECORD_BUFFER_SIZE (24 * 1024)
+#define RECORD_FIELDS_MAX 110
+#define RECORD_BUFFER_SIZE (128 * 1024)
 
 /*
  * Members of a group kill. The first have a field each, those after share fields, a line each: an
@@ -69,10 +71,19 @@ struct record_members {
 void record_members_add(struct record_members *m, const struct op_member_event *e,
 			uint64_t page_size_bytes);
 
+/* A [Rule NAME] of the configuration that decided. */
+struct record_rule {
+	const char *name; /* NULL: not known, or none */
+	const char *file; /* NULL: not known any more */
+	unsigned line;
+};
+
 /* What a record does not know by itself. */
 struct record_context {
-	const char *rule_name; /* of [Rule NAME], or NULL when unknown or none */
-	uint64_t n_lost;       /* records lost just before this one, or among its members */
+	struct record_rule rule;		  /* the victim's */
+	const char *runner_rules[OP_RUNNERS_MAX]; /* NULL as above */
+	const struct gfp_bits *gfp_bits;	  /* NULL: the kernel does not tell */
+	uint64_t n_lost; /* records lost just before this one, or among its members */
 	uint64_t page_size_bytes;
 	const struct record_members *members; /* NULL: none are known */
 };
@@ -85,7 +96,7 @@ struct record_text {
 	/* "NAME=value", not NUL-terminated; the last are those of the members, in their buffer */
 	struct iovec fields[RECORD_FIELDS_MAX + RECORD_MEMBER_FIELDS_MAX];
 	size_t n_fields;
-	const char *message; /* of MESSAGE=, NUL-terminated, one printable line */
+	const char *message; /* of MESSAGE=, NUL-terminated, up to three printable lines */
 	const char *message_id;
 	int priority;	/* of syslog(3) */
 	bool truncated; /* a field did not fit and was left out */

@@ -20,6 +20,7 @@
 
 struct report {
 	struct report_callbacks callbacks;
+	const struct gfp_bits *gfp_bits;
 	uint64_t page_size_bytes;
 	uint64_t last_seq;
 	uint64_t n_lost;	 /* since the last record that was logged */
@@ -42,6 +43,11 @@ int report_new(const struct report_callbacks *callbacks, struct report **ret)
 	r->page_size_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
 	*ret = r;
 	return 0;
+}
+
+void report_set_gfp_bits(struct report *r, const struct gfp_bits *bits)
+{
+	r->gfp_bits = bits;
 }
 
 struct report *report_free(struct report *r)
@@ -81,12 +87,18 @@ int report_flush(struct report *r)
 static int log_oom(struct report *r)
 {
 	struct record_context context = {
-		.rule_name = r->callbacks.rule_name(&r->oom, r->callbacks.userdata),
+		.rule = r->callbacks.find_rule(&r->oom, r->oom.rule_index, r->callbacks.userdata),
+		.gfp_bits = r->gfp_bits,
 		.n_lost = r->n_lost,
 		.page_size_bytes = r->page_size_bytes,
 		.members = &r->members,
 	};
 
+	for (uint32_t i = 0; i < r->oom.n_runners; i++)
+		context.runner_rules[i] = r->callbacks
+						  .find_rule(&r->oom, r->oom.runners[i].rule_index,
+							     r->callbacks.userdata)
+						  .name;
 	r->n_lost = 0;
 	record_format(&r->oom, &context, &r->text);
 	r->waiting = true;

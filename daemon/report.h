@@ -6,13 +6,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct op_oom_event;
-struct record_text;
+#include "record.h"
+
 struct report;
 
 struct report_callbacks {
-	/* The name of the rule behind a record, valid during the call, or NULL where none is. */
-	const char *(*rule_name)(const struct op_oom_event *e, void *userdata);
+	/* A rule of the configuration behind a record, by its op_rule.index; what is in it is valid
+	 * until the next call from here. */
+	struct record_rule (*find_rule)(const struct op_oom_event *e, uint32_t rule_index,
+					void *userdata);
 	/* Called for each OOM after its entry was sent, with a checked record (see
 	 * record_decode_oom()) and its text, both valid during the call. May be NULL. */
 	void (*oom)(const struct op_oom_event *e, const struct record_text *text, void *userdata);
@@ -22,6 +24,10 @@ struct report_callbacks {
 /* Makes all that is needed while memory is short. Returns 0 and a report that the caller owns, or
  * -ENOMEM. */
 int report_new(const struct report_callbacks *callbacks, struct report **ret);
+
+/* Gives the flags of allocations their names; @bits must stay. Until then there are numbers alone.
+ */
+void report_set_gfp_bits(struct report *r, const struct gfp_bits *bits);
 
 /* Takes NULL; returns NULL. */
 struct report *report_free(struct report *r);

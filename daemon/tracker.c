@@ -144,19 +144,21 @@ static int collect(const char *path, uint64_t id, void *userdata)
 	return r < 0 || !is_ordered(&rule, e->order_below) ? r : order_add(e, id, rule.priority);
 }
 
-static struct op_rule config_entry(uint32_t number, size_t n_sorted, bool ordered)
+static struct op_rule config_entry(const struct config *config, uint32_t number, size_t n_sorted,
+				   bool ordered)
 {
 	return (struct op_rule){
 		.priority = (uint32_t)n_sorted,
 		.index = number,
-		.flags = ordered ? OP_CONFIG_ORDERED : 0,
+		.flags = (ordered ? OP_CONFIG_ORDERED : 0) | config->runners_up
+								     << OP_CONFIG_RUNNERS_SHIFT,
 	};
 }
 
 /* The entries that are not of a cgroup, after those that are. */
 static int collect_others(struct entries *e, uint32_t number)
 {
-	struct op_rule entry = config_entry(number, e->n_order, true);
+	struct op_rule entry = config_entry(e->config, number, e->n_order, true);
 	int r = entries_add(e, OP_KEY_CONFIG, &entry);
 
 	if (e->n_order > 0)
@@ -209,7 +211,8 @@ void tracker_done(struct tracker *t)
 }
 
 /* Comes before the entry of the cgroup itself, which an ordered search would pass over. */
-static void extend_order(struct tracker *t, uint64_t id, uint32_t priority)
+static void extend_order(struct tracker *t, const struct config *config, uint64_t id,
+			 uint32_t priority)
 {
 	struct op_rule entry = order_entry(id, priority);
 
@@ -220,7 +223,7 @@ static void extend_order(struct tracker *t, uint64_t id, uint32_t priority)
 		t->n_later++;
 		return;
 	}
-	entry = config_entry(t->number, t->n_sorted, false);
+	entry = config_entry(config, t->number, t->n_sorted, false);
 	if (loader_rules_set(&t->rules, OP_KEY_CONFIG, &entry) < 0)
 		t->stale = true;
 	t->unordered = true;
@@ -239,7 +242,7 @@ static void apply_mkdir(struct tracker *t, const struct config *config,
 	if (!compile_entry(config, t->slots, e->path, &rule))
 		return;
 	if (is_ordered(&rule, t->order_below))
-		extend_order(t, e->id, rule.priority);
+		extend_order(t, config, e->id, rule.priority);
 	r = loader_rules_set(&t->rules, e->id, &rule);
 	if (r < 0) {
 		log_debug("No entry for cgroup %llu: %s", (unsigned long long)e->id, strerror(-r));

@@ -20,12 +20,15 @@ static struct record_text text;
 static void format(const struct op_oom_event *e)
 {
 	const struct record_context context = {
-		.rule_name = e->rule_index & 1 ? "rule\n\"name\"" : NULL,
+		.rule = {e->rule_index & 1 ? "rule\n\"name\"" : NULL,
+			 e->rule_index & 2 ? "/etc/\nx" : NULL, 1},
+		.runner_rules = {"a b", NULL, "c\nd"},
 		.n_lost = record_count_lost(e->source_id, e->header.seq),
 		.page_size_bytes = 4096,
 		.members = &members,
 	};
 	const char *message;
+	size_t n_lines = 1;
 
 	record_format(e, &context, &text);
 	message = text.message;
@@ -33,8 +36,12 @@ static void format(const struct op_oom_event *e)
 	if (text.truncated || text.n_fields < 3 || !message)
 		abort();
 	for (size_t i = 0; message[i]; i++)
-		if ((unsigned char)message[i] < ' ' || message[i] == 0x7f)
+		if (message[i] == '\n')
+			n_lines++;
+		else if ((unsigned char)message[i] < ' ' || message[i] == 0x7f)
 			abort();
+	if (n_lines > 3)
+		abort();
 	/* A field without a name would be dropped by the journal with the whole entry. */
 	for (size_t i = 0; i < text.n_fields; i++) {
 		const char *field = text.fields[i].iov_base;
@@ -49,7 +56,9 @@ static void mend(struct op_oom_event *e)
 {
 	e->header.version = OP_ABI_VERSION;
 	e->header.type = OP_EVENT_OOM;
-	e->header.size = sizeof(*e);
+	e->n_levels %= OP_LEVELS_MAX + 1;
+	e->n_runners %= OP_RUNNERS_MAX + 1;
+	e->header.size = OP_OOM_EVENT_SIZE(e->n_runners);
 	e->header.seq |= 1;
 	e->decision = 1 + e->decision % OP_DECISION_NOBODY;
 	e->reason %= OP_REASON_UNFINISHED + 1;
@@ -65,6 +74,16 @@ static void mend(struct op_oom_event *e)
 	e->victim.oom_score_adj %= 1001;
 	e->trigger.comm[sizeof(e->trigger.comm) - 1] = '\0';
 	e->victim.comm[sizeof(e->victim.comm) - 1] = '\0';
+	for (uint32_t i = 0; i < e->n_runners; i++) {
+		struct op_runner *r = &e->runners[i];
+
+		r->pid |= 1;
+		r->priority %= OP_PRIORITY_MAX + 1;
+		r->reason = 1 + r->reason % OP_RUNNER_SPARED;
+		r->oom_score_adj %= 1001;
+		r->comm[sizeof(r->comm) - 1] = '\0';
+		r->path[sizeof(r->path) - 1] = '\0';
+	}
 	e->policy[sizeof(e->policy) - 1] = '\0';
 	e->declared[sizeof(e->declared) - 1] = '\0';
 	e->domain_path[sizeof(e->domain_path) - 1] = '\0';
@@ -117,7 +136,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	add_members(data, size);
 	memcpy(&mended, data, size < sizeof(mended) ? size : sizeof(mended));
 	mend(&mended);
-	if (record_decode_oom(&mended, sizeof(mended), &oom) < 0)
+	if (record_decode_oom(&mended, OP_OOM_EVENT_SIZE(mended.n_runners), &oom) < 0)
 		abort();
 	format(&oom);
 	return 0;

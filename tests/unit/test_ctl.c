@@ -133,7 +133,9 @@ static struct event new_kill(void)
 		"MESSAGE=OOM in /work.slice: killed hog (pid 123, /work.slice/low.service, "
 		"priority 10 "
 		"from /work.slice/low.service by rule low), triggered by db (pid 99, "
-		"/work.slice/db.service)",
+		"/work.slice/db.service)\nThe limit is memory.max=64.0M of /work.slice, with 64.0M "
+		"in "
+		"use.",
 		"MESSAGE_ID=095b20a1263f4798b369550b0ce93f2f",
 		"PRIORITY=4",
 		"_PID=1",
@@ -152,6 +154,15 @@ static struct event new_kill(void)
 		"OOMPOLICY_SYSRQ=0",
 		"OOMPOLICY_CONSTRAINT=memcg",
 		"OOMPOLICY_GFP_MASK=0xcc0",
+		"OOMPOLICY_GFP_FLAGS=GFP_KERNEL",
+		"OOMPOLICY_LIMITS=67108864 67108864 max 0 0 /work.slice\n"
+		"67108864 max 1048576 4096 max /",
+		"OOMPOLICY_RUNNERS_UP=99 d\\x20b 33 0 500 - 1048576 priority "
+		"/work.slice/db.service\n"
+		"98 a 33 -7 10 low 4096 preference /work.slice/low.service\n"
+		"1 systemd 0 0 500 - 4096 spared /init.scope\n"
+		"97 x 0 -1000 500 - 4096 oom-score-adj /a b\n"
+		"96 y 0 0 500 - 4096 protected /c",
 		"OOMPOLICY_ORDER=0",
 		"OOMPOLICY_TASKS=12",
 		"OOMPOLICY_CGROUPS=3",
@@ -199,6 +210,8 @@ static struct event new_hostile(void)
 	add(&e, "OOMPOLICY_VICTIM_CGROUP=/evil\033[31m\xff%n%s\xe2\x80\xae");
 	add(&e, "OOMPOLICY_GFP_MASK=\033[31m");
 	add(&e, "OOMPOLICY_X\033[31m=\033[31m");
+	add(&e, "OOMPOLICY_RUNNERS_UP=1 \033[31m\n\n1 2 3 4 5 6 7 8\n1 2 3 4 5 6 7 8 \033[31m");
+	add(&e, "OOMPOLICY_LIMITS=\033[31m 1 x");
 	return e;
 }
 

@@ -66,6 +66,8 @@ static char *describe(const struct config *c)
 
 	CHECK(f);
 	fprintf(f, "%s\n", backend_to_string(c->backend));
+	if (c->runners_up != OP_RUNNERS_MAX)
+		fprintf(f, "runners_up: %u\n", c->runners_up);
 	if (c->root_oom_control_off || c->n_oom_controls > 0)
 		fprintf(f, "oom_control:%s", c->root_oom_control_off ? "" : " /");
 	for (size_t i = 0; i < c->n_oom_controls; i++)
@@ -124,6 +126,9 @@ static void test_good(void)
 		{"[Daemon]\nBackend=auto\n", "auto\n"},
 		{"[Daemon]\nBackend=struct_ops\n", "struct_ops\n"},
 		/* the root is listened to unless it is turned off, whatever else is */
+		{"[Daemon]\nRunnersUp=0\n", "auto\nrunners_up: 0\n"},
+		{"[Daemon]\nRunnersUp=8\n", "auto\n"},
+		{"[Daemon]\nRunnersUp=\n", "auto\n"},
 		{"[Daemon]\nRootOomControl=yes\nRootOomControl=/\n", "auto\n"},
 		{"[Daemon]\nRootOomControl=no\n", "auto\noom_control:\n"},
 		{"[Daemon]\nRootOomControl=/a\nRootOomControl=/b c/\\*\nRootOomControl=/a\n",
@@ -307,8 +312,8 @@ static void test_bad(void)
 		{"Priority=1\nFoo=2\n",
 		 "f:1: Priority= outside a section, expected a section header before it\n"
 		 "f:2: Foo= outside a section, expected a section header before it\n"},
-		{"[Daemon]\nFoo=1\n",
-		 "f:2: unknown key Foo= in [Daemon], expected Backend= or RootOomControl=\n"},
+		{"[Daemon]\nFoo=1\n", "f:2: unknown key Foo= in [Daemon], expected Backend=, "
+				      "RunnersUp= or RootOomControl=\n"},
 		{"[Policy p]\nFoo=1\n",
 		 "f:2: unknown key Foo= in [Policy], expected Scope=, Cgroup=, DefaultPriority= or "
 		 "Victim=\n"},
@@ -395,6 +400,8 @@ static void test_bad(void)
 		 "f:3: bad Cgroup=/a*: wildcard in an exact path, expected \\* or \\? for the "
 		 "character itself\n"
 		 "f:4: bad Victim=biggest, expected largest, badness, newest or oldest\n"},
+		{"[Daemon]\nRunnersUp=9\n",
+		 "f:2: bad RunnersUp=9, expected a whole number from 0 to 8\n"},
 		{"[Daemon]\nRootOomControl=maybe\nRootOomControl=/a/*\nRootOomControl=/a /b/../c\n",
 		 "f:2: bad RootOomControl=maybe, expected yes, no or a path that starts with /\n"
 		 "f:3: bad RootOomControl=/a/*: wildcard in an exact path, expected \\* or \\? for "
@@ -743,7 +750,7 @@ static void test_shipped_file(void)
 	plain = parse_shipped(text);
 	check_defaults(plain);
 	CHECK_INT(plain->n_rules + plain->n_triggers, 0);
-	CHECK_INT(uncomment(keys, false), 6);
+	CHECK_INT(uncomment(keys, false), 7);
 	CHECK(strstr(keys, "\nBackend=") && strstr(keys, "\nRootOomControl=") &&
 	      strstr(keys, "\nScope=") && strstr(keys, "\nCgroup=") &&
 	      strstr(keys, "\nDefaultPriority=") && strstr(keys, "\nVictim="));

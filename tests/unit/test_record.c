@@ -13,7 +13,8 @@ static struct record_text text;
 static struct record_members members;
 
 static const struct record_context context = {
-	.rule_name = "low",
+	.rule = {"low", "/etc/oompolicy.conf", 12},
+	.runner_rules = {"low", NULL, "a b"},
 	.n_lost = 0,
 	.page_size_bytes = 4096,
 };
@@ -26,7 +27,7 @@ static struct op_oom_event sample(void)
 			{
 				.version = OP_ABI_VERSION,
 				.type = OP_EVENT_OOM,
-				.size = sizeof(e),
+				.size = OP_OOM_EVENT_SIZE(0),
 				.seq = 7,
 				.ktime_nsec = 5000999,
 			},
@@ -157,13 +158,15 @@ static void test_kill(void)
 	};
 	struct op_oom_event e = sample(), decoded;
 
-	CHECK_INT(record_decode_oom(&e, sizeof(e), &decoded), 0);
+	CHECK_INT(record_decode_oom(&e, OP_OOM_EVENT_SIZE(0), &decoded), 0);
 	record_format(&decoded, &context, &text);
 	CHECK(!text.truncated);
 	CHECK_STR(text.message,
 		  "OOM in /work.slice: killed hog (pid 123, /work.slice/low.service/x, "
 		  "priority 10 from /work.slice/low.service by rule low), "
-		  "triggered by db (pid 99, /work.slice/db.service)");
+		  "triggered by db (pid 99, /work.slice/db.service)\n"
+		  "No other was found that could be killed.\n"
+		  "To have another die: Priority= of [Rule low], /etc/oompolicy.conf:12.");
 	CHECK_STR(value("MESSAGE"), text.message);
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
 		const char *seen = value(table[i].name);
@@ -181,7 +184,7 @@ static void test_messages(void)
 	struct record_context no_rule = context;
 	struct op_oom_event e;
 
-	no_rule.rule_name = NULL;
+	no_rule.rule = (struct record_rule){};
 
 	e = sample();
 	e.source_id = 0;
@@ -193,7 +196,9 @@ static void test_messages(void)
 	CHECK_STR(
 		text.message,
 		"OOM in the system: killed hog (pid 123, /work.slice/low.service/x, priority 10 by "
-		"default), triggered by db (pid 99, /work.slice/db.service)");
+		"default), triggered by db (pid 99, /work.slice/db.service)\n"
+		"No other was found that could be killed.\n"
+		"To have another die: a [Rule] with Priority= for its cgroup.");
 	CHECK_STR(value("OOMPOLICY_PRIORITY_SOURCE"), "policy default");
 	CHECK_STR(value("OOMPOLICY_DOMAIN_TYPE"), "system");
 	CHECK_STR(value("OOMPOLICY_RULE"), NULL);
@@ -205,7 +210,8 @@ static void test_messages(void)
 	record_format(&e, &context, &text);
 	CHECK_STR(text.message,
 		  "OOM in /work.slice: left to the kernel, every task that could be killed is "
-		  "protected, triggered by db (pid 99, /work.slice/db.service)");
+		  "protected, triggered by db (pid 99, /work.slice/db.service)\n"
+		  "To have the policy choose: Protect=no for some of its cgroups.");
 	CHECK_STR(text.message_id, MESSAGE_ID_NO_OPINION);
 	CHECK_INT(text.priority, 4);
 	CHECK_STR(value("OOMPOLICY_REASON"), "all-protected");
@@ -271,7 +277,8 @@ static void test_kernel(void)
 	CHECK_STR(text.message,
 		  "Declared OOM in /work.slice (trigger\\nbatch): left to the kernel, every task "
 		  "that could be killed is protected; it killed hog (pid 123, "
-		  "/work.slice/low.service/x), triggered by db (pid 99, /work.slice/db.service)");
+		  "/work.slice/low.service/x), triggered by db (pid 99, /work.slice/db.service)\n"
+		  "To have the policy choose: Protect=no for some of its cgroups.");
 	CHECK_STR(text.message_id, MESSAGE_ID_KERNEL_KILL);
 	CHECK_INT(text.priority, 4);
 	CHECK_STR(value("OOMPOLICY_DECISION"), "kernel");
@@ -412,7 +419,9 @@ static void test_group(void)
 	CHECK_STR(text.message,
 		  "OOM in /work.slice: killed hog (pid 123, /work.slice/low.service/x, priority 10 "
 		  "from /work.slice/low.service by rule low) and 3 more processes of "
-		  "/work.slice/low.service, triggered by db (pid 99, /work.slice/db.service)");
+		  "/work.slice/low.service, triggered by db (pid 99, /work.slice/db.service)\n"
+		  "No other was found that could be killed.\n"
+		  "To have another die: Priority= of [Rule low], /etc/oompolicy.conf:12.");
 	CHECK_STR(value("OOMPOLICY_KILL"), "cgroup");
 	CHECK_STR(value("OOMPOLICY_MEMBERS"), "3");
 	CHECK_STR(member(0), "124 worker 24576 /work.slice/low.service/x");
@@ -520,25 +529,25 @@ static void test_user_unit(void)
 /* Every byte that is not as it must be, one at a time. */
 static void test_refused(void)
 {
-#define BREAK(statement)                                                \
-	do {                                                            \
-		struct op_oom_event e = sample(), ret;                  \
-		statement;                                              \
-		if (record_decode_oom(&e, sizeof(e), &ret) != -EBADMSG) \
-			FAIL("accepted after %s", #statement);          \
+#define BREAK(statement)                                                           \
+	do {                                                                       \
+		struct op_oom_event e = sample(), ret;                             \
+		statement;                                                         \
+		if (record_decode_oom(&e, OP_OOM_EVENT_SIZE(0), &ret) != -EBADMSG) \
+			FAIL("accepted after %s", #statement);                     \
 	} while (0)
 	struct op_oom_event good = sample(), out;
 	char more[sizeof(good) + 8] = {};
 
-	CHECK_INT(record_decode_oom(&good, sizeof(good), &out), 0);
-	CHECK_INT(memcmp(&good, &out, sizeof(out)), 0);
+	CHECK_INT(record_decode_oom(&good, OP_OOM_EVENT_SIZE(0), &out), 0);
+	CHECK_INT(memcmp(&good, &out, OP_OOM_EVENT_SIZE(0)), 0);
 
 	/* Of any alignment. */
 	memcpy(more + 1, &good, sizeof(good));
-	CHECK_INT(record_decode_oom(more + 1, sizeof(good), &out), 0);
+	CHECK_INT(record_decode_oom(more + 1, OP_OOM_EVENT_SIZE(0), &out), 0);
 
-	CHECK_INT(record_decode_oom(&good, sizeof(good) - 1, &out), -EBADMSG);
-	CHECK_INT(record_decode_oom(more, sizeof(good) + 8, &out), -EBADMSG);
+	CHECK_INT(record_decode_oom(&good, OP_OOM_EVENT_SIZE(0) - 1, &out), -EBADMSG);
+	CHECK_INT(record_decode_oom(more, OP_OOM_EVENT_SIZE(0) + 8, &out), -EBADMSG);
 	CHECK_INT(record_decode_oom(&good, 0, &out), -EBADMSG);
 
 	BREAK(e.header.version++);
@@ -650,16 +659,137 @@ static void test_cgroup_events(void)
 	CHECK(!record_cgroup_path_is_cut(&out));
 }
 
-static void test_lost(void)
+/* A process that was not chosen. */
+static struct op_runner sample_runner(uint32_t pid, uint32_t reason)
 {
-	CHECK_INT(record_count_lost(0, 1), 0);
-	CHECK_INT(record_count_lost(0, 4), 3);
-	CHECK_INT(record_count_lost(7, 8), 0);
-	CHECK_INT(record_count_lost(7, 10), 2);
-	/* Not a number that can come: nothing is made up. */
-	CHECK_INT(record_count_lost(7, 7), 0);
-	CHECK_INT(record_count_lost(7, 1), 0);
-	CHECK_INT(record_count_lost(UINT64_MAX - 1, UINT64_MAX), 0);
+	return (struct op_runner){
+		.pid = pid,
+		.uid = 33,
+		.priority = 500,
+		.rule_index = OP_RULE_NONE,
+		.oom_score_adj = -7,
+		.reason = reason,
+		.cgroup_id = 77,
+		.size_pages = 3 * 256 + 128,
+		.comm = "my db",
+		.path = "/work.slice/db.service",
+	};
+}
+
+static void set_runners(struct op_oom_event *e, uint32_t n)
+{
+	e->n_runners = n;
+	e->header.size = OP_OOM_EVENT_SIZE(n);
+}
+
+static void test_runners_up(void)
+{
+	struct op_oom_event e = sample(), decoded;
+
+	set_runners(&e, 3);
+	e.runners[0] = sample_runner(7, OP_RUNNER_PRIORITY);
+	e.runners[1] = sample_runner(8, OP_RUNNER_PREFERENCE);
+	e.runners[2] = sample_runner(9, OP_RUNNER_PROTECTED);
+	strcpy(e.runners[1].comm, "");
+	strcpy(e.runners[2].comm, "a\n7");
+	strcpy(e.runners[2].path, "/x\ny z");
+	CHECK_INT(record_decode_oom(&e, OP_OOM_EVENT_SIZE(3), &decoded), 0);
+	record_format(&decoded, &context, &text);
+	CHECK_STR(value("OOMPOLICY_RUNNERS_UP"),
+		  "7 my\\x20db 33 -7 500 low 3670016 priority /work.slice/db.service\n"
+		  "8 - 33 -7 500 - 3670016 preference /work.slice/db.service\n"
+		  "9 a\\n7 33 -7 500 a\\x20b 3670016 protected /x\\ny z");
+	CHECK(strstr(text.message, "\nNext would have been my db (pid 7, /work.slice/db.service, "
+				   "priority 500 by rule low, 3.5M), whose priority is higher.\n"));
+
+	/* The kernel chose one of them after all. */
+	decoded.victim.pid = 7;
+	record_format(&decoded, &context, &text);
+	CHECK(strncmp(value("OOMPOLICY_RUNNERS_UP"), "8 ", 2) == 0);
+	CHECK(strstr(text.message, "\nNext would have been a process (pid 8, "));
+	CHECK(strstr(text.message, "3.5M), of the same priority.\n"));
+
+	set_runners(&e, 1);
+	e.runners[0] = sample_runner(9, OP_RUNNER_ADJ);
+	record_format(&e, &context, &text);
+	CHECK_STR(value("OOMPOLICY_RUNNERS_UP"),
+		  "9 my\\x20db 33 -7 500 low 3670016 oom-score-adj /work.slice/db.service");
+	CHECK(strstr(text.message, "\nNo other was found that could be killed.\n"));
+	set_runners(&e, 0);
+	e.nr_tasks = 1;
+	record_format(&e, &context, &text);
+	CHECK_STR(value("OOMPOLICY_RUNNERS_UP"), NULL);
+	CHECK(strstr(text.message, "\nIt was the only process there.\n"));
+}
+
+static void test_refused_runners_up(void)
+{
+	struct op_oom_event good = sample(), e, out;
+
+	set_runners(&good, 2);
+	good.runners[0] = sample_runner(7, OP_RUNNER_PRIORITY);
+	good.runners[1] = sample_runner(8, OP_RUNNER_SPARED);
+	CHECK_INT(record_decode_oom(&good, OP_OOM_EVENT_SIZE(2), &out), 0);
+	CHECK_INT(record_decode_oom(&good, OP_OOM_EVENT_SIZE(1), &out), -EBADMSG);
+
+#define REFUSED(change)                                                                 \
+	do {                                                                            \
+		e = good;                                                               \
+		change;                                                                 \
+		CHECK_INT(record_decode_oom(&e, OP_OOM_EVENT_SIZE(2), &out), -EBADMSG); \
+	} while (0)
+	REFUSED(e.n_runners = 1);
+	REFUSED(e.n_runners = OP_RUNNERS_MAX + 1);
+	REFUSED(e.n_levels = OP_LEVELS_MAX + 1);
+	REFUSED(e.runners[1].pid = 0);
+	REFUSED(e.runners[1].reason = 0);
+	REFUSED(e.runners[1].reason = OP_RUNNER_SPARED + 1);
+	REFUSED(e.runners[1].priority = OP_PRIORITY_MAX + 1);
+	REFUSED(e.runners[1].oom_score_adj = -1001);
+	REFUSED(memset(e.runners[1].comm, 'x', sizeof(e.runners[1].comm)));
+	REFUSED(memset(e.runners[1].path, 'x', sizeof(e.runners[1].path)));
+#undef REFUSED
+}
+
+static void test_limits(void)
+{
+	struct op_oom_event e = sample();
+
+	strcpy(e.domain_path, "/a.slice/a\tb/c");
+	e.n_levels = 3;
+	e.levels[0] = (struct op_level){11, 25600, 25601, 256, 3, OP_PAGES_UNLIMITED};
+	e.levels[1] = (struct op_level){12, 1, OP_PAGES_UNLIMITED, OP_PAGES_UNLIMITED, 0, 0};
+	e.levels[2] = (struct op_level){13, 2, UINT64_MAX / 2, 0, 0, 0};
+	record_format(&e, &context, &text);
+	CHECK_STR(value("OOMPOLICY_LIMITS"),
+		  "104857600 104861696 1048576 12288 max /a.slice/a\\tb/c\n"
+		  "4096 max max 0 0 /a.slice/a\\tb\n"
+		  "8192 18446744073709551615 0 0 0 /a.slice");
+	CHECK(strstr(text.message, "\nThe limit is memory.max=100.0M of /a.slice/a\\tb/c, with "
+				   "100.0M in use. No other was found that could be killed.\n"));
+	CHECK(strstr(text.message, " To have none die: its memory.max."));
+	strcpy(e.domain_path, "/a.slice/b.service");
+	record_format(&e, &context, &text);
+	CHECK(strstr(text.message, " To have none die: MemoryMax= of b.service."));
+	strcpy(e.domain_path, "/a.slice");
+	record_format(&e, &context, &text);
+	CHECK(strstr(text.message, " To have none die: MemoryMax= of a.slice."));
+
+	/* A deeper domain than its path tells. */
+	strcpy(e.domain_path, "/a");
+	record_format(&e, &context, &text);
+	CHECK(strstr(value("OOMPOLICY_LIMITS"), " 0 0 /\n8192 "));
+	e.flags |= OP_OOM_PATH_CUT;
+	record_format(&e, &context, &text);
+	CHECK(strstr(value("OOMPOLICY_LIMITS"), " 0 0 cgroup 12\n8192 "));
+
+	/* Whoever declared it hit no limit. */
+	e.flags |= OP_OOM_DECLARED;
+	record_format(&e, &context, &text);
+	CHECK(!strstr(text.message, "memory.max"));
+	e = sample();
+	record_format(&e, &context, &text);
+	CHECK_STR(value("OOMPOLICY_LIMITS"), NULL);
 }
 
 /* Names chosen to forge a line or a field. */
@@ -675,7 +805,9 @@ static void test_hostile_names(void)
 		text.message,
 		"OOM in /work.slice: killed a\\nPRIORITY=0 (pid 123, /x\\nMESSAGE=all is "
 		"well\\x1b[2J, priority 10 from /work.slice/low.service by rule low), triggered by "
-		"\\xff\\xfe\\\" (pid 99, /work.slice/db.service)");
+		"\\xff\\xfe\\\" (pid 99, /work.slice/db.service)\n"
+		"No other was found that could be killed.\n"
+		"To have another die: Priority= of [Rule low], /etc/oompolicy.conf:12.");
 	/* Fields carry the bytes as they are, and are still one field each. */
 	CHECK_STR(value("OOMPOLICY_VICTIM_COMM"), "a\nPRIORITY=0");
 	CHECK_STR(value("PRIORITY"), "4");
@@ -700,6 +832,21 @@ static void test_brimful(void)
 	FILL(e.trigger_path);
 	FILL(e.victim_path);
 	FILL(e.source_path);
+	set_runners(&e, OP_RUNNERS_MAX);
+	e.n_levels = OP_LEVELS_MAX;
+	for (size_t i = 0; i < OP_RUNNERS_MAX; i++) {
+		e.runners[i] = sample_runner(UINT32_MAX, OP_RUNNER_PREFERENCE);
+		e.runners[i].uid = UINT32_MAX;
+		e.runners[i].size_pages = UINT64_MAX;
+		FILL(e.runners[i].comm);
+		FILL(e.runners[i].path);
+		full.runner_rules[i] = rule;
+	}
+	for (size_t i = 0; i < OP_LEVELS_MAX; i++)
+		e.levels[i] = (struct op_level){UINT64_MAX,	UINT64_MAX - 1, UINT64_MAX - 1,
+						UINT64_MAX - 1, UINT64_MAX - 1, UINT64_MAX - 1};
+	memset(e.domain_path + sizeof(e.domain_path) - 1 - 2 * OP_LEVELS_MAX, '/',
+	       2 * OP_LEVELS_MAX);
 #undef FILL
 	/* With units on top: as long as they get. */
 	memcpy(e.victim_path, "/user@1.service/", 16);
@@ -707,7 +854,7 @@ static void test_brimful(void)
 	memcpy(e.victim_path + 16 + 247, ".service", 8);
 	e.victim_path[16 + 255] = '/';
 	memcpy(e.trigger_path, e.victim_path, sizeof(e.trigger_path));
-	full.rule_name = rule;
+	full.rule = (struct record_rule){rule, rule, UINT32_MAX};
 	full.n_lost = UINT64_MAX;
 	e.config = e.n_members = e.suppressed = UINT32_MAX;
 	e.kill = OP_RULE_KILL_PROCESS;
@@ -744,7 +891,9 @@ static const struct test_case cases[] = {
 	TEST_CASE(user_unit),
 	TEST_CASE(refused),
 	TEST_CASE(cgroup_events),
-	TEST_CASE(lost),
+	TEST_CASE(runners_up),
+	TEST_CASE(refused_runners_up),
+	TEST_CASE(limits),
 	TEST_CASE(hostile_names),
 	TEST_CASE(brimful),
 };

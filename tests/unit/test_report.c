@@ -47,11 +47,13 @@ int log_message(int level, const char *message_id, const char *format, ...)
 	return 0;
 }
 
-static const char *rule_name(const struct op_oom_event *e, void *userdata)
+static struct record_rule find_rule(const struct op_oom_event *e, uint32_t rule_index,
+				    void *userdata)
 {
 	(void)e;
+	(void)rule_index;
 	(void)userdata;
-	return NULL;
+	return (struct record_rule){};
 }
 
 static void on_oom(const struct op_oom_event *e, const struct record_text *text, void *userdata)
@@ -64,7 +66,7 @@ static void on_oom(const struct op_oom_event *e, const struct record_text *text,
 
 static struct report *begin(bool journal)
 {
-	const struct report_callbacks callbacks = {.rule_name = rule_name, .oom = on_oom};
+	const struct report_callbacks callbacks = {.find_rule = find_rule, .oom = on_oom};
 	struct report *r = NULL;
 
 	journal_error = 0;
@@ -81,13 +83,13 @@ static int apply(struct report *r, uint64_t seq)
 	e = (struct op_oom_event){
 		.header = {.version = OP_ABI_VERSION,
 			   .type = OP_EVENT_OOM,
-			   .size = sizeof(e),
+			   .size = OP_OOM_EVENT_SIZE(0),
 			   .seq = seq},
 		.decision = OP_DECISION_KILLED,
 		.rule_index = OP_RULE_NONE,
 		.victim = {.pid = (unsigned)(1000 + seq)},
 	};
-	return report_apply(r, &e, sizeof(e));
+	return report_apply(r, &e, OP_OOM_EVENT_SIZE(0));
 }
 
 static void test_sent_at_once(void)
@@ -221,8 +223,21 @@ static void test_loss_is_said_once_and_surely(void)
 	report_free(r);
 }
 
+static void test_numbers(void)
+{
+	CHECK_INT(record_count_lost(0, 1), 0);
+	CHECK_INT(record_count_lost(0, 4), 3);
+	CHECK_INT(record_count_lost(7, 8), 0);
+	CHECK_INT(record_count_lost(7, 10), 2);
+	/* Not a number that can come: nothing is made up. */
+	CHECK_INT(record_count_lost(7, 7), 0);
+	CHECK_INT(record_count_lost(7, 1), 0);
+	CHECK_INT(record_count_lost(UINT64_MAX - 1, UINT64_MAX), 0);
+}
+
 static const struct test_case cases[] = {
 	TEST_CASE(loss_is_said_once_and_surely),
+	TEST_CASE(numbers),
 	TEST_CASE(sent_at_once),
 	TEST_CASE(kept_while_the_journal_is_full),
 	TEST_CASE(kept_while_the_journal_is_gone),

@@ -108,6 +108,8 @@ static const uint16_t slots[] = {9, 2, 5, 7};
 /* The entries that are not of a cgroup, and that of the root, which two policies name. */
 #define N_FIXED (1 + ARRAY_SIZE(slots) + 1)
 #define CONFIG_NUMBER 42
+/* RunnersUp= at its default */
+#define CONFIG_RUNNERS (OP_RUNNERS_MAX << OP_CONFIG_RUNNERS_SHIFT)
 
 static uint64_t make(const char *path)
 {
@@ -205,8 +207,8 @@ static void test_walk(void)
 	CHECK(!t.stale);
 
 	/* The one that is ruled is protected: the order is empty. */
-	check_entry(OP_KEY_CONFIG,
-		    &(struct op_rule){.index = CONFIG_NUMBER, .flags = OP_CONFIG_ORDERED});
+	check_entry(OP_KEY_CONFIG, &(struct op_rule){.index = CONFIG_NUMBER,
+						     .flags = OP_CONFIG_ORDERED | CONFIG_RUNNERS});
 	check_entry(OP_KEY_POLICY(9), &(struct op_rule){400, OP_VICTIM_LARGEST, 0, 0, 0});
 	check_entry(OP_KEY_POLICY(2), &(struct op_rule){500, OP_VICTIM_OLDEST, 0, 0, 0});
 	check_entry(OP_KEY_POLICY(5), &(struct op_rule){500, OP_VICTIM_LARGEST, 0, 0, 0});
@@ -276,7 +278,8 @@ static void test_order(void)
 		  0);
 	CHECK_INT(tracker_init(tree, config, slots, CONFIG_NUMBER, &t), 0);
 	CHECK_INT(t.n_sorted, 2);
-	check_entry(OP_KEY_CONFIG, &(struct op_rule){2, CONFIG_NUMBER, OP_CONFIG_ORDERED, 0, 0});
+	check_entry(OP_KEY_CONFIG,
+		    &(struct op_rule){2, CONFIG_NUMBER, OP_CONFIG_ORDERED | CONFIG_RUNNERS, 0, 0});
 	check_order(0, ids[1], 1);
 	check_order(1, ids[0], 5);
 	CHECK(!entry(OP_KEY_ORDER(2)));
@@ -293,7 +296,7 @@ static void test_order(void)
 	apply(&t, OP_EVENT_CGROUP_MKDIR, 2, 900002, "/new2");
 	CHECK(t.unordered);
 	CHECK(!t.stale);
-	check_entry(OP_KEY_CONFIG, &(struct op_rule){2, CONFIG_NUMBER, 0, 0, 0});
+	check_entry(OP_KEY_CONFIG, &(struct op_rule){2, CONFIG_NUMBER, CONFIG_RUNNERS, 0, 0});
 	check_entry(900002, &(struct op_rule){3, 5, OP_RULE_MATCH, 0, 0});
 
 	tracker_done(&t);

@@ -187,6 +187,11 @@ test_record()
 		'"OOMPOLICY_VICTIM_CGROUP":\{"type":"s","data":"/bus/work/low"\}'
 	assert_match "its rule" "$signal" '"OOMPOLICY_RULE":\{"type":"s","data":"low"\}'
 
+	assert_match "the limits in the signal" "$signal" \
+		'"OOMPOLICY_LIMITS":\{"type":"s","data":"[0-9]+ [0-9]+ max [0-9]+ [a-z0-9]+ /bus/work\\n'
+	assert_match "the runners-up in the signal" "$signal" \
+		'"OOMPOLICY_RUNNERS_UP":\{"type":"s","data":"[0-9]+ [a-z]+ 0 '
+
 	line=$(oompolicyctl list --no-legend --since="$LIST_SINCE")
 	printf '%s\n' "$line"
 	assert_eq "lines" "$(wc -l <<<"$line")" 1

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* How a record's fields are written, and the one for people: what record.c is made of. */
+#ifndef OP_RECORD_TEXT_H
+#define OP_RECORD_TEXT_H
+
+#include "record.h"
+
+/* Adds a field "NAME=value". What does not fit is left out and sets t->truncated. */
+void record_field(struct record_text *t, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/*
+ * A field in parts: appended to t->buffer, from the t->used of before the first to
+ * record_field_end(), which gets that place as @start. Its NUL stays in the buffer, so that it can
+ * be read as text.
+ */
+void record_append(struct record_text *t, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* Up to @size bytes, or to a NUL, as config/escape.h has them. */
+void record_append_escaped(struct record_text *t, const char *text, size_t size);
+/* The path of e->levels[@level], as far as it is known. */
+void record_append_level_path(struct record_text *t, const struct op_oom_event *e, uint32_t level);
+void record_field_end(struct record_text *t, size_t start);
+
+/* Adds MESSAGE= and sets t->message. */
+void record_append_message(struct record_text *t, const struct op_oom_event *e,
+			   const struct record_context *context);
+
+/* False of an OOM that no policy was asked about: only the victim was seen. */
+bool record_knows_domain(const struct op_oom_event *e);
+
+/* Saturates, as no count in a record is trusted. */
+uint64_t record_pages_to_bytes(uint64_t pages, uint64_t page_size_bytes);
+
+#endif
