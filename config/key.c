@@ -82,6 +82,16 @@ static int parse_backend(struct sections *s, const char *key, const char *value)
 	return 0;
 }
 
+static int parse_stop(struct sections *s, const char *key, const char *value)
+{
+	int r = *value ? stop_from_string(value) : STOP_REMOVE;
+
+	if (r < 0)
+		return refuse(s, key, value, "remove or keep");
+	s->config->stop = r;
+	return 0;
+}
+
 /* A path beside the root; no: not the root either, and none of those before; yes: the root. */
 static int parse_root_oom_control(struct sections *s, const char *key, const char *value)
 {
@@ -361,6 +371,7 @@ static const struct {
 	key_parse_t parse;
 } keys[] = {
 	{"Backend", SECTION_DAEMON, false, parse_backend},
+	{"Stop", SECTION_DAEMON, false, parse_stop},
 	{"RootOomControl", SECTION_DAEMON, true, parse_root_oom_control},
 	{"Scope", SECTION_POLICY, false, parse_scope},
 	{"Cgroup", SECTION_POLICY, false, parse_policy_cgroup},
@@ -381,7 +392,7 @@ static_assert(ARRAY_SIZE(keys) <= SECTION_KEYS_MAX, "room for the line of each")
 static void refuse_key(struct sections *s, const char *key)
 {
 	static const char *const all[] = {
-		[SECTION_DAEMON] = "Backend= or RootOomControl=",
+		[SECTION_DAEMON] = "Backend=, Stop= or RootOomControl=",
 		[SECTION_POLICY] = "Scope=, Cgroup=, DefaultPriority= or Victim=",
 		[SECTION_RULE] = "Cgroup=, Unit=, User=, Priority=, Protect= or Kill=",
 		[SECTION_TRIGGER] = "Cgroup= or Pressure=",

@@ -308,7 +308,7 @@ static void test_bad(void)
 		 "f:1: Priority= outside a section, expected a section header before it\n"
 		 "f:2: Foo= outside a section, expected a section header before it\n"},
 		{"[Daemon]\nFoo=1\n",
-		 "f:2: unknown key Foo= in [Daemon], expected Backend= or RootOomControl=\n"},
+		 "f:2: unknown key Foo= in [Daemon], expected Backend=, Stop= or RootOomControl=\n"},
 		{"[Policy p]\nFoo=1\n",
 		 "f:2: unknown key Foo= in [Policy], expected Scope=, Cgroup=, DefaultPriority= or "
 		 "Victim=\n"},
@@ -743,7 +743,7 @@ static void test_shipped_file(void)
 	plain = parse_shipped(text);
 	check_defaults(plain);
 	CHECK_INT(plain->n_rules + plain->n_triggers, 0);
-	CHECK_INT(uncomment(keys, false), 6);
+	CHECK_INT(uncomment(keys, false), 7);
 	CHECK(strstr(keys, "\nBackend=") && strstr(keys, "\nRootOomControl=") &&
 	      strstr(keys, "\nScope=") && strstr(keys, "\nCgroup=") &&
 	      strstr(keys, "\nDefaultPriority=") && strstr(keys, "\nVictim="));
