@@ -307,8 +307,8 @@ static void test_bad(void)
 		{"Priority=1\nFoo=2\n",
 		 "f:1: Priority= outside a section, expected a section header before it\n"
 		 "f:2: Foo= outside a section, expected a section header before it\n"},
-		{"[Daemon]\nFoo=1\n",
-		 "f:2: unknown key Foo= in [Daemon], expected Backend=, Stop= or RootOomControl=\n"},
+		{"[Daemon]\nFoo=1\n", "f:2: unknown key Foo= in [Daemon], expected Backend=, Stop= "
+				      "or RootOomControl=\n"},
 		{"[Policy p]\nFoo=1\n",
 		 "f:2: unknown key Foo= in [Policy], expected Scope=, Cgroup=, DefaultPriority= or "
 		 "Victim=\n"},
