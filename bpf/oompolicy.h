@@ -105,8 +105,8 @@ struct op_rule {
 #define OP_CONFIGS_MAX 8
 
 struct op_switch {
-	__u32 config;  /* index into op_configs */
-	__u32 follows; /* 1: what the kernel does for an OOM that is left to it is followed */
+	__u32 config;	   /* index into op_configs */
+	__u32 follows;	   /* 1: what the kernel does for an OOM that is left to it is followed */
 	__u32 daemon_tgid; /* never chosen; 0: no daemon runs */
 	__u32 pad;
 };
