@@ -65,7 +65,8 @@ static __always_inline int pass_over(void)
 static __always_inline bool find_policy(const struct oom_state *state)
 {
 	__u64 key = OP_KEY_POLICY((__u64)state->slot);
-	__u32 number = state->number, index;
+	__u32 number = state->number, index, zero = 0;
+	struct op_switch *in_force = bpf_map_lookup_elem(&op_switch_map, &zero);
 	void *rules = find_rules();
 	struct op_rule *policy;
 	struct op_name *name;
@@ -75,6 +76,7 @@ static __always_inline bool find_policy(const struct oom_state *state)
 	policy = bpf_map_lookup_elem(rules, &key);
 	if (!policy)
 		return false;
+	daemon_tgid = in_force ? in_force->daemon_tgid : 0;
 	hand.default_priority = policy->priority;
 	hand.victim = policy->index;
 	index = OP_NAMES_INDEX(state->config, state->slot);

@@ -5,7 +5,9 @@
  * This is the only header that both sides include. It holds fixed-width fields alone: no
  * pointers, no bools, no enums as fields, every gap spelt out, a unit for every number. The
  * sizes are asserted below. A change of any layout raises OP_ABI_VERSION; a reader that meets
- * another version drops the record and counts it as lost.
+ * another version drops the record and counts it as lost. So does a change of what the programs
+ * keep in maps among themselves (state.h, record.bpf.h): a daemon that finds the maps of another
+ * build gives them to its own programs where the version is the same.
  */
 #ifndef OOMPOLICY_H
 #define OOMPOLICY_H
@@ -112,8 +114,10 @@ struct op_rule {
 #define OP_CONFIGS_MAX 8
 
 struct op_switch {
-	__u32 config;  /* index into op_configs */
-	__u32 follows; /* 1: what the kernel does for an OOM that is left to it is followed */
+	__u32 config;	   /* index into op_configs */
+	__u32 follows;	   /* 1: what the kernel does for an OOM that is left to it is followed */
+	__u32 daemon_tgid; /* never chosen; 0: no daemon runs */
+	__u32 pad;
 };
 
 /*
@@ -356,7 +360,7 @@ struct op_rank_run {
 };
 
 _Static_assert(sizeof(struct op_rule) == 16, "op_rule layout");
-_Static_assert(sizeof(struct op_switch) == 8, "op_switch layout");
+_Static_assert(sizeof(struct op_switch) == 16, "op_switch layout");
 _Static_assert(sizeof(struct op_member_event) == 32 + 88 + OP_PATH_LEN, "op_member_event layout");
 _Static_assert(sizeof(struct op_event_header) == 32, "op_event_header layout");
 _Static_assert(sizeof(struct op_cgroup_event) == 48 + OP_PATH_LEN, "op_cgroup_event layout");

@@ -10,7 +10,7 @@
 
 #define OP_PID_INIT 1
 
-/* The daemon never dies of what it decides. */
+/* The daemon never dies of what it decides. As op_switch has it, once for each OOM. */
 __u32 daemon_tgid = 0;
 
 /* A child of vfork() runs in its parent's memory: killing it frees nothing. */

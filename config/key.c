@@ -93,6 +93,16 @@ static int parse_runners_up(struct sections *s, const char *key, const char *val
 	return 0;
 }
 
+static int parse_stop(struct sections *s, const char *key, const char *value)
+{
+	int r = *value ? stop_from_string(value) : STOP_REMOVE;
+
+	if (r < 0)
+		return refuse(s, key, value, "remove or keep");
+	s->config->stop = r;
+	return 0;
+}
+
 /* A path beside the root; no: not the root either, and none of those before; yes: the root. */
 static int parse_root_oom_control(struct sections *s, const char *key, const char *value)
 {
@@ -373,6 +383,7 @@ static const struct {
 } keys[] = {
 	{"Backend", SECTION_DAEMON, false, parse_backend},
 	{"RunnersUp", SECTION_DAEMON, false, parse_runners_up},
+	{"Stop", SECTION_DAEMON, false, parse_stop},
 	{"RootOomControl", SECTION_DAEMON, true, parse_root_oom_control},
 	{"Scope", SECTION_POLICY, false, parse_scope},
 	{"Cgroup", SECTION_POLICY, false, parse_policy_cgroup},
@@ -393,7 +404,7 @@ static_assert(ARRAY_SIZE(keys) <= SECTION_KEYS_MAX, "room for the line of each")
 static void refuse_key(struct sections *s, const char *key)
 {
 	static const char *const all[] = {
-		[SECTION_DAEMON] = "Backend=, RunnersUp= or RootOomControl=",
+		[SECTION_DAEMON] = "Backend=, RunnersUp=, Stop= or RootOomControl=",
 		[SECTION_POLICY] = "Scope=, Cgroup=, DefaultPriority= or Victim=",
 		[SECTION_RULE] = "Cgroup=, Unit=, User=, Priority=, Protect= or Kill=",
 		[SECTION_TRIGGER] = "Cgroup= or Pressure=",

@@ -22,6 +22,12 @@ static const char *const backend_names[] = {
 };
 static_assert(ARRAY_SIZE(backend_names) == _BACKEND_MAX, "a name for each backend");
 
+static const char *const stop_names[] = {
+	[STOP_REMOVE] = "remove",
+	[STOP_KEEP] = "keep",
+};
+static_assert(ARRAY_SIZE(stop_names) == _STOP_MAX, "a name for each");
+
 static const char *const policy_scope_names[] = {
 	[POLICY_SCOPE_ANY] = "any",
 	[POLICY_SCOPE_SYSTEM] = "system",
@@ -76,11 +82,13 @@ static int find_name(const char *const *names, size_t n, const char *s)
 	}
 
 DEFINE_TO_STRING(backend)
+DEFINE_TO_STRING(stop)
 DEFINE_TO_STRING(policy_scope)
 DEFINE_TO_STRING(policy_victim)
 DEFINE_TO_STRING(rule_kill)
 DEFINE_TO_STRING(pattern_kind)
 DEFINE_FROM_STRING(backend)
+DEFINE_FROM_STRING(stop)
 DEFINE_FROM_STRING(policy_scope)
 DEFINE_FROM_STRING(policy_victim)
 DEFINE_FROM_STRING(rule_kill)

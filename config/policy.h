@@ -54,6 +54,13 @@ enum backend {
 	_BACKEND_MAX,
 };
 
+/* What becomes of the policy when the daemon is stopped. */
+enum stop {
+	STOP_REMOVE,
+	STOP_KEEP,
+	_STOP_MAX,
+};
+
 /* Which OOMs a policy answers for. */
 enum policy_scope {
 	POLICY_SCOPE_ANY,
@@ -134,6 +141,7 @@ struct trigger {
 struct config {
 	enum backend backend;
 	uint32_t runners_up; /* how many a record names, 0..OP_RUNNERS_MAX */
+	enum stop stop;
 	/* RootOomControl=: whose memory.oom_control is listened to, beside the records */
 	bool root_oom_control_off;
 	char **oom_controls; /* exact paths of cgroup v1, none of them the root */
@@ -243,6 +251,7 @@ void config_compile_policy(const struct config *c, size_t i, struct op_rule *ret
 
 /* As the keys of the file spell them; "" for RULE_KILL_UNSET, NULL for a value out of range. */
 const char *backend_to_string(enum backend value);
+const char *stop_to_string(enum stop value);
 const char *policy_scope_to_string(enum policy_scope value);
 const char *policy_victim_to_string(enum policy_victim value);
 const char *rule_kill_to_string(enum rule_kill value);
@@ -251,6 +260,7 @@ const char *pattern_kind_to_string(enum pattern_kind value);
 
 /* Return the value, or -EINVAL. */
 int backend_from_string(const char *s);
+int stop_from_string(const char *s);
 int policy_scope_from_string(const char *s);
 int policy_victim_from_string(const char *s);
 int rule_kill_from_string(const char *s);

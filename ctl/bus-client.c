@@ -185,6 +185,9 @@ static int read_property(sd_bus_message *m, const char *name, struct status *s)
 		{"BackendWhy", "s", &s->backend_why},
 		{"Configuration", "u", &s->config_number},
 		{"ConfigurationUSec", "t", &s->config_real_usec},
+		{"Pinned", "b", &s->is_pinned},
+		{"Origin", "s", &s->origin},
+		{"InForceUSec", "t", &s->in_force_real_usec},
 		{"Rules", "u", &s->n_rules},
 		{"CgroupsRuled", "u", &s->n_cgroups_ruled},
 		{"FollowsCgroups", "b", &s->follows_cgroups},
@@ -275,7 +278,8 @@ int bus_client_get_status(struct bus_client *c, struct status *ret,
 	sd_bus_message *reply = NULL;
 	int r;
 
-	*ret = (struct status){.version = "", .backend = "", .backend_why = "", .reload_error = ""};
+	*ret = (struct status){
+		.version = "", .backend = "", .backend_why = "", .origin = "", .reload_error = ""};
 	r = get_all(c, &reply, why);
 	if (r < 0)
 		return r;

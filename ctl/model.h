@@ -32,6 +32,9 @@ struct status {
 	const char *version;
 	const char *backend;
 	const char *backend_why;
+	const char *origin; /* "": an older daemon */
+	uint64_t in_force_real_usec;
+	int is_pinned;
 	uint32_t config_number;
 	uint64_t config_real_usec;
 	struct status_policy *policies; /* owned */

@@ -109,6 +109,10 @@ static int print_page(const struct status *s, uint64_t now_usec, const struct te
 		r = print_text(t, "None better", s->backend_why);
 	if (r < 0)
 		return r;
+	if (*s->origin)
+		fprintf(t->out, "%*s: %s, %s, since %s\n", NAME_WIDTH, "Policies",
+			s->is_pinned ? "pinned" : "not pinned, end with the daemon", s->origin,
+			text_format_time(s->in_force_real_usec, time));
 	fprintf(t->out, "%*s: number %u since %s, %u rules\n", NAME_WIDTH, "Configuration",
 		s->config_number, text_format_time(s->config_real_usec, time), s->n_rules);
 	fprintf(t->out, "%*s: %u ruled, %u of %u map entries%s\n", NAME_WIDTH, "Cgroups",
@@ -166,6 +170,9 @@ static int print_json(const struct status *s, enum json_mode mode, const struct 
 	json_add_boolean(object, "good", status_is_good(s));
 	json_add_text(object, "backend", s->backend);
 	json_add_text(object, "backend_why", s->backend_why);
+	json_add_boolean(object, "pinned", s->is_pinned);
+	json_add_text(object, "origin", s->origin);
+	json_add_number(object, "in_force_usec", s->in_force_real_usec);
 	json_add_number(object, "configuration", s->config_number);
 	json_add_number(object, "configuration_usec", s->config_real_usec);
 	json_add(object, "policies", policies_to_json(s));

@@ -9,12 +9,12 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include <systemd/sd-event.h>
 
 #include "bus.h"
 #include "cgroup.h"
+#include "clock.h"
 #include "config/basic.h"
 #include "config/policy.h"
 #include "loader-rank.h"
@@ -47,13 +47,22 @@ static const struct policy *find_policy(const struct config *c, const char *name
 	return NULL;
 }
 
+static const char *const origins[] = {
+	[LOADER_LOADED] = "loaded",
+	[LOADER_ADOPTED] = "adopted",
+	[LOADER_UPDATED] = "updated",
+	[LOADER_REPLACED] = "replaced",
+};
+
 static void answer_status(void *userdata, struct bus_status *ret)
 {
 	const struct answers *a = userdata;
 	struct answers_view view = look(a);
+	struct loader_history history;
 	struct op_stats stats;
 
 	loader_acquire_stats(view.loader, &stats);
+	loader_acquire_history(view.loader, &history);
 	*ret = (struct bus_status){
 		.version = OOMPOLICYD_VERSION,
 		.backend = backend_to_string(loader_backend(view.loader)),
@@ -64,6 +73,9 @@ static void answer_status(void *userdata, struct bus_status *ret)
 		.n_cgroups_ruled = (uint32_t)view.tracker->n_ruled,
 		.map_entries_max = view.tracker->rules.max_entries,
 		.follows_cgroups = loader_cgroup_fd(view.loader) >= 0,
+		.is_pinned = history.is_pinned,
+		.origin = origins[history.origin],
+		.since_real_usec = history.since_real_usec,
 		.n_ooms = stats.runs,
 		.n_kills = stats.kills,
 		.n_lost = stats.events_lost,
@@ -579,17 +591,9 @@ const struct bus_provider answers_provider = {
 
 /* --- what is told without being asked */
 
-static uint64_t now_real_usec(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
-
 void answers_note_config(struct answers *a)
 {
-	a->config_real_usec = now_real_usec();
+	a->config_real_usec = clock_real_usec();
 }
 
 void answers_note_reload(struct answers *a)
@@ -606,7 +610,7 @@ void answers_note_oom(struct answers *a, const struct op_oom_event *e,
 		      const struct record_text *text)
 {
 	a->last_oom_seq = e->header.seq;
-	a->last_oom_real_usec = now_real_usec();
+	a->last_oom_real_usec = clock_real_usec();
 	bus_send_record(a->bus, text->fields, text->n_fields);
 }
 

@@ -132,6 +132,9 @@ enum property {
 	PROPERTY_CGROUPS_RULED,
 	PROPERTY_FOLLOWS_CGROUPS,
 	PROPERTY_MAP_ENTRIES_MAX,
+	PROPERTY_PINNED,
+	PROPERTY_ORIGIN,
+	PROPERTY_IN_FORCE_USEC,
 	PROPERTY_COUNTERS,
 	PROPERTY_LAST_OOM,
 	PROPERTY_LAST_OOM_USEC,
@@ -149,6 +152,9 @@ static const char *const property_names[] = {
 	[PROPERTY_CGROUPS_RULED] = "CgroupsRuled",
 	[PROPERTY_FOLLOWS_CGROUPS] = "FollowsCgroups",
 	[PROPERTY_MAP_ENTRIES_MAX] = "MapEntriesMax",
+	[PROPERTY_PINNED] = "Pinned",
+	[PROPERTY_ORIGIN] = "Origin",
+	[PROPERTY_IN_FORCE_USEC] = "InForceUSec",
 	[PROPERTY_COUNTERS] = "Counters",
 	[PROPERTY_LAST_OOM] = "LastOom",
 	[PROPERTY_LAST_OOM_USEC] = "LastOomUSec",
@@ -178,6 +184,12 @@ static int append_property(sd_bus_message *reply, enum property property,
 		return sd_bus_message_append(reply, "b", (int)s->follows_cgroups);
 	case PROPERTY_MAP_ENTRIES_MAX:
 		return sd_bus_message_append(reply, "u", s->map_entries_max);
+	case PROPERTY_PINNED:
+		return sd_bus_message_append(reply, "b", (int)s->is_pinned);
+	case PROPERTY_ORIGIN:
+		return sd_bus_message_append(reply, "s", s->origin);
+	case PROPERTY_IN_FORCE_USEC:
+		return sd_bus_message_append(reply, "t", s->since_real_usec);
 	case PROPERTY_COUNTERS:
 		return append_counters(reply, s);
 	case PROPERTY_LAST_OOM:
@@ -557,6 +569,9 @@ static const sd_bus_vtable vtable[] = {
 	PROPERTY("FollowsCgroups", "b", SD_BUS_VTABLE_PROPERTY_CONST),
 	SD_BUS_PROPERTY("MapEntries", "u", on_get_entries, 0, SD_BUS_VTABLE_PROPERTY_EXPLICIT),
 	PROPERTY("MapEntriesMax", "u", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	PROPERTY("Pinned", "b", SD_BUS_VTABLE_PROPERTY_CONST),
+	PROPERTY("Origin", "s", SD_BUS_VTABLE_PROPERTY_CONST),
+	PROPERTY("InForceUSec", "t", SD_BUS_VTABLE_PROPERTY_CONST),
 	PROPERTY("Counters", "a{st}", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	PROPERTY("LastOom", "t", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	PROPERTY("LastOomUSec", "t", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),

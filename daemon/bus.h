@@ -46,9 +46,12 @@ struct bus_status {
 	uint32_t n_cgroups_ruled;
 	uint32_t map_entries_max;
 	bool follows_cgroups;
-	uint64_t n_ooms;  /* asked about */
-	uint64_t n_kills; /* victims of the policies */
-	uint64_t n_lost;  /* records of OOMs that could not be stored */
+	bool is_pinned;		  /* the policies outlive the daemon */
+	const char *origin;	  /* where they come from: loaded, adopted, updated, replaced */
+	uint64_t since_real_usec; /* CLOCK_REALTIME when they were first in force */
+	uint64_t n_ooms;	  /* asked about */
+	uint64_t n_kills;	  /* victims of the policies */
+	uint64_t n_lost;	  /* records of OOMs that could not be stored */
 	uint64_t n_cgroups_lost;
 	uint64_t handler_nsec; /* spent in the handlers, in all */
 	uint64_t handler_max_nsec;

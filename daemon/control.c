@@ -220,6 +220,13 @@ struct control *control_free(struct control *c)
 	return NULL;
 }
 
+bool control_is_running(void)
+{
+	_cleanup_close_ int fd = connect_socket();
+
+	return fd >= 0;
+}
+
 static int request(const char *text, char message[static CONTROL_MESSAGE_SIZE])
 {
 	const struct timeval timeout = {.tv_sec = REPLY_TIMEOUT_SEC};

@@ -6,6 +6,7 @@
 #ifndef OP_CONTROL_H
 #define OP_CONTROL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct sd_event;
@@ -30,6 +31,9 @@ struct control_handlers {
 int control_new(struct sd_event *event, const struct control_handlers *handlers,
 		struct control **ret);
 struct control *control_free(struct control *c);
+
+/* Whether a daemon answers. */
+bool control_is_running(void);
 
 /*
  * Ask the running daemon and wait. Return what the daemon's handler returned, with its sentence in

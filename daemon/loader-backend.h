@@ -13,6 +13,8 @@
 #include "config/basic.h"
 #include "gfp.h"
 #include "loader.h"
+#include "loader-pins.h"
+#include "loader-ring.h"
 
 struct bpf_link;
 struct bpf_object;
@@ -46,7 +48,16 @@ struct backend_driver {
 	 */
 	int (*attach)(struct loader *l, char why[static LOADER_WHY_SIZE]);
 
-	/* Takes everything out of the kernel. Takes a NULL state. */
+	/* The bytes of the object with the policy's program: another build has others. */
+	const void *(*program)(size_t *ret_size);
+
+	/*
+	 * Takes over the pinned links, and with @update gives them the programs of this build. The
+	 * shared maps are there already. Errors as attach(); what is pinned stays as it is.
+	 */
+	int (*adopt)(struct loader *l, bool update, char why[static LOADER_WHY_SIZE]);
+
+	/* Takes everything out of the kernel that is not pinned. Takes a NULL state. */
 	void (*detach)(struct loader *l);
 
 	/* The steps of another configuration; see loader.h. stage() comes before the switch to
@@ -74,12 +85,15 @@ struct loader {
 	void *state; /* the backend's own */
 	char why_not_better[LOADER_WHY_SIZE];
 	struct loader_callbacks callbacks;
-	int shared[_SHARED_MAX];  /* -EBADF before the backend has loaded them */
-	uint32_t config;	  /* index of the configuration in force */
-	int detach_fd;		  /* epoll over the links that somebody else may detach */
-	struct bpf_link *victims; /* NULL: what the kernel does is not followed */
-	struct bpf_link *selection_end;
-	struct ring_buffer *oom_ring;
+	int shared[_SHARED_MAX]; /* -EBADF before the backend has loaded them */
+	uint32_t config;	 /* index of the configuration in force */
+	int detach_fd;		 /* epoll over the links that somebody else may detach */
+	int victims_fd;		 /* link; -EBADF: what the kernel does is not followed */
+	int selection_end_fd;	 /* likewise, of its selection */
+	bool has_selection_end;
+	struct loader_pins pins;
+	enum loader_origin origin;
+	struct loader_ring oom_ring;
 	struct gfp_bits gfp_bits;
 	struct op_cgroups *cgroups; /* NULL: cgroups are not followed */
 	struct ring_buffer *cgroup_ring;
@@ -98,6 +112,10 @@ int loader_reuse_maps(const struct loader *l, struct bpf_object *object);
 
 /* Keeps those of the shared maps that @object has, loaded. Returns 0 or a negative errno. */
 int loader_keep_maps(struct loader *l, struct bpf_object *object);
+
+/* Makes a link a descriptor, which is all that keeps it, and pins it under @name. Takes NULL, with
+ * errno set. Returns the descriptor, which the caller owns, or a negative errno. */
+int loader_keep_link(struct loader *l, struct bpf_link *link, const char *name);
 
 /* "oom_control *, cgroup *": the parameters of the function type @id, or of the pointer to one.
  * Returns how many, or -EINVAL where it is neither. */

@@ -21,13 +21,16 @@
 #define HOOK_FUNCTION "bpf_oom_evaluate_task"
 #define NAME_FUNCTION "bpf_set_policy_name"
 
+#define BEGIN_LINK "begin"
+#define EVALUATE_LINK "evaluate"
+
 struct names {
 	struct op_name items[OP_POLICIES_MAX];
 	size_t n;
 };
 
 struct evaluation {
-	struct bpf_link *begin, *evaluate;
+	int begin_fd, evaluate_fd; /* links; -EBADF: none */
 	struct names active, staged;
 	bool is_staged;
 };
@@ -75,33 +78,97 @@ static void evaluate_skeleton_freep(struct op_evaluate **skeleton)
 	op_evaluate__destroy(*skeleton);
 }
 
+static struct evaluation *evaluation_new(void)
+{
+	struct evaluation *e = calloc(1, sizeof(*e));
+
+	if (e)
+		e->begin_fd = e->evaluate_fd = -EBADF;
+	return e;
+}
+
+/* An OOM is decided only when it was seen to begin: so that comes last, and goes first. */
+static int attach_programs(struct loader *l, struct op_evaluate *skeleton)
+{
+	struct evaluation *e = l->state;
+
+	e->evaluate_fd = loader_keep_link(l, bpf_program__attach(skeleton->progs.op_evaluate),
+					  EVALUATE_LINK);
+	if (e->evaluate_fd < 0)
+		return e->evaluate_fd;
+	e->begin_fd =
+		loader_keep_link(l, bpf_program__attach(skeleton->progs.op_begin), BEGIN_LINK);
+	return e->begin_fd < 0 ? e->begin_fd : 0;
+}
+
 static int attach(struct loader *l, char why[static LOADER_WHY_SIZE])
 {
 	_cleanup_(evaluate_skeleton_freep) struct op_evaluate *skeleton = NULL;
-	struct evaluation *e;
 	int r;
 
-	e = l->state = calloc(1, sizeof(*e));
-	if (!e)
+	l->state = evaluation_new();
+	if (!l->state)
 		return -ENOMEM;
 	skeleton = op_evaluate__open();
 	if (!skeleton)
 		return loader_translate_error(-errno, why);
-	skeleton->bss->daemon_tgid = (__u32)getpid();
 	r = op_evaluate__load(skeleton);
 	if (r < 0)
 		return loader_translate_error(r, why);
 	r = loader_keep_maps(l, skeleton->obj);
 	if (r < 0)
 		return r;
-	/* An OOM is decided only when it was seen to begin: so that comes last, and goes first. */
-	e->evaluate = bpf_program__attach(skeleton->progs.op_evaluate);
-	if (!e->evaluate)
+	r = attach_programs(l, skeleton);
+	return r < 0 ? loader_translate_error(r, why) : 0;
+}
+
+/*
+ * Such a link cannot be given another program. For the moment that both are attached they have the
+ * same maps, and thereby the same rules: the kernel asks ours where the other has no answer, and
+ * gets the same.
+ */
+static int update(struct loader *l, char why[static LOADER_WHY_SIZE])
+{
+	_cleanup_(evaluate_skeleton_freep) struct op_evaluate *skeleton = NULL;
+	struct evaluation *e = l->state;
+	int begin_fd = e->begin_fd, evaluate_fd = e->evaluate_fd, r;
+
+	skeleton = op_evaluate__open();
+	if (!skeleton)
 		return loader_translate_error(-errno, why);
-	e->begin = bpf_program__attach(skeleton->progs.op_begin);
-	if (!e->begin)
-		return loader_translate_error(-errno, why);
-	return 0;
+	r = loader_reuse_maps(l, skeleton->obj);
+	if (r < 0)
+		return r;
+	r = op_evaluate__load(skeleton);
+	if (r < 0)
+		return loader_translate_error(r, why);
+	loader_pins_remove(&l->pins, PINS_LINK_PREFIX, BEGIN_LINK);
+	loader_pins_remove(&l->pins, PINS_LINK_PREFIX, EVALUATE_LINK);
+	r = attach_programs(l, skeleton);
+	safe_close(begin_fd);
+	safe_close(evaluate_fd);
+	return r < 0 ? loader_translate_error(r, why) : 0;
+}
+
+static int adopt(struct loader *l, bool is_other, char why[static LOADER_WHY_SIZE])
+{
+	struct loader_policy_status begin = {}, evaluate = {};
+	struct evaluation *e;
+
+	e = l->state = evaluation_new();
+	if (!e)
+		return -ENOMEM;
+	e->begin_fd = loader_pins_get(&l->pins, PINS_LINK_PREFIX, BEGIN_LINK);
+	e->evaluate_fd = loader_pins_get(&l->pins, PINS_LINK_PREFIX, EVALUATE_LINK);
+	if (e->begin_fd >= 0)
+		loader_link_acquire_status(e->begin_fd, 0, &begin);
+	if (e->evaluate_fd >= 0)
+		loader_link_acquire_status(e->evaluate_fd, 0, &evaluate);
+	if (!begin.attached || !evaluate.attached || l->shared[SHARED_NAMES] < 0) {
+		loader_set_why(why, "Something of them is missing.");
+		return LOADER_E_KERNEL;
+	}
+	return is_other ? update(l, why) : 0;
 }
 
 static void detach(struct loader *l)
@@ -110,8 +177,8 @@ static void detach(struct loader *l)
 
 	if (!e)
 		return;
-	bpf_link__destroy(e->begin);
-	bpf_link__destroy(e->evaluate);
+	safe_close(e->begin_fd);
+	safe_close(e->evaluate_fd);
 	free(e);
 	l->state = NULL;
 }
@@ -176,8 +243,8 @@ static void acquire_policies(const struct loader *l, struct loader_policies *ret
 	const struct evaluation *e = l->state;
 	struct loader_policy_status evaluate = {}, begin = {};
 
-	loader_link_acquire_status(bpf_link__fd(e->evaluate), 0, &evaluate);
-	loader_link_acquire_status(bpf_link__fd(e->begin), 0, &begin);
+	loader_link_acquire_status(e->evaluate_fd, 0, &evaluate);
+	loader_link_acquire_status(e->begin_fd, 0, &begin);
 	evaluate.attached = evaluate.attached && begin.attached;
 	for (size_t i = 0; i < e->active.n; i++) {
 		ret->items[ret->n] = evaluate;
@@ -195,7 +262,9 @@ const struct backend_driver backend_evaluate_task = {
 	.id = BACKEND_EVALUATE_TASK,
 	.hook = HOOK_FUNCTION,
 	.check = loader_check_evaluate,
+	.program = op_evaluate__elf_bytes,
 	.attach = attach,
+	.adopt = adopt,
 	.detach = detach,
 	.prepare = prepare,
 	.stage = stage,

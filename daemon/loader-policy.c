@@ -40,7 +40,7 @@ _Static_assert(sizeof(struct ops_value) == sizeof(struct op_policy__op_policy_op
 struct handlers {
 	struct slots slots;
 	/* By slot. A link is all that an instance needs to stay: the object is closed again. */
-	struct bpf_link *links[OP_SLOTS_MAX];
+	int links[OP_SLOTS_MAX];	 /* -EBADF: none */
 	uint32_t programs[OP_SLOTS_MAX]; /* ids, which a link of this kind does not tell */
 };
 
@@ -108,12 +108,11 @@ static void policy_skeleton_freep(struct op_policy **skeleton)
 	op_policy__destroy(*skeleton);
 }
 
-/* Loads an instance of the policy and attaches it in @slot. */
-static int attach_policy(struct loader *l, const char *name, uint32_t slot,
-			 char why[static LOADER_WHY_SIZE])
+/* Loads an instance of the policy for @slot. */
+static int load_policy(struct loader *l, const char *name, uint32_t slot, struct op_policy **ret,
+		       char why[static LOADER_WHY_SIZE])
 {
 	_cleanup_(policy_skeleton_freep) struct op_policy *skeleton = NULL;
-	struct handlers *h = l->state;
 	struct ops_value *ops;
 	size_t size;
 	int r;
@@ -129,7 +128,6 @@ static int attach_policy(struct loader *l, const char *name, uint32_t slot,
 	memcpy(ops->name, name, strlen(name));
 	memcpy((char *)skeleton->rodata->policy_name, ops->name, sizeof(ops->name));
 	skeleton->rodata->slot = slot;
-	skeleton->bss->daemon_tgid = (__u32)getpid();
 
 	r = loader_reuse_maps(l, skeleton->obj);
 	if (r < 0)
@@ -137,27 +135,107 @@ static int attach_policy(struct loader *l, const char *name, uint32_t slot,
 	r = op_policy__load(skeleton);
 	if (r < 0)
 		return loader_translate_error(r, why);
+	*ret = TAKE_PTR(skeleton);
+	return 0;
+}
+
+/* Pins are named by their slot. */
+static void link_name(char name[static PINS_NAME_SIZE], uint32_t slot)
+{
+	snprintf(name, PINS_NAME_SIZE, "%u", slot);
+}
+
+/* What is attached under @slot, for the next daemon. */
+static void note_slot(struct loader *l, uint32_t slot, const char *name)
+{
+	struct handlers *h = l->state;
+	struct pins_slot *noted = &l->pins.note->slots[slot];
+
+	noted->program_id = h->programs[slot];
+	/* The director has its name by its slot. */
+	if (slot != OP_SLOT_DIRECTOR)
+		snprintf(noted->name, sizeof(noted->name), "%s", name);
+}
+
+static void watch(struct loader *l, const char *name, uint32_t slot)
+{
+	struct handlers *h = l->state;
+	int r = loader_link_watch(l->detach_fd, h->links[slot], slot);
+
+	if (r < 0)
+		log_debug("Cannot watch whether '%s' is detached: %s, ignoring.", name,
+			  strerror(-r));
+}
+
+/* Loads an instance of the policy and attaches it in @slot. */
+static int attach_policy(struct loader *l, const char *name, uint32_t slot,
+			 char why[static LOADER_WHY_SIZE])
+{
+	_cleanup_(policy_skeleton_freep) struct op_policy *skeleton = NULL;
+	struct handlers *h = l->state;
+	char pin[PINS_NAME_SIZE];
+	int r;
+
+	r = load_policy(l, name, slot, &skeleton, why);
+	if (r != 0)
+		return r;
 	if (slot == OP_SLOT_DIRECTOR) {
 		r = loader_keep_maps(l, skeleton->obj);
 		if (r < 0)
 			return r;
 	}
-	h->links[slot] = bpf_map__attach_struct_ops(skeleton->maps.op_policy_ops);
-	if (!h->links[slot])
-		return loader_translate_error(-errno, why);
-	h->programs[slot] = loader_link_program(bpf_program__fd(skeleton->progs.op_handle_oom));
-	r = loader_link_watch(l->detach_fd, bpf_link__fd(h->links[slot]), slot);
+	link_name(pin, slot);
+	r = loader_keep_link(l, bpf_map__attach_struct_ops(skeleton->maps.op_policy_ops), pin);
 	if (r < 0)
-		log_debug("Cannot watch whether '%s' is detached: %s, ignoring.", name,
-			  strerror(-r));
+		return loader_translate_error(r, why);
+	h->links[slot] = r;
+	h->programs[slot] = loader_link_program(bpf_program__fd(skeleton->progs.op_handle_oom));
+	note_slot(l, slot, name);
+	watch(l, name, slot);
+	return 0;
+}
+
+/*
+ * Puts this build's program in the place of the one that is attached in @slot, so that an OOM has
+ * one of them. The kernel takes a map for that which was attached before: libbpf writes its value
+ * on that occasion alone.
+ */
+static int update_policy(struct loader *l, const char *name, uint32_t slot,
+			 char why[static LOADER_WHY_SIZE])
+{
+	_cleanup_(policy_skeleton_freep) struct op_policy *skeleton = NULL;
+	struct handlers *h = l->state;
+	struct bpf_link *link;
+	int r;
+
+	r = load_policy(l, name, slot, &skeleton, why);
+	if (r != 0)
+		return r;
+	link = bpf_map__attach_struct_ops(skeleton->maps.op_policy_ops);
+	if (!link)
+		return loader_translate_error(-errno, why);
+	r = bpf_link__detach(link);
+	bpf_link__destroy(link);
+	if (r >= 0)
+		r = bpf_link_update(h->links[slot], bpf_map__fd(skeleton->maps.op_policy_ops),
+				    NULL);
+	if (r < 0)
+		return loader_translate_error(r, why);
+	h->programs[slot] = loader_link_program(bpf_program__fd(skeleton->progs.op_handle_oom));
+	note_slot(l, slot, name);
 	return 0;
 }
 
 static void release_slot(uint32_t slot, void *userdata)
 {
-	struct handlers *h = userdata;
+	struct loader *l = userdata;
+	struct handlers *h = l->state;
+	char pin[PINS_NAME_SIZE];
 
-	bpf_link__destroy(TAKE_PTR(h->links[slot]));
+	link_name(pin, slot);
+	l->pins.note->slots[slot] = (struct pins_slot){};
+	loader_pins_remove(&l->pins, PINS_LINK_PREFIX, pin);
+	h->links[slot] = safe_close(h->links[slot]);
 }
 
 static int prepare(struct loader *l, const char *const *names, size_t n_names, uint16_t *ret_slots,
@@ -190,10 +268,73 @@ static int prepare(struct loader *l, const char *const *names, size_t n_names, u
 	return 0;
 }
 
+static struct handlers *handlers_new(void)
+{
+	struct handlers *h = calloc(1, sizeof(*h));
+
+	for (uint32_t slot = 0; h && slot < OP_SLOTS_MAX; slot++)
+		h->links[slot] = -EBADF;
+	return h;
+}
+
 static int attach(struct loader *l, char why[static LOADER_WHY_SIZE])
 {
-	l->state = calloc(1, sizeof(struct handlers));
+	l->state = handlers_new();
 	return l->state ? attach_policy(l, DIRECTOR_NAME, OP_SLOT_DIRECTOR, why) : -ENOMEM;
+}
+
+/* Takes over the link of @slot. Returns false where it is gone or was detached. */
+static bool adopt_link(struct loader *l, const char *name, uint32_t slot)
+{
+	struct loader_policy_status status = {};
+	struct handlers *h = l->state;
+	char pin[PINS_NAME_SIZE];
+	int fd;
+
+	link_name(pin, slot);
+	fd = loader_pins_get(&l->pins, PINS_LINK_PREFIX, pin);
+	if (fd >= 0)
+		loader_link_acquire_status(fd, 0, &status);
+	if (!status.attached) {
+		safe_close(fd);
+		return false;
+	}
+	h->links[slot] = fd;
+	h->programs[slot] = l->pins.note->slots[slot].program_id;
+	watch(l, name, slot);
+	return true;
+}
+
+static int adopt(struct loader *l, bool update, char why[static LOADER_WHY_SIZE])
+{
+	struct handlers *h = l->state = handlers_new();
+	int r;
+
+	if (!h)
+		return -ENOMEM;
+	/* It has to come before the others, which were attached after it. */
+	if (!adopt_link(l, DIRECTOR_NAME, OP_SLOT_DIRECTOR)) {
+		loader_set_why(why, "Somebody has detached what directs them.");
+		return LOADER_E_KERNEL;
+	}
+	r = update ? update_policy(l, DIRECTOR_NAME, OP_SLOT_DIRECTOR, why) : 0;
+	for (uint32_t slot = 0; slot < OP_SLOTS_MAX && r == 0; slot++) {
+		const char *name = l->pins.note->slots[slot].name;
+
+		if (slot == OP_SLOT_DIRECTOR)
+			continue;
+		/* One without a name was being attached, or was being let go of. */
+		if (!*name || !adopt_link(l, name, slot)) {
+			release_slot(slot, l);
+			continue;
+		}
+		slots_adopt(&h->slots, slot, name);
+		if (update)
+			r = update_policy(l, name, slot, why);
+	}
+	if (update)
+		malloc_trim(0);
+	return r;
 }
 
 static void detach(struct loader *l)
@@ -204,7 +345,7 @@ static void detach(struct loader *l)
 		return;
 	/* The director last: the others go by what it found for the OOM in hand. */
 	for (uint32_t slot = OP_SLOTS_MAX; slot-- > 0;)
-		bpf_link__destroy(h->links[slot]);
+		safe_close(h->links[slot]);
 	free(h);
 	l->state = NULL;
 }
@@ -225,14 +366,14 @@ static void cancel(struct loader *l)
 {
 	struct handlers *h = l->state;
 
-	slots_cancel(&h->slots, release_slot, h);
+	slots_cancel(&h->slots, release_slot, l);
 }
 
 static uint64_t expire(struct loader *l, uint64_t now_usec)
 {
 	struct handlers *h = l->state;
 
-	return slots_expire(&h->slots, now_usec, release_slot, h);
+	return slots_expire(&h->slots, now_usec, release_slot, l);
 }
 
 static const char *slot_name(const struct handlers *h, uint32_t slot)
@@ -250,7 +391,7 @@ static void acquire_policies(const struct loader *l, struct loader_policies *ret
 		if (slot != OP_SLOT_DIRECTOR && h->slots.items[slot].state != SLOT_ACTIVE)
 			continue;
 		status->name = slot_name(h, slot);
-		loader_link_acquire_status(bpf_link__fd(h->links[slot]), h->programs[slot], status);
+		loader_link_acquire_status(h->links[slot], h->programs[slot], status);
 		ret->n++;
 	}
 }
@@ -260,7 +401,7 @@ static const char *forget(struct loader *l, uint32_t slot)
 	struct handlers *h = l->state;
 
 	/* It would be told for ever. */
-	epoll_ctl(l->detach_fd, EPOLL_CTL_DEL, bpf_link__fd(h->links[slot]), NULL);
+	epoll_ctl(l->detach_fd, EPOLL_CTL_DEL, h->links[slot], NULL);
 	return slot_name(h, slot);
 }
 
@@ -268,7 +409,9 @@ const struct backend_driver backend_struct_ops = {
 	.id = BACKEND_STRUCT_OPS,
 	.hook = HOOK_STRUCT,
 	.check = loader_check_hook,
+	.program = op_policy__elf_bytes,
 	.attach = attach,
+	.adopt = adopt,
 	.detach = detach,
 	.prepare = prepare,
 	.stage = stage,

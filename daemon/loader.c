@@ -14,12 +14,10 @@
 #include "loader.h"
 
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <malloc.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/syscall.h>
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -28,12 +26,10 @@
 #include "cgroups.skel.h"
 #include "clock.h"
 #include "loader-backend.h"
+#include "loader-types.h"
 #include "log.h"
+#include "messages.h"
 #include "victims.skel.h"
-
-#define VMLINUX_BTF "/sys/kernel/btf/vmlinux"
-#define MODULE_NAME "bpf_oom"
-#define MODULE_BTF "/sys/kernel/btf/" MODULE_NAME
 
 /* How a tracepoint shows in BTF: DECLARE_TRACE() of include/linux/tracepoint.h and bpf_probe.h. */
 #define SELECTION_END_TYPE "btf_trace_select_bad_process_end"
@@ -44,6 +40,9 @@
 /* The best first. */
 static const struct backend_driver *const backends[] = {&backend_struct_ops,
 							&backend_evaluate_task};
+
+#define VICTIMS_LINK "victims"
+#define SELECTION_END_LINK "selection_end"
 
 static const char *const shared_names[] = {
 	[SHARED_CONFIGS] = "op_configs",
@@ -88,115 +87,6 @@ static int log_from_library(enum libbpf_print_level level, const char *format, v
 	return 0;
 }
 
-/* --- what the kernel has */
-
-/* The types of the kernel, and of our module where it is loaded. */
-struct kernel_types {
-	struct btf *vmlinux;
-	struct btf *module; /* NULL: it is not */
-};
-
-static void kernel_types_done(struct kernel_types *t)
-{
-	btf__free(t->module);
-	btf__free(t->vmlinux);
-	*t = (struct kernel_types){};
-}
-
-static int kernel_types_init(struct kernel_types *t, char why[static LOADER_WHY_SIZE])
-{
-	int r;
-
-	*t = (struct kernel_types){.vmlinux = btf__parse(VMLINUX_BTF, NULL)};
-	if (!t->vmlinux) {
-		r = -errno;
-		if (r == -ENOMEM)
-			return r;
-		loader_set_why(why,
-			       "The kernel offers no type information (BTF) in " VMLINUX_BTF
-			       " (%s): a kernel built with CONFIG_DEBUG_INFO_BTF=y is needed.",
-			       strerror(-r));
-		return LOADER_E_KERNEL;
-	}
-	if (access(MODULE_BTF, F_OK) < 0)
-		return 0;
-	t->module = btf__load_module_btf(MODULE_NAME, t->vmlinux);
-	if (t->module)
-		return 0;
-	loader_set_why(why, "The types of the module " MODULE_NAME ".ko in " MODULE_BTF
-			    " do not fit the running kernel: build it for this kernel.");
-	kernel_types_done(t);
-	return LOADER_E_KERNEL;
-}
-
-const struct btf_type *loader_skip_modifiers(const struct btf *btf, uint32_t id)
-{
-	const struct btf_type *t = btf__type_by_id(btf, id);
-
-	while (t && (btf_is_mod(t) || btf_is_typedef(t)))
-		t = btf__type_by_id(btf, t->type);
-	return t;
-}
-
-int loader_describe_parameters(const struct btf *btf, uint32_t id, char *buf, size_t size)
-{
-	const struct btf_type *proto = loader_skip_modifiers(btf, id);
-	size_t used = 0;
-
-	buf[0] = '\0';
-	if (proto && btf_is_ptr(proto))
-		proto = loader_skip_modifiers(btf, proto->type);
-	if (!proto || !btf_is_func_proto(proto))
-		return -EINVAL;
-	for (int i = 0; i < btf_vlen(proto) && used < size; i++) {
-		const struct btf_type *t = loader_skip_modifiers(btf, btf_params(proto)[i].type);
-		bool pointer = t && btf_is_ptr(t);
-		const char *name;
-		int n;
-
-		if (pointer)
-			t = loader_skip_modifiers(btf, t->type);
-		name = t ? btf__name_by_offset(btf, t->name_off) : NULL;
-		n = snprintf(buf + used, size - used, "%s%s%s", i ? ", " : "",
-			     name && *name ? name : "?", pointer ? " *" : "");
-		if (n < 0)
-			break;
-		used += (size_t)n;
-	}
-	return btf_vlen(proto);
-}
-
-static bool has_capability(int capability)
-{
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
-
-	/* An old kernel or a filter: let bpf(2) itself be the judge. */
-	if (syscall(SYS_capget, &header, data) < 0)
-		return true;
-	return data[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK(capability);
-}
-
-int loader_permitted(char why[static LOADER_WHY_SIZE])
-{
-	if (has_capability(CAP_SYS_ADMIN) ||
-	    (has_capability(CAP_BPF) && has_capability(CAP_PERFMON)))
-		return 0;
-	loader_set_why(why, "Not permitted: CAP_BPF and CAP_PERFMON are needed to load a policy.");
-	return LOADER_E_PRIVILEGE;
-}
-
-static int check_privilege(bool in_module, char why[static LOADER_WHY_SIZE])
-{
-	if (in_module && !has_capability(CAP_SYS_ADMIN)) {
-		loader_set_why(
-			why, "Not permitted: CAP_SYS_ADMIN is missing, which the kernel wants for "
-			     "BPF that uses the types of a module (" MODULE_NAME ".ko).");
-		return LOADER_E_PRIVILEGE;
-	}
-	return loader_permitted(why);
-}
-
 /* Whether the kernel has what @backend needs, and we may use it. */
 static int check_backend(const struct backend_driver *backend, const struct kernel_types *types,
 			 char why[static LOADER_WHY_SIZE])
@@ -212,11 +102,11 @@ static int check_backend(const struct backend_driver *backend, const struct kern
 	if (r == -ENOENT) {
 		loader_set_why(why,
 			       "The kernel has no OOM policy hook (no %s in its types): load the "
-			       "module " MODULE_NAME ".ko, or install its DKMS package.",
+			       "module " LOADER_MODULE ".ko, or install its DKMS package.",
 			       backend->hook);
 		return LOADER_E_KERNEL;
 	}
-	return r != 0 ? r : check_privilege(in_module, why);
+	return r != 0 ? r : loader_check_privilege(in_module, why);
 }
 
 static bool is_wanted(const struct backend_driver *backend, enum backend wanted)
@@ -331,66 +221,30 @@ int loader_keep_maps(struct loader *l, struct bpf_object *object)
 		l->shared[i] = fcntl(bpf_map__fd(map), F_DUPFD_CLOEXEC, 3);
 		if (l->shared[i] < 0)
 			return -errno;
+		loader_pins_add(&l->pins, l->shared[i], PINS_MAP_PREFIX, shared_names[i]);
 	}
 	return 0;
 }
 
-/* --- configurations */
-
-void loader_cancel(struct loader *l)
+int loader_keep_link(struct loader *l, struct bpf_link *link, const char *name)
 {
-	l->backend->cancel(l);
-}
+	int fd;
 
-int loader_prepare(struct loader *l, const char *const *names, size_t n_names, uint16_t *ret_slots,
-		   char why[static LOADER_WHY_SIZE])
-{
-	int r;
-
-	why[0] = '\0';
-	loader_expire(l);
-	r = l->backend->prepare(l, names, n_names, ret_slots, why);
-	if (r != 0)
-		loader_cancel(l);
-	return r;
-}
-
-int loader_commit(struct loader *l, const struct loader_rules *rules, uint64_t *ret_switch_nsec,
-		  char why[static LOADER_WHY_SIZE])
-{
-	struct op_switch next = {.config = (l->config + 1) % OP_CONFIGS_MAX,
-				 .follows = l->victims != NULL};
-	uint64_t begun = 0, done = 0;
-	uint32_t zero = 0;
-	int r;
-
-	why[0] = '\0';
-	r = bpf_map_update_elem(l->shared[SHARED_CONFIGS], &next.config, &rules->fd, BPF_ANY);
-	if (r == 0)
-		r = l->backend->stage(l, next.config);
-	if (r == 0) {
-		begun = clock_now_nsec();
-		r = bpf_map_update_elem(l->shared[SHARED_SWITCH], &zero, &next, BPF_ANY);
-		done = clock_now_nsec();
-	}
-	if (r < 0) {
-		loader_cancel(l);
-		return loader_translate_error(r, why);
-	}
-	l->config = next.config;
-	l->backend->commit(l, done / 1000);
-	*ret_switch_nsec = done - begun;
-	return 0;
-}
-
-uint64_t loader_expire(struct loader *l)
-{
-	return l->backend->expire(l, clock_now_usec());
+	if (!link)
+		return -errno;
+	fd = fcntl(bpf_link__fd(link), F_DUPFD_CLOEXEC, 3);
+	if (fd < 0)
+		fd = -errno;
+	else
+		loader_pins_add(&l->pins, fd, PINS_LINK_PREFIX, name);
+	/* Closes its own descriptor, no more. */
+	bpf_link__destroy(link);
+	return fd;
 }
 
 /* --- the rings */
 
-static int pass_oom(void *userdata, void *data, size_t size)
+static int pass_oom(const void *data, size_t size, void *userdata)
 {
 	struct loader *l = userdata;
 
@@ -434,13 +288,11 @@ static void victims_skeleton_freep(struct op_victims **skeleton)
 
 static void unfollow_kernel(struct loader *l)
 {
-	bpf_link__destroy(TAKE_PTR(l->selection_end));
-	bpf_link__destroy(TAKE_PTR(l->victims));
+	l->selection_end_fd = safe_close(l->selection_end_fd);
+	l->victims_fd = safe_close(l->victims_fd);
 }
 
-/* Optional: without it a policy looks at every task for one that is dying, and what the kernel does
- * where a policy has no opinion is not in the record. */
-static int follow_kernel(struct loader *l, bool has_selection_end)
+static int load_victims(struct loader *l)
 {
 	_cleanup_(victims_skeleton_freep) struct op_victims *skeleton = NULL;
 	int r;
@@ -448,19 +300,48 @@ static int follow_kernel(struct loader *l, bool has_selection_end)
 	skeleton = op_victims__open();
 	if (!skeleton)
 		return -errno;
-	bpf_program__set_autoload(skeleton->progs.op_select_end, has_selection_end);
+	bpf_program__set_autoload(skeleton->progs.op_select_end, l->has_selection_end);
 	r = loader_reuse_maps(l, skeleton->obj);
 	if (r >= 0)
 		r = op_victims__load(skeleton);
 	if (r < 0)
 		return r;
-	l->victims = bpf_program__attach(skeleton->progs.op_mark_victim);
-	if (!l->victims)
-		return -errno;
-	if (!has_selection_end)
-		return 0;
-	l->selection_end = bpf_program__attach(skeleton->progs.op_select_end);
-	return l->selection_end ? 0 : -errno;
+	r = l->victims_fd = loader_keep_link(l, bpf_program__attach(skeleton->progs.op_mark_victim),
+					     VICTIMS_LINK);
+	if (r < 0 || !l->has_selection_end)
+		return r;
+	r = l->selection_end_fd = loader_keep_link(
+		l, bpf_program__attach(skeleton->progs.op_select_end), SELECTION_END_LINK);
+	return r;
+}
+
+/* Optional: without it a policy looks at every task for one that is dying, and what the kernel does
+ * where a policy has no opinion is not in the record. */
+static void follow_kernel(struct loader *l)
+{
+	int r = load_victims(l);
+
+	if (r >= 0)
+		return;
+	log_warning("Cannot follow the kernel's own kills: %s. Whom it kills where a policy has no "
+		    "opinion is not recorded, ignoring.",
+		    strerror(-r));
+	unfollow_kernel(l);
+	loader_pins_remove(&l->pins, PINS_LINK_PREFIX, VICTIMS_LINK);
+	loader_pins_remove(&l->pins, PINS_LINK_PREFIX, SELECTION_END_LINK);
+}
+
+/* Two that follow the kernel at a time do no harm: the first of them leaves the other nothing to
+ * complete. */
+static void update_victims(struct loader *l)
+{
+	int victims_fd = TAKE_FD(l->victims_fd), selection_end_fd = TAKE_FD(l->selection_end_fd);
+
+	loader_pins_remove(&l->pins, PINS_LINK_PREFIX, VICTIMS_LINK);
+	loader_pins_remove(&l->pins, PINS_LINK_PREFIX, SELECTION_END_LINK);
+	follow_kernel(l);
+	safe_close(selection_end_fd);
+	safe_close(victims_fd);
 }
 
 static bool has_selection_end(const struct kernel_types *types)
@@ -470,11 +351,153 @@ static bool has_selection_end(const struct kernel_types *types)
 				      BTF_KIND_TYPEDEF) >= 0;
 }
 
+/* --- policies that were attached by another daemon */
+
+static uint64_t build_id(const struct backend_driver *backend)
+{
+	uint64_t hash = PINS_HASH_INIT;
+	const void *data;
+	size_t size;
+
+	data = backend->program(&size);
+	hash = pins_hash(hash, data, size);
+	data = op_victims__elf_bytes(&size);
+	return pins_hash(hash, data, size);
+}
+
+/* Those that the set before cannot have left to this one, because it had maps of its own. */
+static void drain_old(struct loader *l, int events_fd)
+{
+	_cleanup_(loader_ring_done) struct loader_ring ring = {};
+	uint64_t unread;
+
+	if (events_fd < 0 || loader_ring_init(&ring, events_fd) < 0)
+		return;
+	if (l->pins.found == PINS_STATE_GOOD)
+		(void)loader_ring_consume(&ring, pass_oom, l);
+	unread = loader_ring_unread(&ring);
+	if (unread)
+		log_message(LOG_WARNING, MESSAGE_ID_RECORDS_LOST,
+			    "%llu bytes of records of OOMs were lost, which the policies before "
+			    "have left: this version cannot read them.",
+			    (unsigned long long)unread);
+}
+
+/*
+ * The policies of before go, after ours are in force: until then each OOM is decided by them, which
+ * are asked first, and by ours where they have no opinion. What the kernel does is followed from
+ * here on, as what they kill is not the kernel's doing.
+ */
+static void replace_old(struct loader *l)
+{
+	_cleanup_close_ int events_fd =
+		loader_pins_get_old(PINS_MAP_PREFIX, shared_names[SHARED_EVENTS]);
+	struct op_switch in_force = {
+		.config = l->config,
+		.daemon_tgid = (uint32_t)getpid(),
+	};
+	uint32_t zero = 0;
+
+	loader_pins_replace(&l->pins);
+	drain_old(l, events_fd);
+	follow_kernel(l);
+	in_force.follows = l->victims_fd >= 0;
+	(void)bpf_map_update_elem(l->shared[SHARED_SWITCH], &zero, &in_force, BPF_ANY);
+}
+
+static int adopt_maps(struct loader *l)
+{
+	struct op_switch in_force = {};
+	uint32_t zero = 0;
+	int r;
+
+	for (size_t i = 0; i < _SHARED_MAX; i++) {
+		l->shared[i] = loader_pins_get(&l->pins, PINS_MAP_PREFIX, shared_names[i]);
+		/* Those that every backend has. */
+		if (l->shared[i] < 0 && i != SHARED_NAMES)
+			return l->shared[i];
+	}
+	r = bpf_map_lookup_elem(l->shared[SHARED_SWITCH], &zero, &in_force);
+	l->config = in_force.config % OP_CONFIGS_MAX;
+	return r;
+}
+
+/* Returns whether they are the ones that they should be. */
+static bool adopt_victims(struct loader *l, bool update)
+{
+	l->victims_fd = loader_pins_get(&l->pins, PINS_LINK_PREFIX, VICTIMS_LINK);
+	l->selection_end_fd = loader_pins_get(&l->pins, PINS_LINK_PREFIX, SELECTION_END_LINK);
+	return l->victims_fd >= 0 && !update;
+}
+
+/* --- configurations */
+
+void loader_cancel(struct loader *l)
+{
+	l->backend->cancel(l);
+}
+
+int loader_prepare(struct loader *l, const char *const *names, size_t n_names, uint16_t *ret_slots,
+		   char why[static LOADER_WHY_SIZE])
+{
+	int r;
+
+	why[0] = '\0';
+	loader_expire(l);
+	r = l->backend->prepare(l, names, n_names, ret_slots, why);
+	if (r != 0)
+		loader_cancel(l);
+	return r;
+}
+
+int loader_commit(struct loader *l, const struct loader_rules *rules, uint64_t *ret_switch_nsec,
+		  char why[static LOADER_WHY_SIZE])
+{
+	struct op_switch next = {.config = (l->config + 1) % OP_CONFIGS_MAX,
+				 .follows = l->victims_fd >= 0,
+				 .daemon_tgid = (uint32_t)getpid()};
+	uint64_t begun = 0, done = 0;
+	uint32_t zero = 0;
+	int r;
+
+	why[0] = '\0';
+	r = bpf_map_update_elem(l->shared[SHARED_CONFIGS], &next.config, &rules->fd, BPF_ANY);
+	if (r == 0)
+		r = l->backend->stage(l, next.config);
+	if (r == 0) {
+		begun = clock_now_nsec();
+		r = bpf_map_update_elem(l->shared[SHARED_SWITCH], &zero, &next, BPF_ANY);
+		done = clock_now_nsec();
+	}
+	if (r < 0) {
+		loader_cancel(l);
+		return loader_translate_error(r, why);
+	}
+	l->config = next.config;
+	l->backend->commit(l, done / 1000);
+	*ret_switch_nsec = done - begun;
+	l->pins.note->pid = (uint32_t)getpid();
+	if (!l->pins.note->since_real_usec)
+		l->pins.note->since_real_usec = clock_real_usec();
+	if (loader_pins_complete(&l->pins))
+		replace_old(l);
+	return 0;
+}
+
+uint64_t loader_expire(struct loader *l)
+{
+	return l->backend->expire(l, clock_now_usec());
+}
+
+/* --- start and end */
+
 static void detach_backend(struct loader *l)
 {
 	if (l->backend)
 		l->backend->detach(l);
 	l->backend = NULL;
+	if (!l->pins.note->complete)
+		loader_pins_drop(&l->pins);
 	for (size_t i = 0; i < _SHARED_MAX; i++)
 		l->shared[i] = safe_close(l->shared[i]);
 }
@@ -493,6 +516,7 @@ static int attach_backend(struct loader *l, enum backend wanted, const struct ke
 		r = check_backend(backends[i], types, why);
 		if (r == 0) {
 			l->backend = backends[i];
+			loader_pins_begin(&l->pins, backends[i]->id, build_id(backends[i]));
 			r = l->backend->attach(l, why);
 			if (r == 0)
 				return 0;
@@ -507,6 +531,80 @@ static int attach_backend(struct loader *l, enum backend wanted, const struct ke
 	}
 	memcpy(why, l->why_not_better, sizeof(l->why_not_better));
 	return first;
+}
+
+/* The kernel's types take a while, and an adopted policy needs none of them. */
+static int need_types(struct loader *l, struct kernel_types *types,
+		      char why[static LOADER_WHY_SIZE])
+{
+	int r;
+
+	if (types->vmlinux)
+		return 0;
+	r = kernel_types_init(types, why);
+	if (r == 0)
+		l->has_selection_end = has_selection_end(types);
+	return r;
+}
+
+/* The backend that would be attached, by what the kernel's types say. NULL: none would be. */
+static const struct backend_driver *choose_backend(struct loader *l, enum backend wanted,
+						   struct kernel_types *types)
+{
+	char why[LOADER_WHY_SIZE] = "";
+
+	for (size_t i = 0; i < ARRAY_SIZE(backends); i++) {
+		if (!is_wanted(backends[i], wanted))
+			continue;
+		/* The best there is, and at work: it need not be looked for. */
+		if (i == 0 && l->pins.note->backend == backends[i]->id)
+			return backends[i];
+		if (need_types(l, types, why) != 0)
+			return NULL;
+		if (check_backend(backends[i], types, why) == 0)
+			return backends[i];
+		if (!l->why_not_better[0])
+			memcpy(l->why_not_better, why, sizeof(l->why_not_better));
+	}
+	return NULL;
+}
+
+/* Takes over what another daemon has left attached. Returns whether that was possible. */
+static bool take_over(struct loader *l, enum backend wanted, struct kernel_types *types)
+{
+	const struct backend_driver *chosen;
+	char why[LOADER_WHY_SIZE] = "";
+	enum pins_action action;
+	bool update;
+	int r;
+
+	if (l->pins.found != PINS_STATE_GOOD)
+		return false;
+	chosen = choose_backend(l, wanted, types);
+	if (!chosen)
+		return false;
+	action = pins_decide(l->pins.found, l->pins.note, build_id(chosen), chosen->id);
+	if (action != PINS_ADOPT && action != PINS_UPDATE)
+		return false;
+
+	update = action == PINS_UPDATE;
+	l->backend = chosen;
+	r = update ? need_types(l, types, why) : 0;
+	if (r == 0)
+		r = adopt_maps(l);
+	if (r == 0)
+		r = chosen->adopt(l, update, why);
+	if (r != 0) {
+		log_warning("The policies that were found cannot be taken over and are replaced: "
+			    "%s",
+			    why[0] ? why : strerror(-r));
+		detach_backend(l);
+		return false;
+	}
+	if (update)
+		l->pins.note->build_id = build_id(chosen);
+	l->origin = update ? LOADER_UPDATED : LOADER_ADOPTED;
+	return true;
 }
 
 int loader_new(enum backend wanted, const struct loader_callbacks *callbacks,
@@ -524,26 +622,29 @@ int loader_new(enum backend wanted, const struct loader_callbacks *callbacks,
 	l->callbacks = *callbacks;
 	for (size_t i = 0; i < _SHARED_MAX; i++)
 		l->shared[i] = -EBADF;
+	l->victims_fd = l->selection_end_fd = -EBADF;
 	l->detach_fd = epoll_create1(EPOLL_CLOEXEC);
+	loader_pins_init(&l->pins);
 
-	r = kernel_types_init(&types, why);
-	if (r != 0)
-		return r;
-	r = attach_backend(l, wanted, &types, why);
-	if (r != 0)
-		return r;
-	l->oom_ring = ring_buffer__new(l->shared[SHARED_EVENTS], pass_oom, l, NULL);
-	if (!l->oom_ring)
-		return -errno;
-
-	r = follow_kernel(l, has_selection_end(&types));
-	if (r < 0) {
-		log_warning(
-			"Cannot follow the kernel's own kills: %s. Whom it kills where a policy "
-			"has no opinion is not recorded, ignoring.",
-			strerror(-r));
-		unfollow_kernel(l);
+	if (!take_over(l, wanted, &types)) {
+		l->why_not_better[0] = '\0';
+		r = need_types(l, &types, why);
+		if (r == 0)
+			r = attach_backend(l, wanted, &types, why);
+		if (r != 0)
+			return r;
+		if (l->pins.old_waits)
+			l->origin = LOADER_REPLACED;
+		else
+			follow_kernel(l);
+	} else {
+		if (!adopt_victims(l, l->origin == LOADER_UPDATED) &&
+		    need_types(l, &types, why) == 0)
+			update_victims(l);
 	}
+	r = loader_ring_init(&l->oom_ring, l->shared[SHARED_EVENTS]);
+	if (r < 0)
+		return r;
 	r = follow_cgroups(l);
 	if (r < 0) {
 		log_warning("Cannot follow cgroups: %s. A new cgroup inherits until the next "
@@ -559,19 +660,41 @@ int loader_new(enum backend wanted, const struct loader_callbacks *callbacks,
 	return 0;
 }
 
+void loader_remove(struct loader *l)
+{
+	l->pins.note->complete = 0;
+}
+
+/* The pid of a daemon that is gone may be anybody's. */
+static void forget_daemon(const struct loader *l)
+{
+	struct op_switch in_force = {};
+	uint32_t zero = 0;
+
+	if (bpf_map_lookup_elem(l->shared[SHARED_SWITCH], &zero, &in_force) < 0)
+		return;
+	in_force.daemon_tgid = 0;
+	(void)bpf_map_update_elem(l->shared[SHARED_SWITCH], &zero, &in_force, BPF_EXIST);
+}
+
 struct loader *loader_free(struct loader *l)
 {
 	if (!l)
 		return NULL;
+	if (l->pins.note->complete && l->pins.directory[0])
+		forget_daemon(l);
+	else
+		loader_pins_drop(&l->pins);
 	/* What follows the kernel goes last: a record may still wait for it. */
 	if (l->backend)
 		l->backend->detach(l);
 	unfollow_kernel(l);
 	unfollow_cgroups(l);
-	ring_buffer__free(l->oom_ring);
+	loader_ring_done(&l->oom_ring);
 	for (size_t i = 0; i < _SHARED_MAX; i++)
 		safe_close(l->shared[i]);
 	safe_close(l->detach_fd);
+	loader_pins_done(&l->pins);
 	free(l);
 	return NULL;
 }
@@ -593,7 +716,7 @@ const char *loader_why_not_better(const struct loader *l)
 
 int loader_oom_fd(const struct loader *l)
 {
-	return ring_buffer__epoll_fd(l->oom_ring);
+	return l->shared[SHARED_EVENTS];
 }
 
 int loader_cgroup_fd(const struct loader *l)
@@ -608,12 +731,14 @@ int loader_state_fd(const struct loader *l)
 
 int loader_consume_ooms(struct loader *l)
 {
-	return ring_buffer__consume(l->oom_ring);
+	return loader_ring_consume(&l->oom_ring, pass_oom, l);
 }
 
 int loader_consume_cgroups(struct loader *l)
 {
-	return l->cgroup_ring ? ring_buffer__consume(l->cgroup_ring) : 0;
+	int r = l->cgroup_ring ? ring_buffer__consume(l->cgroup_ring) : 0;
+
+	return r < 0 ? r : 0;
 }
 
 uint64_t loader_count_cgroups_lost(const struct loader *l)
@@ -658,4 +783,41 @@ const char *loader_next_detached(struct loader *l)
 	if (epoll_wait(l->detach_fd, &event, 1, 0) != 1)
 		return NULL;
 	return l->backend->forget(l, event.data.u32);
+}
+
+/* --- what comes of it for other daemons */
+
+static int count_oom(const void *data, size_t size, void *userdata)
+{
+	const struct op_event_header *header = data;
+	size_t *n = userdata;
+
+	*n += size >= sizeof(*header) && header->type == OP_EVENT_OOM;
+	return 0;
+}
+
+void loader_acquire_history(const struct loader *l, struct loader_history *ret)
+{
+	const struct pins_note *note = l->pins.note;
+
+	*ret = (struct loader_history){
+		.origin = l->origin,
+		.is_pinned = l->pins.directory[0],
+		.since_real_usec = note->since_real_usec,
+		.pid = note->pid,
+		.config_number = note->config_number,
+		.rule_names_hash = note->rule_names_hash,
+	};
+	loader_ring_look(&l->oom_ring, count_oom, &ret->n_waiting);
+}
+
+void loader_note_config(struct loader *l, uint32_t config_number, uint64_t rule_names_hash)
+{
+	l->pins.note->config_number = config_number;
+	l->pins.note->rule_names_hash = rule_names_hash;
+}
+
+struct report_position *loader_position(struct loader *l)
+{
+	return &l->pins.note->position;
 }

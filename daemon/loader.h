@@ -17,6 +17,7 @@ struct gfp_bits;
 struct btf;
 struct btf_type;
 struct loader;
+struct report_position;
 
 /* Outcomes that the caller handles; each comes with a sentence for the administrator. */
 #define LOADER_E_KERNEL 1    /* this kernel cannot do it: no hook, no BTF, no BPF */
@@ -78,7 +79,8 @@ int loader_rules_count(const struct loader_rules *r, uint32_t *ret);
 typedef void (*loader_record_t)(const void *data, size_t size, void *userdata);
 
 struct loader_callbacks {
-	/* Takes the record. Returns 0, or a negative errno to get no more of them for now. */
+	/* Takes the record. Returns 0, or a negative errno to get no more of them for now: it will
+	 * have been dealt with when more are asked for. */
 	int (*oom)(const void *data, size_t size, void *userdata);
 	loader_record_t cgroup;
 	void *userdata;
@@ -108,7 +110,46 @@ const struct gfp_bits *loader_gfp_bits(const struct loader *l);
 enum backend loader_backend(const struct loader *l);
 const char *loader_why_not_better(const struct loader *l);
 
-/* Takes the policies out of the kernel and frees everything. Takes NULL; returns NULL. */
+/* Where the policies in force come from. */
+enum loader_origin {
+	LOADER_LOADED,	 /* there were none before */
+	LOADER_ADOPTED,	 /* they were attached, and are the same */
+	LOADER_UPDATED,	 /* they were attached, and got new programs */
+	LOADER_REPLACED, /* others were attached */
+};
+
+/* What is known of the policies that were found, when a daemon comes after another. */
+struct loader_history {
+	enum loader_origin origin;
+	bool is_pinned;		  /* they outlive this daemon */
+	uint64_t since_real_usec; /* when they were first in force */
+	uint32_t pid;		  /* of the daemon before; 0: there was none */
+	uint32_t config_number;	  /* of the configuration in force */
+	uint64_t rule_names_hash; /* of that; see pins_hash_rules() */
+	size_t n_waiting;	  /* records of OOMs that are not in the journal yet */
+};
+void loader_acquire_history(const struct loader *l, struct loader_history *ret);
+
+/* Notes for the next daemon what is about to be in force. */
+void loader_note_config(struct loader *l, uint32_t config_number, uint64_t rule_names_hash);
+
+/* Where the records of OOMs are noted for the next daemon. The loader's. */
+struct report_position *loader_position(struct loader *l);
+
+/* Whether policies are pinned, of which this daemon may know nothing yet. */
+bool loader_is_in_force(void);
+
+/*
+ * Takes all policies out of the kernel that are pinned, without a loader. Returns 1; 0 where there
+ * are none; -EPERM where what is there is not ours, or is not to be removed, with a sentence.
+ */
+int loader_remove_pinned(char why[static LOADER_WHY_SIZE]);
+
+/* Has loader_free() take the policies out of the kernel, also those that are pinned. */
+void loader_remove(struct loader *l);
+
+/* Frees everything. Policies that are pinned and in force stay, without loader_remove(). Takes
+ * NULL; returns NULL. */
 struct loader *loader_free(struct loader *l);
 
 /*
@@ -145,8 +186,8 @@ int loader_cgroup_fd(const struct loader *l);
 /* The map of the OOM in hand, which other programs share. Owned by the loader. */
 int loader_state_fd(const struct loader *l);
 
-/* Passes all waiting records to the callback. Returns how many, or a negative errno, which may be
- * the callback's. */
+/* Pass all waiting records to the callback. Return a negative errno, which may be the callback's.
+ */
 int loader_consume_ooms(struct loader *l);
 int loader_consume_cgroups(struct loader *l);
 

@@ -11,6 +11,7 @@
 #include "config/policy.h"
 #include "config/user.h"
 #include "control.h"
+#include "loader.h"
 #include "log.h"
 #include "manager.h"
 
@@ -30,6 +31,8 @@ static void print_help(void)
 	       "     --check[=FILE]   Check the configuration, report all errors, and exit\n"
 	       "     --cat-config     Show the files that apply, and which are masked\n"
 	       "     --reload         Make the running daemon reload, wait for the outcome\n"
+	       "     --remove         Take the policies of a daemon that has ended out of the "
+	       "kernel\n"
 	       "     --declare=CGROUP Declare an OOM of this cgroup, / being the system: have the\n"
 	       "                      running daemon's policy kill, now\n\n"
 	       "See oompolicyd(8) and oompolicy.conf(5).\n",
@@ -102,6 +105,22 @@ static int declare(const char *cgroup)
 	return r == 0 ? EXIT_SUCCESS : r == -EOPNOTSUPP ? EX_UNAVAILABLE : EXIT_FAILURE;
 }
 
+static int remove_policies(void)
+{
+	char why[LOADER_WHY_SIZE] = "";
+	int r = control_is_running() ? -EBUSY : loader_remove_pinned(why);
+
+	if (r == -EBUSY)
+		fprintf(stderr, "A daemon is running: stop it, which takes its policies out of the "
+				"kernel.\n");
+	else if (r < 0)
+		fprintf(stderr, "%s Nothing was removed.\n", why);
+	else
+		printf("%s\n", r ? "The policies are no longer in force."
+				 : "There are no policies without a daemon.");
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 static int run(const char *config_path)
 {
 	_cleanup_(manager_freep) struct manager *manager = NULL;
@@ -131,6 +150,7 @@ int main(int argc, char *argv[])
 		OPTION_CHECK,
 		OPTION_CAT_CONFIG,
 		OPTION_RELOAD,
+		OPTION_REMOVE,
 		OPTION_DECLARE
 	};
 	static const struct option options[] = {
@@ -140,12 +160,13 @@ int main(int argc, char *argv[])
 		{"check", optional_argument, NULL, OPTION_CHECK},
 		{"cat-config", no_argument, NULL, OPTION_CAT_CONFIG},
 		{"reload", no_argument, NULL, OPTION_RELOAD},
+		{"remove", no_argument, NULL, OPTION_REMOVE},
 		{"declare", required_argument, NULL, OPTION_DECLARE},
 		{},
 	};
 	/* NULL: all files that apply */
 	const char *config_path = NULL, *check_path = NULL, *declare_path = NULL;
-	bool do_check = false, do_cat = false, do_reload = false;
+	bool do_check = false, do_cat = false, do_reload = false, do_remove = false;
 	int c;
 
 	log_init();
@@ -170,6 +191,9 @@ int main(int argc, char *argv[])
 		case OPTION_RELOAD:
 			do_reload = true;
 			break;
+		case OPTION_REMOVE:
+			do_remove = true;
+			break;
 		case OPTION_DECLARE:
 			declare_path = optarg;
 			break;
@@ -181,9 +205,10 @@ int main(int argc, char *argv[])
 			program_invocation_short_name, argv[optind]);
 		return EX_USAGE;
 	}
-	if (do_check + do_cat + do_reload + !!declare_path > 1) {
+	if (do_check + do_cat + do_reload + do_remove + !!declare_path > 1) {
 		fprintf(stderr,
-			"%s: --check, --cat-config, --reload and --declare exclude each other\n",
+			"%s: --check, --cat-config, --reload, --remove and --declare exclude each "
+			"other\n",
 			program_invocation_short_name);
 		return EX_USAGE;
 	}
@@ -194,6 +219,8 @@ int main(int argc, char *argv[])
 		return cat_config();
 	if (do_reload)
 		return reload();
+	if (do_remove)
+		return remove_policies();
 	if (declare_path)
 		return declare(declare_path);
 	return run(config_path);

@@ -31,11 +31,14 @@
 #include "clock.h"
 #include "control.h"
 #include "declare.h"
+#include "handover.h"
 #include "history.h"
+#include "journal-find.h"
 #include "loader.h"
 #include "log.h"
 #include "messages.h"
 #include "oomcontrol.h"
+#include "pins.h"
 #include "report.h"
 #include "reserve.h"
 #include "tracker.h"
@@ -86,7 +89,10 @@ struct manager {
 	uint64_t cgroups_lost; /* as of the last walk */
 	uint64_t resynced_usec;
 	bool resync_failed;
+	struct loader_history found;		 /* as of the start */
 	bool active;				 /* the policies are in force */
+	bool stopped;				 /* in good order */
+	bool kept;				 /* they stay in force after that */
 	char reload_error[CONTROL_MESSAGE_SIZE]; /* of the last reload; empty when it worked */
 };
 
@@ -149,9 +155,9 @@ static void notify_status(const struct manager *m, const char *prefix)
 	char status[STATUS_SIZE];
 
 	describe(m, status, sizeof(status));
-	sd_notifyf(0, "%sSTATUS=%s%s%s%s%s%s", prefix, status, *why ? " (not a better one: " : "",
-		   why, *why ? ")" : "", m->reload_error[0] ? "; the last reload failed: " : "",
-		   m->reload_error);
+	sd_notifyf(0, "%sSTATUS=%s%s%s%s%s%s%s", prefix, status, handover_describe(&m->found),
+		   *why ? " (not a better one: " : "", why, *why ? ")" : "",
+		   m->reload_error[0] ? "; the last reload failed: " : "", m->reload_error);
 }
 
 static int on_status_timer(sd_event_source *source, uint64_t usec, void *userdata)
@@ -203,6 +209,12 @@ static void on_oom(const struct op_oom_event *e, const struct record_text *text,
 	if (m->oomcontrol)
 		oomcontrol_seen(m->oomcontrol, e);
 	answers_note_oom(&m->answers, e, text);
+}
+
+/* Asked once after a start, for the record that a daemon was killed over. */
+static bool is_sent(const struct op_oom_event *e, void *userdata _unused_)
+{
+	return journal_find_record(e->header.seq, e->header.ktime_nsec / 1000);
 }
 
 static int on_oom_record(const void *data, size_t size, void *userdata)
@@ -495,8 +507,11 @@ static int apply_config(struct manager *m, struct config **c, struct timing *tim
 	r = stage(m, *c, m->config_number + 1, &staged, message);
 	if (r != 0)
 		return r;
+	loader_note_config(m->loader, m->config_number + 1, pins_hash_rules(*c));
 	r = loader_commit(m->loader, &staged.rules, &timing->switch_nsec, why);
 	if (r != 0) {
+		if (m->config)
+			loader_note_config(m->loader, m->config_number, pins_hash_rules(m->config));
 		snprintf(message, CONTROL_MESSAGE_SIZE, "Cannot put the new policies in force: %s",
 			 why[0] ? why : strerror(-r));
 		return r;
@@ -606,7 +621,10 @@ static int start_config(struct manager *m, struct config **ret)
 
 	r = load_config(m->config_path, ret, message);
 	if (r < 0)
-		log_error("No policy is loaded: the configuration is not usable.");
+		log_error(loader_is_in_force()
+				  ? "The configuration is not usable. The policies of the daemon "
+				    "before are still in force."
+				  : "No policy is loaded: the configuration is not usable.");
 	return r == -EINVAL ? MANAGER_E_CONFIG : r;
 }
 
@@ -649,6 +667,17 @@ static void log_backend(const struct manager *m)
 		log_info("The backend is %s.", name);
 }
 
+/* Goes on where the daemon before was: its numbers, its place in the ring, and where the rules are
+ * the same, their names in its records. */
+static void manager_continue(struct manager *m, const struct config *c)
+{
+	loader_acquire_history(m->loader, &m->found);
+	report_set_position(m->report, loader_position(m->loader));
+	m->config_number = m->found.config_number;
+	if (m->config_number > 0 && m->found.rule_names_hash == pins_hash_rules(c))
+		(void)history_add(&m->history, m->config_number, c);
+}
+
 static int start_policies(struct manager *m, struct config **config, struct timing *timing)
 {
 	const struct loader_callbacks callbacks = {
@@ -667,6 +696,7 @@ static int start_policies(struct manager *m, struct config **config, struct timi
 	}
 	log_backend(m);
 	report_set_gfp_bits(m->report, loader_gfp_bits(m->loader));
+	manager_continue(m, *config);
 	r = declare_new(m->loader, consume_declared, m, &m->declare);
 	if (r < 0)
 		return r;
@@ -745,7 +775,8 @@ static int start_control(struct manager *m)
 
 int manager_new(const char *config_path, struct manager **ret)
 {
-	struct report_callbacks callbacks = {.find_rule = find_rule, .oom = on_oom};
+	struct report_callbacks callbacks = {
+		.find_rule = find_rule, .oom = on_oom, .is_sent = is_sent};
 	struct timing timing = {.begun_usec = clock_now_usec()};
 	_cleanup_(manager_freep) struct manager *m = NULL;
 	_cleanup_(config_freep) struct config *config = NULL;
@@ -801,6 +832,7 @@ int manager_new(const char *config_path, struct manager **ret)
 		log_warning("Cannot serve systemd's watchdog: %s, ignoring.", strerror(-r));
 	reserve_acquire();
 	describe(m, status, sizeof(status));
+	handover_log_start(&m->found);
 	log_active(m, &timing, false, status);
 	caveats_log_backend(m->config, loader_backend(m->loader));
 	caveats_log_preemption();
@@ -815,18 +847,19 @@ int manager_run(struct manager *m)
 
 	if (r < 0)
 		log_error("The event loop failed: %s", strerror(-r));
-	sd_notify(0, "STOPPING=1\nSTATUS=Taking the policy out of the kernel");
+	m->stopped = r >= 0;
+	m->kept = r < 0 || handover_keeps(m->config, &m->found);
+	sd_notifyf(0, "STOPPING=1\nSTATUS=%s",
+		   m->kept ? "Writing the last records" : "Taking the policy out of the kernel");
 	return r;
 }
 
-static void log_inactive(const struct manager *m)
+static void log_stop(const struct manager *m)
 {
 	char policies[STATUS_SIZE];
 
 	describe_policies(m->config, policies, sizeof(policies));
-	log_message(LOG_INFO, MESSAGE_ID_POLICY_INACTIVE,
-		    "%s %s no longer active: the kernel decides alone.", policies,
-		    m->config->n_policies == 1 ? "is" : "are");
+	handover_log_stop(m->config, m->kept, policies);
 }
 
 struct manager *manager_free(struct manager *m)
@@ -846,9 +879,12 @@ struct manager *manager_free(struct manager *m)
 	if (m->active)
 		manager_drain_ooms(m);
 	declare_free(m->declare);
+	report_set_position(m->report, NULL);
+	if (m->stopped && !m->kept)
+		loader_remove(m->loader);
 	loader_free(m->loader);
-	if (m->active)
-		log_inactive(m);
+	if (m->stopped)
+		log_stop(m);
 	report_free(m->report);
 	tracker_done(&m->tracker);
 	history_done(&m->history);

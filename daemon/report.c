@@ -22,10 +22,12 @@ struct report {
 	struct report_callbacks callbacks;
 	const struct gfp_bits *gfp_bits;
 	uint64_t page_size_bytes;
+	struct report_position *position;
+	struct report_position own; /* where nobody comes after us */
 	uint64_t last_seq;
-	uint64_t n_lost;	 /* since the last record that was logged */
-	uint64_t n_lost_in_ring; /* as said last */
-	bool waiting;		 /* the entry in text is not sent yet */
+	uint64_t doubtful_seq; /* a daemon before us may have sent that record, or not; 0: none */
+	uint64_t n_lost;       /* since the last record that was logged */
+	bool waiting;	       /* the entry in text is not sent yet */
 
 	struct op_oom_event oom;
 	struct op_member_event member;
@@ -40,6 +42,7 @@ int report_new(const struct report_callbacks *callbacks, struct report **ret)
 	if (!r)
 		return -ENOMEM;
 	r->callbacks = *callbacks;
+	r->position = &r->own;
 	r->page_size_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
 	*ret = r;
 	return 0;
@@ -48,6 +51,13 @@ int report_new(const struct report_callbacks *callbacks, struct report **ret)
 void report_set_gfp_bits(struct report *r, const struct gfp_bits *bits)
 {
 	r->gfp_bits = bits;
+}
+
+void report_set_position(struct report *r, struct report_position *position)
+{
+	r->position = position ?: &r->own;
+	r->doubtful_seq = r->position->sending_seq;
+	r->last_seq = r->position->last_seq;
 }
 
 struct report *report_free(struct report *r)
@@ -74,6 +84,7 @@ int report_flush(struct report *r)
 	if (is_temporary(error))
 		return -EAGAIN;
 	r->waiting = false;
+	r->position->last_seq = r->last_seq;
 	if (error < 0)
 		log_warning("Cannot send a record to the journal: %s. Its message follows.",
 			    strerror(-error));
@@ -94,6 +105,15 @@ static int log_oom(struct report *r)
 		.members = &r->members,
 	};
 
+	/* A kill cannot come between the journal's taking the entry and our saying so: it is said
+	 * before, and the next daemon looks. */
+	if (r->doubtful_seq == r->oom.header.seq &&
+	    r->callbacks.is_sent(&r->oom, r->callbacks.userdata)) {
+		r->position->last_seq = r->last_seq;
+		return 0;
+	}
+	r->doubtful_seq = 0;
+	r->position->sending_seq = r->oom.header.seq;
 	for (uint32_t i = 0; i < r->oom.n_runners; i++)
 		context.runner_rules[i] = r->callbacks
 						  .find_rule(&r->oom, r->oom.runners[i].rule_index,
@@ -131,13 +151,13 @@ int report_update_lost(struct report *r, uint64_t n_lost)
 	int error = 0;
 
 	/* Said now: the gap in the numbers shows only with the next OOM. */
-	if (n_lost > r->n_lost_in_ring)
+	if (n_lost > r->position->n_lost_said)
 		error = log_message(LOG_WARNING, MESSAGE_ID_RECORDS_LOST,
 				    "%" PRIu64 " records of OOMs were lost, as they came faster "
 				    "than they could be logged.",
-				    n_lost - r->n_lost_in_ring);
+				    n_lost - r->position->n_lost_said);
 	if (error < 0)
 		return error;
-	r->n_lost_in_ring = n_lost;
+	r->position->n_lost_said = n_lost;
 	return 0;
 }

@@ -3,12 +3,24 @@
 #ifndef OP_REPORT_H
 #define OP_REPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "record.h"
 
 struct report;
+
+/*
+ * How far the journal is, for a daemon that comes after one that was killed. All but sending_seq is
+ * behind by one record at the most.
+ */
+struct report_position {
+	uint64_t sending_seq; /* of the record that was given to the journal last, or is being given
+			       */
+	uint64_t last_seq;    /* of the record of an OOM that was dealt with last */
+	uint64_t n_lost_said; /* see report_update_lost() */
+};
 
 struct report_callbacks {
 	/* A rule of the configuration behind a record, by its op_rule.index; what is in it is valid
@@ -18,6 +30,9 @@ struct report_callbacks {
 	/* Called for each OOM after its entry was sent, with a checked record (see
 	 * record_decode_oom()) and its text, both valid during the call. May be NULL. */
 	void (*oom)(const struct op_oom_event *e, const struct record_text *text, void *userdata);
+	/* Whether the journal has the record already: asked for the one that a daemon was killed
+	 * over. */
+	bool (*is_sent)(const struct op_oom_event *e, void *userdata);
 	void *userdata;
 };
 
@@ -28,6 +43,10 @@ int report_new(const struct report_callbacks *callbacks, struct report **ret);
 /* Gives the flags of allocations their names; @bits must stay. Until then there are numbers alone.
  */
 void report_set_gfp_bits(struct report *r, const struct gfp_bits *bits);
+
+/* Goes on where another daemon was, and keeps @position up to date from here on; it stays the
+ * caller's, and must outlive the report or be taken back by NULL. */
+void report_set_position(struct report *r, struct report_position *position);
 
 /* Takes NULL; returns NULL. */
 struct report *report_free(struct report *r);

@@ -38,6 +38,15 @@ int slots_want(struct slots *s, const char *name, uint32_t *ret)
 	return -EBUSY;
 }
 
+void slots_adopt(struct slots *s, uint32_t i, const char *name)
+{
+	struct slot *slot = &s->items[i];
+
+	*slot = (struct slot){.state = SLOT_ACTIVE, .wanted = true};
+	snprintf(slot->name, sizeof(slot->name), "%s", name);
+	s->last = i;
+}
+
 void slots_commit(struct slots *s, uint64_t now_usec)
 {
 	for (uint32_t i = 0; i < OP_SLOTS_MAX; i++) {

@@ -23,8 +23,8 @@ only inih 'ini\.h' config/reader.c
 only NSS '(pwd|grp)\.h' config/user.c
 only libcgroup 'libcgroup(/.*)?\.h' daemon/cgroup.c
 only libbpf 'bpf/(libbpf|bpf|btf)\.h|.*\.skel\.h' daemon/loader*.c
-only sd-journal 'systemd/sd-journal\.h' daemon/journal.c ctl/history.c
-only sd-bus 'systemd/sd-bus\.h' daemon/bus*.c ctl/bus-client.c
+only sd-journal 'systemd/sd-journal\.h' daemon/journal.c daemon/journal-find.c ctl/history.c
+only sd-bus 'systemd/sd-bus\.h' daemon/bus*.c daemon/job.c ctl/bus-client.c
 only jansson 'jansson\.h' ctl/json.c
 
 # The model and its compilation do no I/O.

@@ -103,6 +103,13 @@ void loader_acquire_stats(const struct loader *l, struct op_stats *ret)
 	*ret = (struct op_stats){.runs = 9, .kills = 8, .events_lost = 7};
 }
 
+void loader_acquire_history(const struct loader *l, struct loader_history *ret)
+{
+	(void)l;
+	*ret = (struct loader_history){
+		.origin = LOADER_ADOPTED, .is_pinned = true, .since_real_usec = 77};
+}
+
 enum backend loader_backend(const struct loader *l)
 {
 	(void)l;
@@ -341,6 +348,9 @@ static void test_status(void)
 	CHECK_INT(s.n_lost, 7);
 	CHECK_INT(s.n_cgroups_lost, 4);
 	CHECK(!s.follows_cgroups);
+	CHECK(s.is_pinned);
+	CHECK_STR(s.origin, "adopted");
+	CHECK_INT(s.since_real_usec, 77);
 	CHECK_INT(answers_provider.count_entries(&answers, &n), 0);
 	CHECK_INT(n, 6);
 }

@@ -313,7 +313,7 @@ static void test_bad(void)
 		 "f:1: Priority= outside a section, expected a section header before it\n"
 		 "f:2: Foo= outside a section, expected a section header before it\n"},
 		{"[Daemon]\nFoo=1\n", "f:2: unknown key Foo= in [Daemon], expected Backend=, "
-				      "RunnersUp= or RootOomControl=\n"},
+				      "RunnersUp=, Stop= or RootOomControl=\n"},
 		{"[Policy p]\nFoo=1\n",
 		 "f:2: unknown key Foo= in [Policy], expected Scope=, Cgroup=, DefaultPriority= or "
 		 "Victim=\n"},

@@ -13,6 +13,8 @@
 
 static int journal_error; /* what the next entry gets */
 static bool on_journal;	  /* whether the log is the journal */
+static bool in_journal;	  /* whether it has the record that is asked about */
+static unsigned n_asked;
 static unsigned n_tried, n_sent, n_lines, n_told;
 static char sent[RECORD_BUFFER_SIZE]; /* the fields of the last entry, a line each */
 
@@ -64,14 +66,23 @@ static void on_oom(const struct op_oom_event *e, const struct record_text *text,
 	n_told++;
 }
 
+static bool is_sent(const struct op_oom_event *e, void *userdata)
+{
+	(void)e;
+	(void)userdata;
+	n_asked++;
+	return in_journal;
+}
+
 static struct report *begin(bool journal)
 {
-	const struct report_callbacks callbacks = {.find_rule = find_rule, .oom = on_oom};
+	const struct report_callbacks callbacks = {
+		.find_rule = find_rule, .oom = on_oom, .is_sent = is_sent};
 	struct report *r = NULL;
 
 	journal_error = 0;
 	on_journal = journal;
-	n_tried = n_sent = n_lines = n_told = 0;
+	n_asked = n_tried = n_sent = n_lines = n_told = 0;
 	CHECK_INT(report_new(&callbacks, &r), 0);
 	return r;
 }
@@ -235,6 +246,62 @@ static void test_numbers(void)
 	CHECK_INT(record_count_lost(UINT64_MAX - 1, UINT64_MAX), 0);
 }
 
+/* A daemon is killed over record 7, before or after it was sent; the next one asks the journal. */
+static void test_goes_on_after_a_kill(void)
+{
+	for (int had = 0; had <= 1; had++) {
+		struct report_position position = {};
+		struct report *r = begin(true);
+
+		report_set_position(r, &position);
+		CHECK_INT(apply(r, 6), 0);
+		CHECK_INT(position.sending_seq, 6);
+		CHECK_INT(position.last_seq, 6);
+		journal_error = -EAGAIN;
+		CHECK_INT(apply(r, 7), -EAGAIN);
+		CHECK_INT(position.sending_seq, 7);
+		CHECK_INT(position.last_seq, 6);
+		CHECK_INT(n_asked, 0);
+		report_free(r);
+
+		r = begin(true);
+		in_journal = had;
+		report_set_position(r, &position);
+		CHECK_INT(apply(r, 7), 0);
+		CHECK_INT(n_asked, 1);
+		CHECK_INT(n_sent, !had);
+		CHECK_INT(n_told, !had);
+		CHECK_INT(position.last_seq, 7);
+		/* One is lost since, which the next entry says. */
+		CHECK_INT(apply(r, 9), 0);
+		CHECK_INT(n_asked, 1);
+		CHECK(strstr(sent, "OOMPOLICY_LOST=1\n"));
+		report_free(r);
+	}
+}
+
+/* The last one was dealt with: nobody has to be asked. */
+static void test_goes_on_after_an_end(void)
+{
+	struct report_position position = {};
+	struct report *r = begin(true);
+
+	report_set_position(r, &position);
+	CHECK_INT(apply(r, 6), 0);
+	CHECK_INT(report_update_lost(r, 2), 0);
+	report_free(r);
+
+	r = begin(true);
+	report_set_position(r, &position);
+	CHECK_INT(apply(r, 7), 0);
+	CHECK_INT(n_asked, 0);
+	CHECK_INT(n_sent, 1);
+	CHECK(strstr(sent, "OOMPOLICY_LOST=0\n"));
+	CHECK_INT(report_update_lost(r, 2), 0);
+	CHECK_INT(n_lines, 0);
+	report_free(r);
+}
+
 static const struct test_case cases[] = {
 	TEST_CASE(loss_is_said_once_and_surely),
 	TEST_CASE(numbers),
@@ -244,6 +311,8 @@ static const struct test_case cases[] = {
 	TEST_CASE(said_where_there_is_no_journal),
 	TEST_CASE(said_where_the_journal_refuses),
 	TEST_CASE(invalid),
+	TEST_CASE(goes_on_after_a_kill),
+	TEST_CASE(goes_on_after_an_end),
 };
 
 TEST_MAIN(cases)

@@ -196,8 +196,24 @@ static void test_rest(void)
 	CHECK(a != b);
 }
 
+/* What another daemon attached is found by its name, and retires where nobody wants it. */
+static void test_adopt(void)
+{
+	begin();
+	slots_adopt(&slots, 3, "a");
+	slots_adopt(&slots, 9, "b");
+	attached[3] = attached[9] = true;
+	slots_begin(&slots);
+	CHECK_INT(want("a", 0), 3);
+	CHECK_INT(want("c", 1), 10);
+	slots_commit(&slots, 1000);
+	CHECK_INT(slots_expire(&slots, 1000, release, NULL), 1000 + SLOTS_RETIRE_USEC);
+	CHECK_INT(slots_expire(&slots, 1000 + SLOTS_RETIRE_USEC, release, NULL), UINT64_MAX);
+	CHECK(attached[3] && !attached[9]);
+}
+
 static const struct test_case cases[] = {
-	TEST_CASE(exchange),	      TEST_CASE(cancel), TEST_CASE(take_back),
-	TEST_CASE(retired_stays_due), TEST_CASE(full),	 TEST_CASE(rest),
+	TEST_CASE(exchange), TEST_CASE(cancel), TEST_CASE(take_back), TEST_CASE(retired_stays_due),
+	TEST_CASE(full),     TEST_CASE(rest),	TEST_CASE(adopt),
 };
 TEST_MAIN(cases)

@@ -251,15 +251,18 @@ test_bad_config_at_start()
 	assert_match "what it says" "$OUTPUT" "$CONFIG:2: "
 }
 
-# Killed, not stopped: the kernel lets go of the policy with its last descriptor.
-test_killed_detaches()
+# Killed, not stopped: the policy outlives the daemon, until it is removed.
+test_killed_keeps()
 {
 	config_named third
 	daemon_start
 	systemctl kill --kill-whom=main -s KILL "$UNIT"
 	systemctl stop "$UNIT"
+	[[ -e /sys/fs/bpf/oompolicyd/link-0 ]] || fail "the policy is gone"
+	assert_status 0 oompolicyd --remove
+	assert_eq "what it says" "$OUTPUT" "The policies are no longer in force."
 	workload_overrun
-	assert_eq "the victim" "$VICTIM" large
+	assert_eq "the victim without the policy" "$VICTIM" large
 	systemctl reset-failed "$UNIT" 2>/dev/null || :
 }
 
@@ -281,5 +284,5 @@ run_test stop_detaches test_stop_detaches
 run_test module_missing test_module_missing
 run_test unprivileged test_unprivileged
 run_test bad_config_at_start test_bad_config_at_start
-run_test killed_detaches test_killed_detaches
+run_test killed_keeps test_killed_keeps
 run_test no_failed_units_at_the_end test_no_failed_units

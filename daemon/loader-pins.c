@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Owns the directory in the BPF file system. Knows names and descriptors, not what they are for.
+ *
+ * Invariant: the note is the first pin of a set and the last that goes, and says that the set is
+ * complete only while it is: at whichever instruction a daemon is killed, the next one knows what
+ * it has before it.
+ */
+#include "loader-pins.h"
+
+#include <dirent.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <bpf/bpf.h>
+
+#include "config/basic.h"
+#include "log.h"
+#include "messages.h"
+
+static void make_path(char path[static PINS_PATH_SIZE], const char *directory, const char *prefix,
+		      const char *name)
+{
+	char wanted[PINS_PATH_SIZE];
+
+	snprintf(wanted, sizeof(wanted), "%s/%s%s", directory, prefix, name);
+	pins_make_path(path, wanted);
+}
+
+/* The sets of pins, as other programs do with directories: below the root that we reach. */
+static int rename_next(void)
+{
+	char from[PINS_PATH_SIZE], to[PINS_PATH_SIZE];
+
+	pins_make_path(from, PINS_NEXT_DIRECTORY);
+	pins_make_path(to, PINS_DIRECTORY);
+	if (rename(from, to) == 0)
+		return 0;
+	log_warning("Cannot rename " PINS_NEXT_DIRECTORY ": %s, ignoring.", strerror(errno));
+	return -errno;
+}
+
+static int get_pin(const char *directory, const char *prefix, const char *name)
+{
+	char path[PINS_PATH_SIZE];
+
+	make_path(path, directory, prefix, name);
+	return bpf_obj_get(path);
+}
+
+/* --- the note */
+
+static void forget_note(struct loader_pins *p)
+{
+	if (p->is_mapped)
+		munmap(p->note, sizeof(*p->note));
+	p->is_mapped = false;
+	p->note = &p->unpinned;
+	p->note_fd = safe_close(p->note_fd);
+}
+
+static int map_note(struct loader_pins *p)
+{
+	void *memory =
+		mmap(NULL, sizeof(*p->note), PROT_READ | PROT_WRITE, MAP_SHARED, p->note_fd, 0);
+
+	if (memory == MAP_FAILED)
+		return -errno;
+	p->note = memory;
+	p->is_mapped = true;
+	return 0;
+}
+
+/* What the note in @directory is worth; a good one is mapped, any other forgotten. */
+static enum pins_state acquire_note(struct loader_pins *p, const char *directory)
+{
+	_cleanup_free_ struct pins_note *copy = NULL;
+	struct bpf_map_info info = {};
+	__u32 size = sizeof(info), zero = 0;
+	enum pins_state state = PINS_STATE_FOREIGN;
+	size_t value_size;
+
+	p->note_fd = get_pin(directory, PINS_NOTE, "");
+	if (p->note_fd < 0)
+		return PINS_STATE_FOREIGN;
+	if (bpf_map_get_info_by_fd(p->note_fd, &info, &size) == 0 &&
+	    info.type == BPF_MAP_TYPE_ARRAY && info.max_entries == 1) {
+		/* The kernel copies values in units of 8 bytes. */
+		value_size = (info.value_size + 7U) & ~7U;
+		copy = calloc(1, value_size > sizeof(*copy) ? value_size : sizeof(*copy));
+		if (copy && bpf_map_lookup_elem(p->note_fd, &zero, copy) == 0)
+			state = pins_judge(copy, info.value_size);
+	}
+	if (state == PINS_STATE_GOOD && map_note(p) < 0)
+		state = PINS_STATE_OTHER;
+	if (state != PINS_STATE_GOOD)
+		forget_note(p);
+	return state;
+}
+
+/* --- directories */
+
+typedef bool (*name_filter_t)(const char *name);
+
+static bool is_director(const char *name)
+{
+	return strcmp(name, PINS_LINK_PREFIX "0") == 0;
+}
+
+static bool is_policy(const char *name)
+{
+	const char *slot = name + strlen(PINS_LINK_PREFIX);
+
+	return strncmp(name, PINS_LINK_PREFIX, strlen(PINS_LINK_PREFIX)) == 0 && *slot >= '1' &&
+	       *slot <= '9';
+}
+
+static bool is_not_note(const char *name)
+{
+	return strcmp(name, PINS_NOTE) != 0;
+}
+
+static bool is_any(const char *name _unused_)
+{
+	return true;
+}
+
+static void remove_pins(const char *directory, name_filter_t filter, bool detach)
+{
+	const struct dirent *entry;
+	char reached[PINS_PATH_SIZE];
+	DIR *d;
+
+	pins_make_path(reached, directory);
+	d = opendir(reached);
+	if (!d)
+		return;
+	while ((entry = readdir(d))) {
+		char path[PINS_PATH_SIZE];
+		int fd;
+
+		if (entry->d_name[0] == '.' || !filter(entry->d_name))
+			continue;
+		make_path(path, directory, "", entry->d_name);
+		/* Now, where the kernel can: it lets go of a pin's object at its leisure. */
+		if (detach && (is_policy(entry->d_name) || is_director(entry->d_name))) {
+			fd = bpf_obj_get(path);
+			if (fd >= 0)
+				(void)bpf_link_detach(fd);
+			safe_close(fd);
+		}
+		if (unlink(path) < 0)
+			log_warning("Cannot remove %s: %s, ignoring.", path, strerror(errno));
+	}
+	closedir(d);
+}
+
+/* The director after the others, which go by what it found for the OOM in hand. */
+static void remove_directory(const char *directory, bool detach)
+{
+	char reached[PINS_PATH_SIZE];
+
+	remove_pins(directory, is_policy, detach);
+	remove_pins(directory, is_director, detach);
+	remove_pins(directory, is_not_note, false);
+	remove_pins(directory, is_any, false);
+	pins_make_path(reached, directory);
+	if (rmdir(reached) < 0 && errno != ENOENT)
+		log_warning("Cannot remove %s: %s, ignoring.", directory, strerror(errno));
+}
+
+/* Why nothing is pinned: once, as what comes of it lasts until the daemon is started again. */
+static void log_unpinned(const char *why)
+{
+	log_message(
+		LOG_WARNING, MESSAGE_ID_NOT_PINNED,
+		"%s The policy will not outlive this daemon: it is taken out of the kernel when "
+		"the daemon ends, however that happens.",
+		why);
+}
+
+static enum pins_state find(struct loader_pins *p, const char *directory,
+			    char why[static LOADER_WHY_SIZE])
+{
+	int n = pins_check_directory(directory, why, LOADER_WHY_SIZE);
+	enum pins_state state;
+
+	if (n == -ENOENT)
+		return PINS_STATE_NONE;
+	state = n < 0 ? PINS_STATE_FOREIGN : n == 0 ? PINS_STATE_HALF : acquire_note(p, directory);
+	if (n >= 0 && state == PINS_STATE_FOREIGN)
+		snprintf(why, LOADER_WHY_SIZE, "There are pins in %s that are not oompolicyd's.",
+			 directory);
+	return state;
+}
+
+/* Finishes what a daemon was killed at: it had a new set in force, and the old one was still to be
+ * removed; or had not come that far. */
+static void finish_next(struct loader_pins *p)
+{
+	char why[LOADER_WHY_SIZE];
+	enum pins_state next = find(p, PINS_NEXT_DIRECTORY, why);
+
+	forget_note(p);
+	if (next == PINS_STATE_HALF)
+		remove_directory(PINS_NEXT_DIRECTORY, true);
+	if (next != PINS_STATE_GOOD && next != PINS_STATE_OTHER)
+		return;
+	remove_directory(PINS_DIRECTORY, true);
+	(void)rename_next();
+}
+
+void loader_pins_init(struct loader_pins *p)
+{
+	char why[LOADER_WHY_SIZE];
+
+	*p = (struct loader_pins){.note_fd = -EBADF, .found = PINS_STATE_FOREIGN};
+	p->note = &p->unpinned;
+	if (pins_check_root(why, sizeof(why)) == 0)
+		p->found = find(p, PINS_DIRECTORY, why);
+	if (p->found == PINS_STATE_FOREIGN) {
+		log_unpinned(why);
+		return;
+	}
+	forget_note(p);
+	finish_next(p);
+	p->found = find(p, PINS_DIRECTORY, why);
+	if (p->found == PINS_STATE_HALF) {
+		remove_directory(PINS_DIRECTORY, true);
+		p->found = PINS_STATE_NONE;
+	}
+	if (p->found == PINS_STATE_GOOD)
+		snprintf(p->directory, sizeof(p->directory), "%s", PINS_DIRECTORY);
+}
+
+void loader_pins_done(struct loader_pins *p)
+{
+	forget_note(p);
+}
+
+static void give_up(struct loader_pins *p, const char *what, int error)
+{
+	char why[LOADER_WHY_SIZE];
+
+	snprintf(why, sizeof(why), "Cannot pin %s below " PINS_ROOT ": %s.", what,
+		 strerror(-error));
+	log_unpinned(why);
+	loader_pins_drop(p);
+}
+
+void loader_pins_begin(struct loader_pins *p, enum backend backend, uint64_t build_id)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
+	char path[PINS_PATH_SIZE];
+	struct report_position position = {
+		.sending_seq = p->note->position.sending_seq,
+		.last_seq = p->note->position.last_seq,
+	};
+	int r;
+
+	/* A good one that is not taken over; but its last records may be. */
+	forget_note(p);
+	p->directory[0] = '\0';
+	p->unpinned = (struct pins_note){};
+	p->old_waits = p->found == PINS_STATE_GOOD || p->found == PINS_STATE_OTHER;
+	if (p->found != PINS_STATE_FOREIGN) {
+		const char *directory = p->old_waits ? PINS_NEXT_DIRECTORY : PINS_DIRECTORY;
+
+		pins_make_path(path, directory);
+		r = mkdir(path, 0700) < 0 ? -errno : 0;
+		if (r < 0) {
+			give_up(p, "the policy", r);
+		} else {
+			snprintf(p->directory, sizeof(p->directory), "%s", directory);
+			p->note_fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "op_meta", sizeof(uint32_t),
+						    sizeof(*p->note), 1, &options);
+			r = p->note_fd < 0 ? p->note_fd : map_note(p);
+			if (r < 0)
+				give_up(p, "the note", r);
+		}
+	}
+	*p->note = (struct pins_note){
+		.magic = PINS_MAGIC,
+		.version = PINS_NOTE_VERSION,
+		.size = sizeof(*p->note),
+		.abi = OP_ABI_VERSION,
+		.build_id = build_id,
+		.backend = backend,
+		.position = position,
+	};
+	if (p->directory[0])
+		loader_pins_add(p, p->note_fd, PINS_NOTE, "");
+}
+
+void loader_pins_add(struct loader_pins *p, int fd, const char *prefix, const char *name)
+{
+	char path[PINS_PATH_SIZE];
+	int r;
+
+	if (!p->directory[0])
+		return;
+	make_path(path, p->directory, prefix, name);
+	r = bpf_obj_pin(fd, path);
+	if (r < 0)
+		give_up(p, path, r);
+}
+
+void loader_pins_remove(struct loader_pins *p, const char *prefix, const char *name)
+{
+	char path[PINS_PATH_SIZE];
+
+	if (!p->directory[0])
+		return;
+	make_path(path, p->directory, prefix, name);
+	if (unlink(path) < 0 && errno != ENOENT)
+		log_warning("Cannot remove %s: %s, ignoring.", path, strerror(errno));
+}
+
+int loader_pins_get(const struct loader_pins *p, const char *prefix, const char *name)
+{
+	return p->directory[0] ? get_pin(p->directory, prefix, name) : -ENOENT;
+}
+
+int loader_pins_get_old(const char *prefix, const char *name)
+{
+	return get_pin(PINS_DIRECTORY, prefix, name);
+}
+
+bool loader_pins_complete(struct loader_pins *p)
+{
+	__atomic_store_n(&p->note->complete, 1, __ATOMIC_RELEASE);
+	return p->old_waits;
+}
+
+void loader_pins_replace(struct loader_pins *p)
+{
+	remove_directory(PINS_DIRECTORY, true);
+	p->old_waits = false;
+	if (!p->directory[0])
+		return;
+	if (rename_next() == 0)
+		snprintf(p->directory, sizeof(p->directory), "%s", PINS_DIRECTORY);
+}
+
+void loader_pins_drop(struct loader_pins *p)
+{
+	if (!p->directory[0])
+		return;
+	__atomic_store_n(&p->note->complete, 0, __ATOMIC_RELEASE);
+	p->unpinned = *p->note;
+	forget_note(p);
+	remove_directory(p->directory, false);
+	p->directory[0] = '\0';
+}
+
+/* --- without a loader */
+
+bool loader_is_in_force(void)
+{
+	struct loader_pins p = {.note_fd = -EBADF};
+	char why[LOADER_WHY_SIZE];
+	enum pins_state state;
+
+	if (pins_check_root(why, sizeof(why)) < 0)
+		return false;
+	state = find(&p, PINS_DIRECTORY, why);
+	forget_note(&p);
+	return state == PINS_STATE_GOOD || state == PINS_STATE_OTHER;
+}
+
+int loader_remove_pinned(char why[static LOADER_WHY_SIZE])
+{
+	static const char *const directories[] = {PINS_DIRECTORY, PINS_NEXT_DIRECTORY};
+	struct loader_pins p = {.note_fd = -EBADF};
+	int n = 0;
+
+	if (pins_check_root(why, LOADER_WHY_SIZE) < 0)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(directories); i++) {
+		enum pins_state state = find(&p, directories[i], why);
+
+		forget_note(&p);
+		if (state == PINS_STATE_FOREIGN)
+			return -EPERM;
+		if (state != PINS_STATE_NONE)
+			remove_directory(directories[i], true);
+		n += state == PINS_STATE_GOOD || state == PINS_STATE_OTHER;
+	}
+	return n > 0;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The pins of a loader: made, taken over, removed. For loader*.c alone. */
+#ifndef OP_LOADER_PINS_H
+#define OP_LOADER_PINS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "loader.h"
+#include "pins.h"
+
+/*
+ * Embedded. Owns the note, and what is pinned in the directory; what was pinned is also held open
+ * by its user, and stays in the kernel until both have let go of it.
+ */
+struct loader_pins {
+	char directory[sizeof(PINS_NEXT_DIRECTORY)]; /* empty: nothing is pinned */
+	struct pins_note *note;			     /* in a map, or else @unpinned */
+	struct pins_note unpinned;
+	int note_fd;
+	enum pins_state found; /* in PINS_DIRECTORY, at the start */
+	bool old_waits;	       /* those in PINS_DIRECTORY go when the ones here are in force */
+	bool is_mapped;
+};
+
+/* Looks at what is there, and opens its note where that is good. What is half made goes. */
+void loader_pins_init(struct loader_pins *p);
+
+/* Lets go of everything; what is pinned stays pinned. */
+void loader_pins_done(struct loader_pins *p);
+
+/* Begins a set of its own, beside one that is in force. Where that cannot be, it is logged, and
+ * nothing is pinned from here on. */
+void loader_pins_begin(struct loader_pins *p, enum backend backend, uint64_t build_id);
+
+/* Pins what @fd is, under a name that is free. Where that cannot be, as above: all that was pinned
+ * in this set goes. */
+void loader_pins_add(struct loader_pins *p, int fd, const char *prefix, const char *name);
+void loader_pins_remove(struct loader_pins *p, const char *prefix, const char *name);
+
+/* Opens a pin. Returns its descriptor, which the caller owns, or a negative errno. */
+int loader_pins_get(const struct loader_pins *p, const char *prefix, const char *name);
+
+/* The set is in force. Returns whether there is another to be removed, by loader_pins_replace(). */
+bool loader_pins_complete(struct loader_pins *p);
+
+/* Opens a pin of the set that is to be removed. */
+int loader_pins_get_old(const char *prefix, const char *name);
+
+/* Removes the other set, which takes its policies out of the kernel. */
+void loader_pins_replace(struct loader_pins *p);
+
+/* Removes this set, whose links stay attached for as long as they are held open. */
+void loader_pins_drop(struct loader_pins *p);
+
+#endif

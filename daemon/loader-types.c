@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Owns the reading of the kernel's types (BTF) and of our capabilities. Refuses to know what a
+ * backend needs of them.
+ */
+#include "loader-types.h"
+
+#include <linux/capability.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include <bpf/btf.h>
+
+#include "config/basic.h"
+#include "loader-backend.h"
+
+#define VMLINUX_BTF "/sys/kernel/btf/vmlinux"
+#define MODULE_BTF "/sys/kernel/btf/" LOADER_MODULE
+
+void kernel_types_done(struct kernel_types *t)
+{
+	btf__free(t->module);
+	btf__free(t->vmlinux);
+	*t = (struct kernel_types){};
+}
+
+int kernel_types_init(struct kernel_types *t, char why[static LOADER_WHY_SIZE])
+{
+	int r;
+
+	*t = (struct kernel_types){.vmlinux = btf__parse(VMLINUX_BTF, NULL)};
+	if (!t->vmlinux) {
+		r = -errno;
+		if (r == -ENOMEM)
+			return r;
+		loader_set_why(why,
+			       "The kernel offers no type information (BTF) in " VMLINUX_BTF
+			       " (%s): a kernel built with CONFIG_DEBUG_INFO_BTF=y is needed.",
+			       strerror(-r));
+		return LOADER_E_KERNEL;
+	}
+	if (access(MODULE_BTF, F_OK) < 0)
+		return 0;
+	t->module = btf__load_module_btf(LOADER_MODULE, t->vmlinux);
+	if (t->module)
+		return 0;
+	loader_set_why(why, "The types of the module " LOADER_MODULE ".ko in " MODULE_BTF
+			    " do not fit the running kernel: build it for this kernel.");
+	kernel_types_done(t);
+	return LOADER_E_KERNEL;
+}
+
+const struct btf_type *loader_skip_modifiers(const struct btf *btf, uint32_t id)
+{
+	const struct btf_type *t = btf__type_by_id(btf, id);
+
+	while (t && (btf_is_mod(t) || btf_is_typedef(t)))
+		t = btf__type_by_id(btf, t->type);
+	return t;
+}
+
+int loader_describe_parameters(const struct btf *btf, uint32_t id, char *buf, size_t size)
+{
+	const struct btf_type *proto = loader_skip_modifiers(btf, id);
+	size_t used = 0;
+
+	buf[0] = '\0';
+	if (proto && btf_is_ptr(proto))
+		proto = loader_skip_modifiers(btf, proto->type);
+	if (!proto || !btf_is_func_proto(proto))
+		return -EINVAL;
+	for (int i = 0; i < btf_vlen(proto) && used < size; i++) {
+		const struct btf_type *t = loader_skip_modifiers(btf, btf_params(proto)[i].type);
+		bool pointer = t && btf_is_ptr(t);
+		const char *name;
+		int n;
+
+		if (pointer)
+			t = loader_skip_modifiers(btf, t->type);
+		name = t ? btf__name_by_offset(btf, t->name_off) : NULL;
+		n = snprintf(buf + used, size - used, "%s%s%s", i ? ", " : "",
+			     name && *name ? name : "?", pointer ? " *" : "");
+		if (n < 0)
+			break;
+		used += (size_t)n;
+	}
+	return btf_vlen(proto);
+}
+
+static bool has_capability(int capability)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
+
+	/* An old kernel or a filter: let bpf(2) itself be the judge. */
+	if (syscall(SYS_capget, &header, data) < 0)
+		return true;
+	return data[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK(capability);
+}
+
+int loader_permitted(char why[static LOADER_WHY_SIZE])
+{
+	if (has_capability(CAP_SYS_ADMIN) ||
+	    (has_capability(CAP_BPF) && has_capability(CAP_PERFMON)))
+		return 0;
+	loader_set_why(why, "Not permitted: CAP_BPF and CAP_PERFMON are needed to load a policy.");
+	return LOADER_E_PRIVILEGE;
+}
+
+int loader_check_privilege(bool in_module, char why[static LOADER_WHY_SIZE])
+{
+	if (in_module && !has_capability(CAP_SYS_ADMIN)) {
+		loader_set_why(
+			why, "Not permitted: CAP_SYS_ADMIN is missing, which the kernel wants for "
+			     "BPF that uses the types of a module (" LOADER_MODULE ".ko).");
+		return LOADER_E_PRIVILEGE;
+	}
+	return loader_permitted(why);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What can be told without loading anything: the kernel's types, and what we may do. For loader*.c.
+ */
+#ifndef OP_LOADER_TYPES_H
+#define OP_LOADER_TYPES_H
+
+#include <stdbool.h>
+
+#include "loader.h"
+
+#define LOADER_MODULE "bpf_oom"
+
+/* The types of the kernel, and of our module where it is loaded. Embedded; empty when zero. */
+struct kernel_types {
+	struct btf *vmlinux;
+	struct btf *module; /* NULL: it is not */
+};
+
+/* Returns 0, LOADER_E_KERNEL with a sentence, or -ENOMEM. */
+int kernel_types_init(struct kernel_types *t, char why[static LOADER_WHY_SIZE]);
+void kernel_types_done(struct kernel_types *t);
+
+/* As loader_permitted(), for what is in the module where @in_module. */
+int loader_check_privilege(bool in_module, char why[static LOADER_WHY_SIZE]);
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What is pinned in the BPF file system so that a policy outlives its daemon, and what the next
+ * daemon makes of it. Knows the directory, the names in it and the note that lies there; how a pin
+ * is made and opened is loader-pins.c's.
+ */
+#ifndef OP_PINS_H
+#define OP_PINS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpf/oompolicy.h"
+#include "config/policy.h"
+#include "report.h"
+
+#define PINS_ROOT "/sys/fs/bpf"
+/* The same, where the unit's sandbox lets us write to it. */
+#define PINS_ROOT_BOUND "/run/oompolicyd/bpf"
+#define PINS_DIRECTORY PINS_ROOT "/oompolicyd"
+/* Where another set is made while that one is in force; renamed when it takes its place. The kernel
+ * takes no name with a dot in it (kernel/bpf/inode.c, bpf_lookup()). */
+#define PINS_NEXT_DIRECTORY PINS_DIRECTORY "-next"
+
+/* The names in it: the note, the maps, the links. No other is ours. */
+#define PINS_NOTE "meta"
+#define PINS_MAP_PREFIX "map-"
+#define PINS_LINK_PREFIX "link-"
+#define PINS_NAME_SIZE 64
+
+/* "oompolcy" */
+#define PINS_MAGIC 0x6f6f6d706f6c6379ULL
+#define PINS_NOTE_VERSION 1
+
+/* A policy that is attached under a slot; the name is empty where none is. */
+struct pins_slot {
+	char name[OP_POLICY_NAME_LEN];
+	uint32_t program_id;
+	uint32_t pad;
+};
+
+/*
+ * The note: one map element in the memory of the daemon, which is why a kill can leave no half of
+ * it unwritten. It is the first that is pinned and the last that goes. The first three fields are
+ * the same in all versions.
+ */
+struct pins_note {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t complete; /* 1: what is here is in force */
+	uint32_t size;	   /* of the note, bytes */
+	uint32_t abi;	   /* OP_ABI_VERSION */
+	uint64_t build_id; /* of the programs */
+	uint32_t backend;  /* enum backend */
+	uint32_t pid;	   /* of the daemon that had it last */
+	uint32_t config_number;
+	uint32_t pad;
+	uint64_t rule_names_hash; /* of that configuration, see pins_hash() */
+	uint64_t since_real_usec; /* when the policies were first in force */
+	struct report_position position;
+	struct pins_slot slots[OP_SLOTS_MAX];
+};
+
+/* What a note is worth. */
+enum pins_state {
+	PINS_STATE_NONE,    /* there is nothing */
+	PINS_STATE_FOREIGN, /* it is not ours */
+	PINS_STATE_HALF,    /* ours, and was never in force, or was being removed */
+	PINS_STATE_OTHER,   /* ours and in force, of a version that cannot be read here */
+	PINS_STATE_GOOD,
+	_PINS_STATE_MAX,
+};
+
+/* Judges the bytes of a note, which anything may be in. */
+enum pins_state pins_judge(const void *data, size_t size);
+
+/* What is to be done at a start. */
+enum pins_action {
+	PINS_LOAD,    /* nothing is in force: what lies there goes, if anything does */
+	PINS_ADOPT,   /* all of it is taken over */
+	PINS_UPDATE,  /* the maps are taken over, and get the programs of this build */
+	PINS_REPLACE, /* a set of its own is made, and takes the place of that one */
+	PINS_LEAVE,   /* nothing is touched, and nothing pinned */
+	_PINS_ACTION_MAX,
+};
+
+/* @note is looked at where @state is PINS_STATE_GOOD. @backend is the one that would be attached.
+ */
+enum pins_action pins_decide(enum pins_state state, const struct pins_note *note, uint64_t build_id,
+			     enum backend backend);
+
+/*
+ * Whether the directory @path may hold pins of ours: it is root's alone, and so is each name in it.
+ * Returns how many entries it has, -ENOENT, or -EPERM with a sentence in @why.
+ */
+int pins_check_directory(const char *path, char *why, size_t size);
+
+/* Room for a path below PINS_ROOT: a directory, a prefix, a NAME_MAX. */
+#define PINS_PATH_SIZE 512
+
+/* Gives the path by which we reach @path, which is below PINS_ROOT. */
+void pins_make_path(char ret[static PINS_PATH_SIZE], const char *path);
+
+/* Whether the BPF file system is mounted at PINS_ROOT. Returns 0, or a negative errno with a
+ * sentence. */
+int pins_check_root(char *why, size_t size);
+
+/* FNV-1a: @hash is that of what came before, or PINS_HASH_INIT. */
+#define PINS_HASH_INIT 0xcbf29ce484222325ULL
+uint64_t pins_hash(uint64_t hash, const void *data, size_t size);
+
+/* Of the names of the rules, in their order: whether a record's rule can be named. */
+uint64_t pins_hash_rules(const struct config *c);
+
+#endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What is made of pins that lie there: notes with anything in them, directories of anybody. */
+#include "daemon/pins.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config/basic.h"
+#include "daemon/job.h"
+#include "test.h"
+
+#define BUILD 0x1122334455667788ULL
+
+/* A note that is good, for a test to spoil. */
+static struct pins_note *good(void)
+{
+	static struct pins_note note;
+
+	memset(&note, 0, sizeof(note));
+	note.magic = PINS_MAGIC;
+	note.version = PINS_NOTE_VERSION;
+	note.complete = 1;
+	note.size = sizeof(note);
+	note.abi = OP_ABI_VERSION;
+	note.build_id = BUILD;
+	note.backend = BACKEND_STRUCT_OPS;
+	strcpy(note.slots[1].name, "default");
+	strcpy(note.slots[127].name, "other");
+	return &note;
+}
+
+static void test_judge(void)
+{
+	struct pins_note *note = good();
+
+	CHECK_INT(pins_judge(note, sizeof(*note)), PINS_STATE_GOOD);
+	CHECK_INT(pins_judge(note, 0), PINS_STATE_FOREIGN);
+	CHECK_INT(pins_judge(note, 15), PINS_STATE_FOREIGN);
+	/* The head is enough to know it as ours. */
+	CHECK_INT(pins_judge(note, 16), PINS_STATE_OTHER);
+	CHECK_INT(pins_judge(note, sizeof(*note) - 1), PINS_STATE_OTHER);
+	CHECK_INT(pins_judge(note, sizeof(*note) + 1), PINS_STATE_OTHER);
+	note->magic++;
+	CHECK_INT(pins_judge(note, sizeof(*note)), PINS_STATE_FOREIGN);
+
+	note = good();
+	note->complete = 0;
+	CHECK_INT(pins_judge(note, sizeof(*note)), PINS_STATE_HALF);
+	CHECK_INT(pins_judge(note, 16), PINS_STATE_HALF);
+	note->complete = 2;
+	CHECK_INT(pins_judge(note, sizeof(*note)), PINS_STATE_HALF);
+
+	note = good();
+	note->version = PINS_NOTE_VERSION + 1;
+	CHECK_INT(pins_judge(note, sizeof(*note)), PINS_STATE_OTHER);
+	note = good();
+	note->size = 8;
+	CHECK_INT(pins_judge(note, sizeof(*note)), PINS_STATE_OTHER);
+	note = good();
+	note->abi = OP_ABI_VERSION - 1;
+	CHECK_INT(pins_judge(note, sizeof(*note)), PINS_STATE_OTHER);
+	note = good();
+	note->backend = BACKEND_AUTO;
+	CHECK_INT(pins_judge(note, sizeof(*note)), PINS_STATE_OTHER);
+	note->backend = UINT32_MAX;
+	CHECK_INT(pins_judge(note, sizeof(*note)), PINS_STATE_OTHER);
+}
+
+static void test_judge_names(void)
+{
+	struct pins_note *note = good();
+
+	memset(note->slots[3].name, 'x', sizeof(note->slots[3].name));
+	CHECK_INT(pins_judge(note, sizeof(*note)), PINS_STATE_OTHER);
+	note = good();
+	strcpy(note->slots[3].name, "no name\n");
+	CHECK_INT(pins_judge(note, sizeof(*note)), PINS_STATE_OTHER);
+	note = good();
+	strcpy(note->slots[3].name, "other");
+	CHECK_INT(pins_judge(note, sizeof(*note)), PINS_STATE_OTHER);
+}
+
+/* Whatever is in it: it is read, and that is all. */
+static void test_judge_garbage(void)
+{
+	struct pins_note note;
+	uint32_t state = 12345;
+
+	for (int round = 0; round < 1000; round++) {
+		for (size_t i = 0; i < sizeof(note); i++) {
+			state = state * 1103515245 + 12345;
+			((unsigned char *)&note)[i] = (unsigned char)(state >> 16);
+		}
+		CHECK_INT(pins_judge(&note, sizeof(note)), PINS_STATE_FOREIGN);
+		note.magic = PINS_MAGIC;
+		note.complete = 1;
+		CHECK_INT(pins_judge(&note, sizeof(note)), PINS_STATE_OTHER);
+		note.version = PINS_NOTE_VERSION;
+		note.size = sizeof(note);
+		note.abi = OP_ABI_VERSION;
+		note.backend = BACKEND_STRUCT_OPS;
+		CHECK_INT(pins_judge(&note, sizeof(note)), PINS_STATE_OTHER);
+	}
+}
+
+static void test_decide(void)
+{
+	static const struct {
+		enum pins_state state;
+		uint64_t build_id;
+		enum backend backend;
+		enum pins_action expected;
+	} rows[] = {
+		{PINS_STATE_NONE, BUILD, BACKEND_STRUCT_OPS, PINS_LOAD},
+		{PINS_STATE_HALF, BUILD, BACKEND_STRUCT_OPS, PINS_LOAD},
+		{PINS_STATE_FOREIGN, BUILD, BACKEND_STRUCT_OPS, PINS_LEAVE},
+		{PINS_STATE_OTHER, BUILD, BACKEND_STRUCT_OPS, PINS_REPLACE},
+		{PINS_STATE_GOOD, BUILD, BACKEND_STRUCT_OPS, PINS_ADOPT},
+		{PINS_STATE_GOOD, BUILD + 1, BACKEND_STRUCT_OPS, PINS_UPDATE},
+		{PINS_STATE_GOOD, BUILD, BACKEND_EVALUATE_TASK, PINS_REPLACE},
+		{PINS_STATE_GOOD, BUILD + 1, BACKEND_EVALUATE_TASK, PINS_REPLACE},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		CHECK_INT(pins_decide(rows[i].state, good(), rows[i].build_id, rows[i].backend),
+			  rows[i].expected);
+}
+
+static void make_file(const char *directory, const char *name)
+{
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	fd = open(path, O_CREAT | O_WRONLY, 0600);
+	CHECK(fd >= 0);
+	close(fd);
+}
+
+static void remove_file(const char *directory, const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	CHECK(unlink(path) == 0);
+}
+
+static void test_directory(void)
+{
+	char path[] = "/tmp/test_pins.XXXXXX", inner[64], why[256] = "";
+
+	CHECK(mkdtemp(path));
+	snprintf(inner, sizeof(inner), "%s/pins", path);
+	CHECK_INT(pins_check_directory(inner, why, sizeof(why)), -ENOENT);
+	if (geteuid() != 0) {
+		rmdir(path);
+		return;
+	}
+	CHECK(mkdir(inner, 0700) == 0);
+	CHECK_INT(pins_check_directory(inner, why, sizeof(why)), 0);
+	make_file(inner, "meta");
+	make_file(inner, "map-op_events");
+	make_file(inner, "link-7");
+	CHECK_INT(pins_check_directory(inner, why, sizeof(why)), 3);
+	make_file(inner, "theirs");
+	CHECK_INT(pins_check_directory(inner, why, sizeof(why)), -EPERM);
+	CHECK(strstr(why, "not oompolicyd's"));
+	remove_file(inner, "theirs");
+	CHECK_INT(pins_check_directory(inner, why, sizeof(why)), 3);
+	CHECK(chown(inner, 1, 0) == 0);
+	CHECK_INT(pins_check_directory(inner, why, sizeof(why)), -EPERM);
+	CHECK(chown(inner, 0, 0) == 0);
+	CHECK(chmod(inner, 0755) == 0);
+	CHECK_INT(pins_check_directory(inner, why, sizeof(why)), -EPERM);
+	CHECK(strstr(why, "0755"));
+	CHECK(chmod(inner, 0700) == 0);
+	remove_file(inner, "link-7");
+	CHECK(symlink("meta", "/tmp/test_pins.link") == 0);
+	CHECK_INT(pins_check_directory("/tmp/test_pins.link", why, sizeof(why)), -EPERM);
+	CHECK(unlink("/tmp/test_pins.link") == 0);
+	remove_file(inner, "meta");
+	remove_file(inner, "map-op_events");
+	CHECK(rmdir(inner) == 0 && rmdir(path) == 0);
+}
+
+static void test_rules_hash(void)
+{
+	struct config *a = config_new(), *b = config_new();
+
+	CHECK(a && b);
+	CHECK(pins_hash_rules(a) == pins_hash_rules(b));
+	CHECK(config_add_rule(a, "ab") == 0 && config_add_rule(a, "c") == 0);
+	CHECK(config_add_rule(b, "a") == 0 && config_add_rule(b, "bc") == 0);
+	CHECK(pins_hash_rules(a) != pins_hash_rules(b));
+	config_free(a);
+	config_free(b);
+}
+
+static void test_job_types(void)
+{
+	CHECK(job_type_restarts("restart"));
+	CHECK(job_type_restarts("try-restart"));
+	CHECK(!job_type_restarts("stop"));
+	CHECK(!job_type_restarts("start"));
+	CHECK(!job_type_restarts(""));
+}
+
+static const struct test_case cases[] = {
+	TEST_CASE(judge),     TEST_CASE(judge_names), TEST_CASE(judge_garbage), TEST_CASE(decide),
+	TEST_CASE(directory), TEST_CASE(rules_hash),  TEST_CASE(job_types),
+};
+
+TEST_MAIN(cases)
