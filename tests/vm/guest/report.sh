@@ -240,8 +240,8 @@ test_names()
 	assert_eq "the victim" "$(journal_field OOMPOLICY_VICTIM_PID "$record")" "$SPAWNED"
 	assert_eq "the path is cut" "$(journal_field OOMPOLICY_PATH_CUT "$record")" 0
 	message=$(journal_field MESSAGE "$record")
-	[[ $(LC_ALL=C tr -d '[:print:]' <<<"$message" | wc -c) == 1 ]] ||
-		fail "the message is not one printable line: ${message@Q}"
+	[[ $(LC_ALL=C tr -d '[:print:]' <<<"$message" | wc -c) == 3 ]] ||
+		fail "the message is not three printable lines: ${message@Q}"
 	assert_match "the message" "$message" "\(pid $SPAWNED, /report/names/"
 	if [[ $comm == plain ]]; then
 		field_names >$DIR/field-names
