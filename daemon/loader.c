@@ -652,7 +652,8 @@ int loader_new(enum backend wanted, const struct loader_callbacks *callbacks,
 			    strerror(-r));
 		unfollow_cgroups(l);
 	}
-	loader_find_gfp_bits(types.vmlinux, &l->gfp_bits);
+	if (need_types(l, &types, why) == 0)
+		loader_find_gfp_bits(types.vmlinux, &l->gfp_bits);
 	/* Megabytes of type information were needed, and libc would keep them. */
 	kernel_types_done(&types);
 	malloc_trim(0);

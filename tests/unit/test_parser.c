@@ -750,10 +750,11 @@ static void test_shipped_file(void)
 	plain = parse_shipped(text);
 	check_defaults(plain);
 	CHECK_INT(plain->n_rules + plain->n_triggers, 0);
-	CHECK_INT(uncomment(keys, false), 7);
+	CHECK_INT(uncomment(keys, false), 8);
 	CHECK(strstr(keys, "\nBackend=") && strstr(keys, "\nRootOomControl=") &&
-	      strstr(keys, "\nScope=") && strstr(keys, "\nCgroup=") &&
-	      strstr(keys, "\nDefaultPriority=") && strstr(keys, "\nVictim="));
+	      strstr(keys, "\nRunnersUp=") && strstr(keys, "\nStop=") && strstr(keys, "\nScope=") &&
+	      strstr(keys, "\nCgroup=") && strstr(keys, "\nDefaultPriority=") &&
+	      strstr(keys, "\nVictim="));
 	defaults = parse_shipped(keys);
 	check_defaults(defaults);
 	CHECK_INT(defaults->n_rules + defaults->n_triggers, 0);
