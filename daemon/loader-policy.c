@@ -108,7 +108,7 @@ static void policy_skeleton_freep(struct op_policy **skeleton)
 	op_policy__destroy(*skeleton);
 }
 
-/* Loads an instance of the policy for @slot. */
+/* Loads an instance of the policy for @slot. Without one in @ret the result is not 0. */
 static int load_policy(struct loader *l, const char *name, uint32_t slot, struct op_policy **ret,
 		       char why[static LOADER_WHY_SIZE])
 {
@@ -177,7 +177,7 @@ static int attach_policy(struct loader *l, const char *name, uint32_t slot,
 	int r;
 
 	r = load_policy(l, name, slot, &skeleton, why);
-	if (r != 0)
+	if (!skeleton)
 		return r;
 	if (slot == OP_SLOT_DIRECTOR) {
 		r = loader_keep_maps(l, skeleton->obj);
@@ -209,7 +209,7 @@ static int update_policy(struct loader *l, const char *name, uint32_t slot,
 	int r;
 
 	r = load_policy(l, name, slot, &skeleton, why);
-	if (r != 0)
+	if (!skeleton)
 		return r;
 	link = bpf_map__attach_struct_ops(skeleton->maps.op_policy_ops);
 	if (!link)
