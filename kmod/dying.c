@@ -20,9 +20,10 @@
  * that is dying, and asks again. A system OOM sleeps between two attempts only where another task
  * holds oom_lock; a memcg OOM goes through its rounds of reclaim. Neither is new.
  *
- * Not waited for are page tables where they are freed by RCU (CONFIG_PT_RECLAIM, since 6.14): they
- * stay charged for a grace period after exit_mmap(), and a victim that had little else may be
- * followed by a second one.
+ * Page tables that RCU frees (CONFIG_PT_RECLAIM, since 6.14) stay charged until the callbacks that
+ * exit_mmap() has left behind have run. That is some milliseconds after the end of their grace
+ * period, longest on the processor that the allocator keeps busy, and so no grace period tells. An
+ * rcu_barrier() does, but it sleeps, and a system OOM must not: a worker passes it.
  *
  * Everything here is under oom_lock. Invariant: no OOM waits for longer than LEAVING_MAX for a
  * victim that is leaving. What is noted of one is kept up to the first OOM after its end.
@@ -33,19 +34,25 @@
 #include <linux/jiffies.h>
 #include <linux/memcontrol.h>
 #include <linux/page_counter.h>
+#include <linux/rcupdate.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/tracepoint.h>
+#include <linux/workqueue.h>
 
 #include "bpf_oom.h"
 #include "compat.h"
 
 /*
- * What is left to do for one that is leaving takes some milliseconds, but its task may lose the
- * processor meanwhile, and that of a virtual machine its host's. One that is not through with it
- * after so long is stuck, and another has to die.
+ * What is left to do for one that is leaving takes some milliseconds, and for RCU some more, but
+ * its task may lose the processor meanwhile, and that of a virtual machine its host's: 0.4 s were
+ * seen. One that is not through with it after so long is stuck, and another has to die. The kernel
+ * has more patience: its reaper gives up on a victim after three seconds.
  */
-#define LEAVING_MAX (HZ / 4)
+#define LEAVING_MAX HZ
+
+/* Where no OOM has looked at a victim for so long, RCU is through with its page tables. */
+#define CALLBACKS_MAX (10 * HZ)
 
 /* More at a time come of group kills alone, of which one that is found is enough. */
 #define VICTIMS_MAX 16
@@ -55,7 +62,15 @@ static struct victim {
 	struct mem_cgroup *memcg; /* with a reference */
 	bool is_leaving;
 	unsigned long leaving_since; /* jiffies, when it was first waited for */
+	unsigned long last_held;     /* jiffies, when it was last seen not to be torn down */
+	unsigned long barrier; /* the number of the first one after that; 0: not yet torn down */
 } victims[VICTIMS_MAX];
+
+/* Of the RCU barriers: the last number given to a victim, and the last one passed. */
+static unsigned long barrier_wanted, barrier_passed;
+
+/* With a worker of its own, as there may be no memory for another one. NULL: nothing to pass. */
+static struct workqueue_struct *barrier_queue;
 
 static struct tracepoint *mark_victim;
 
@@ -86,7 +101,7 @@ static void on_mark_victim(void *data, struct task_struct *task, uid_t uid)
 	memcg = mem_cgroup_from_task(task);
 	if (memcg && css_tryget(&memcg->css)) {
 		mmgrab(mm);
-		*entry = (struct victim){.mm = mm, .memcg = memcg};
+		*entry = (struct victim){.mm = mm, .memcg = memcg, .last_held = jiffies};
 	}
 	rcu_read_unlock();
 }
@@ -97,10 +112,36 @@ static bool is_torn_down(struct mm_struct *mm)
 	return !atomic_read(&mm->mm_users) && !rcu_access_pointer(mm->exe_file);
 }
 
-/* Is there something to wait for? Not where the reaper has been: it left what it cannot free. */
-static bool is_leaving(struct mm_struct *mm)
+static void pass_barrier(struct work_struct *work)
 {
-	return !is_torn_down(mm) && !(atomic_read(&mm->mm_users) && mm_oom_skip(mm));
+	unsigned long number = READ_ONCE(barrier_wanted);
+
+	rcu_barrier();
+	WRITE_ONCE(barrier_passed, number);
+}
+
+static DECLARE_WORK(barrier_work, pass_barrier);
+
+static bool is_free(struct victim *v)
+{
+	if (!is_torn_down(v->mm)) {
+		v->last_held = jiffies;
+		return false;
+	}
+	if (!barrier_queue || (!v->barrier && time_after(jiffies, v->last_held + CALLBACKS_MAX)))
+		return true;
+	if (!v->barrier) {
+		v->barrier = barrier_wanted + 1;
+		WRITE_ONCE(barrier_wanted, v->barrier);
+		queue_work(barrier_queue, &barrier_work);
+	}
+	return READ_ONCE(barrier_passed) >= v->barrier;
+}
+
+/* Is there something to wait for? Not where the reaper has been: it left what it cannot free. */
+static bool is_leaving(struct victim *v)
+{
+	return !is_free(v) && !(atomic_read(&v->mm->mm_users) && mm_oom_skip(v->mm));
 }
 
 static bool is_in_domain(const struct victim *v, const struct oom_control *oc)
@@ -113,7 +154,7 @@ static bool has_victims(const struct oom_control *oc)
 	int i;
 
 	for (i = 0; i < VICTIMS_MAX; i++) {
-		if (is_in_domain(&victims[i], oc) && is_leaving(victims[i].mm))
+		if (is_in_domain(&victims[i], oc) && is_leaving(&victims[i]))
 			return true;
 	}
 	return false;
@@ -126,7 +167,7 @@ static bool has_leaving(const struct oom_control *oc)
 	for (i = 0; i < VICTIMS_MAX; i++) {
 		struct victim *v = &victims[i];
 
-		if (!is_in_domain(v, oc) || !is_leaving(v->mm))
+		if (!is_in_domain(v, oc) || !is_leaving(v))
 			continue;
 		if (!v->is_leaving) {
 			v->is_leaving = true;
@@ -204,7 +245,7 @@ void bpf_oom_dying_begin(void)
 	int i;
 
 	for (i = 0; i < VICTIMS_MAX; i++) {
-		if (victims[i].mm && is_torn_down(victims[i].mm))
+		if (victims[i].mm && is_free(&victims[i]))
 			victim_done(&victims[i]);
 	}
 }
@@ -219,10 +260,20 @@ int bpf_oom_dying_init(void)
 {
 	int err;
 
+	if (IS_ENABLED(CONFIG_PT_RECLAIM)) {
+		barrier_queue = alloc_ordered_workqueue("bpf_oom", WQ_MEM_RECLAIM);
+		if (!barrier_queue) {
+			pr_err("no memory for a workqueue\n");
+			return -ENOMEM;
+		}
+	}
 	for_each_kernel_tracepoint(find_mark_victim, NULL);
 	err = mark_victim ? tracepoint_probe_register(mark_victim, on_mark_victim, NULL) : -ENOENT;
-	if (err)
+	if (err) {
 		pr_err("cannot trace mark_victim (%d)\n", err);
+		if (barrier_queue)
+			destroy_workqueue(barrier_queue);
+	}
 	return err;
 }
 
@@ -232,6 +283,8 @@ void bpf_oom_dying_exit(void)
 
 	tracepoint_probe_unregister(mark_victim, on_mark_victim, NULL);
 	tracepoint_synchronize_unregister();
+	if (barrier_queue)
+		destroy_workqueue(barrier_queue);
 	for (i = 0; i < VICTIMS_MAX; i++) {
 		if (victims[i].mm)
 			victim_done(&victims[i]);

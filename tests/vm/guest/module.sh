@@ -121,25 +121,12 @@ test_locks_still_checked()
 	assert_match "the state of the lock validator" "$(</proc/lockdep_stats)" 'debug_locks: +1'
 }
 
-# CONFIG_PT_RECLAIM, of Linux 6.14 and newer.
-kernel_frees_tables_late()
-{
-	local major minor
-	IFS=.- read -r major minor _ < <(uname -r)
-	((major > 6 || (major == 6 && minor >= 14)))
-}
-
 modprobe bpf_oom
 mapfile -t names < <("$MODTEST" list)
 last=()
 [[ ! -e /proc/lockdep_stats ]] || last=(locks-still-checked test_locks_still_checked)
 plan $((${#names[@]} + 5 + ${#last[@]} / 2))
 for name in "${names[@]}"; do
-	# The module does not wait for what is freed by RCU (kmod/dying.c).
-	if [[ $name == leaving-victim ]] && kernel_frees_tables_late; then
-		run_test "$name" skip "this kernel frees page tables by RCU, later than any victim is known"
-		continue
-	fi
 	run_test "$name" "$MODTEST" "$name"
 done
 run_test refuses-kernel-with-interface run_with_module test_refuses_kernel_with_interface
