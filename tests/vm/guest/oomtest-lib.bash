@@ -131,7 +131,7 @@ test_backend_is_in_use()
 {
 	local handlers expected=no
 	[[ $BACKEND != struct_ops ]] || expected=yes
-	assert_match "the status" "$(daemon_status)" "backend $BACKEND( |\$)"
+	assert_match "the status" "$(daemon_status)" "backend $BACKEND(,| |\$)"
 	handlers=$(grep -q '^link_type:[[:space:]]*struct_ops' "/proc/$(daemon_pid)/fdinfo/"* && echo yes || echo no)
 	assert_eq "whether there are handlers" "$handlers" "$expected"
 }
