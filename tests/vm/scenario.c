@@ -615,7 +615,6 @@ static void run_note_kills(struct run *run)
 {
 	const struct model_policy *policy = run_policy(run);
 	FILE *f = run->options->kills;
-	bool by_rule = false;
 	pid_t victim = 0;
 
 	if (!f || !(run->s->needs & NEEDS_DAEMON))
@@ -633,10 +632,9 @@ static void run_note_kills(struct run *run)
 		model_find_rule(run->s->rows[i].path, policy, &rule);
 		fprintf(f, "%d %u %s\n", run->o->pids[i], rule.priority, policy->name);
 		victim = run->o->pids[i];
-		by_rule = rule.kill == MODEL_KILL_CGROUP;
 	}
-	/* What the kernel adds by memory.oom.group it does not tell the policy. */
-	for (size_t i = 0; i < run->n_rows && by_rule; i++)
+	/* By Kill=cgroup, and those that the kernel adds by memory.oom.group. */
+	for (size_t i = 0; i < run->n_rows; i++)
 		if (run->s->rows[i].flags & ROW_MEMBER)
 			fprintf(f, "member %d %d\n", victim, run->o->pids[i]);
 	fflush(f);
