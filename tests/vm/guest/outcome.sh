@@ -152,26 +152,28 @@ test_kernel_kills()
 	! journal_has "MESSAGE_ID=$MESSAGE_ID_NO_OPINION" || fail "there is a second record of it"
 }
 
-# Two domains at once, for three seconds: each has its own record a second.
+# Two domains at once, for three seconds or, on a busy host, more: each has its own record a second.
 test_nobody()
 {
-	local hogs=() name n
+	local hogs=() name n began took
 	for name in first second; do
 		domain_make "$name" only
 		hog_unkillable only 4M 4M
 		hogs+=("$HOG")
 		limit_above 1
 	done
+	began=$SECONDS
 	kill -USR1 "${hogs[@]}"
 	sleep 3
 	domain_end
+	took=$((SECONDS - began))
 	assert_record "$MESSAGE_ID_NOBODY" BACKEND "$BACKEND" DECISION nobody REASON no-candidate POLICY outcome \
 		VICTIM_PID - EFFECTIVE_PRIORITY -
 	journalctl --sync
 	for name in first second; do
 		n=$(journalctl -q -o cat --since="$LOG_SINCE" "MESSAGE_ID=$MESSAGE_ID_NOBODY" \
 			"OOMPOLICY_DOMAIN=/outcome/$name" | wc -l)
-		((n >= 2 && n <= 6)) || fail "there are $n records of the domain $name"
+		((n >= 2 && n <= took + 2)) || fail "there are $n records of the domain $name in $took s"
 	done
 	n=$(journalctl -q -o cat --output-fields=OOMPOLICY_SUPPRESSED --since="$LOG_SINCE" \
 		"MESSAGE_ID=$MESSAGE_ID_NOBODY" | awk '{ n += $1 } END { print n + 0 }')
