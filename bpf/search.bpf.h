@@ -24,7 +24,7 @@
 /*
  * What is looked at for the sake of runners-up alone, where no victim could be: so many cgroups
  * with tasks, so many processes in each, and on the way to them so many cgroups and entries of the
- * order. Some ten microseconds for all of them.
+ * order. Some tens of microseconds for all of them.
  */
 #define OP_SPARE_CGROUPS 64
 #define OP_SPARE_RESERVED 32 /* of these, for such as are nearer than the last that is known */
