@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# vm: memory=1024 cpus=2 timeout=400
+# vm: memory=1024 cpus=2 timeout=600
 #
 # The policy outlives the daemon: kills of the daemon in the middle of OOMs, restarts, upgrades, and
 # what else may lie in the BPF file system. Each OOM is decided by policy, and has one record.
@@ -68,6 +68,13 @@ in_force()
 	[[ -e $PINS/link-0 ]]
 }
 
+# A daemon that has just been started comes to the bus a little later.
+status()
+{
+	wait_for 20 "the daemon on the bus" oompolicyctl status >/dev/null
+	oompolicyctl status
+}
+
 handlers_are()
 {
 	(($(bpftool link list | grep -c ': struct_ops ') == $1))
@@ -123,7 +130,9 @@ storm_accounted()
 	wrong=$(awk '$3 != $4 "/mark" || $5 != 10' /run/records)
 	assert_eq "a record of a wrong victim" "${wrong%%$'\n'*}" ""
 	assert_eq "the processes with two records" "$(cut -d ' ' -f 6 /run/records | sort | uniq -d)" ""
-	assert_eq "the rules" "$(records "$MESSAGE_ID_KILL" OOMPOLICY_RULE | sort -u)" mark
+	# Nobody knows the rules of a daemon that was killed between their switch and its note of it.
+	wrong=$(records "$MESSAGE_ID_KILL" OOMPOLICY_RULE | grep -vxF -e mark -e - || :)
+	assert_eq "the rules" "$wrong" ""
 	assert_eq "the policies" "$(records "$MESSAGE_ID_KILL" OOMPOLICY_POLICY | sort -u)" pins
 	for wrong in "$MESSAGE_ID_NO_OPINION" "$MESSAGE_ID_KERNEL_KILL"; do
 		assert_eq "the OOMs that no policy decided" "$(records_count "$wrong")" 0
@@ -163,7 +172,7 @@ test_restarts()
 	storm_accounted 200
 	journal_has "MESSAGE_ID=$MESSAGE_ID_POLICY_KEPT" || fail "it does not say that the policy stays"
 	! journal_has "MESSAGE_ID=$MESSAGE_ID_POLICY_INACTIVE" || fail "the policy was off"
-	assert_match "the status" "$(oompolicyctl status)" 'Policies: pinned, adopted, since '
+	assert_match "the status" "$(status)" 'Policies: pinned, adopted, since '
 }
 
 test_stop()
@@ -231,7 +240,7 @@ found()
 	note_poke "$@"
 	config_pins
 	daemon_start
-	assert_match "the status" "$(oompolicyctl status)" "Policies: pinned, $origin, since "
+	assert_match "the status" "$(status)" "Policies: pinned, $origin, since "
 	storm_decided 150
 	[[ ! -e $PINS-next ]] || fail "the other set is still there"
 	wait_for 5 "no handlers but two" handlers_are 2
@@ -269,7 +278,7 @@ test_half_made()
 	note_poke $NOTE_COMPLETE 0
 	config_pins
 	daemon_start
-	assert_match "the status" "$(oompolicyctl status)" 'Policies: pinned, loaded, since '
+	assert_match "the status" "$(status)" 'Policies: pinned, loaded, since '
 	wait_for 5 "no handlers but two" handlers_are 2
 	one_oom
 }
@@ -279,7 +288,7 @@ foreign()
 {
 	daemon_start
 	journal_wait 10 "the warning" "MESSAGE_ID=$MESSAGE_ID_NOT_PINNED"
-	assert_match "the status" "$(oompolicyctl status)" 'Policies: not pinned'
+	assert_match "the status" "$(status)" 'Policies: not pinned'
 	one_oom
 	daemon_stop
 	wait_for 5 "the handlers to be gone" handlers_are 0
