@@ -375,7 +375,9 @@ test_hostile_names()
 	[[ $record == *'"PRIORITY":"4"'* ]] || fail "its priority was forged: $record"
 	[[ $record == *"\"OOMPOLICY_VICTIM_PID\":\"$SPAWNED\""* ]] || fail "the victim is another: $record"
 	message=$(journal_field MESSAGE "MESSAGE_ID=$MESSAGE_ID_KILL")
-	[[ $message != *[[:cntrl:]]* ]] || fail "the message has control characters: ${message@Q}"
+	# Three lines of its own, and not one more.
+	assert_eq "its lines" "$(wc -l <<<"$message")" 3
+	[[ ${message//$'\n'/} != *[[:cntrl:]]* ]] || fail "the message has control characters: ${message@Q}"
 	assert_match "the message" "$message" \
 		'killed e\\nPRIORITY=0\\[^ ]*%n \(pid '"$SPAWNED"', /rare/hostile/evil\\[^ ]*\[31m\\[^ ]*%n%s, priority '
 }
