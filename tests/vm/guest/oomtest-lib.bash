@@ -121,7 +121,7 @@ test_no_opinion_is_recorded()
 		skip "no chosen table left the choice to the kernel"
 	fi
 	journalctl --sync
-	said=$(journalctl -q -o cat --since="$RECORDS_SINCE" -u oompolicyd.service \
+	said=$(journalctl -q -o cat --output-fields=OOMPOLICY_SEQ --since="$RECORDS_SINCE" -u oompolicyd.service \
 		MESSAGE_ID="$MESSAGE_ID_KERNEL_KILL" MESSAGE_ID="$MESSAGE_ID_NOBODY" | wc -l)
 	((said >= expected)) || fail "$said records say so, for $expected OOMs"
 }

@@ -123,7 +123,7 @@ record_field()
 kills_count()
 {
 	journalctl --sync
-	journalctl -q -o cat --since="$LOG_SINCE" "MESSAGE_ID=$MESSAGE_ID_KILL" --output-fields=MESSAGE | wc -l
+	journalctl -q -o cat --since="$LOG_SINCE" "MESSAGE_ID=$MESSAGE_ID_KILL" --output-fields=OOMPOLICY_SEQ | wc -l
 }
 
 daemon_says()
