@@ -39,7 +39,7 @@ records()
 
 records_are()
 {
-	(($(records MESSAGE "$1" | wc -l) == $2))
+	(($(records MESSAGE_ID "$1" | wc -l) == $2))
 }
 
 # bench_kernel KIND N: adds cgroups up to N, one of them the hog's, and clocks the kernel.
