@@ -9,7 +9,7 @@
 # shellcheck source=tests/vm/guest/oomtest-lib.bash
 . oomtest-lib.bash
 
-readonly COUNT=45 CROWD=300
+readonly COUNT=30 CROWD=300
 seed=${1:-2}
 
 # A search by the order looks at fewer cgroups than there are; where no victim comes before the

@@ -12,7 +12,7 @@ BACKEND=evaluate_task
 # shellcheck source=tests/vm/guest/oomtest-lib.bash
 . oomtest-lib.bash
 
-readonly COUNT=100 COUNT_LANGUAGE=40
+readonly COUNT=60 COUNT_LANGUAGE=30
 seed=${1:-1}
 
 # random NEEDS COUNT

@@ -9,7 +9,7 @@
 # shellcheck source=tests/vm/guest/oomtest-lib.bash
 . oomtest-lib.bash
 
-readonly COUNT=80
+readonly COUNT=50
 seed=${1:-1}
 
 plan $((COUNT + 3))

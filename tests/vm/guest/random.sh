@@ -9,7 +9,7 @@
 # shellcheck source=tests/vm/guest/oomtest-lib.bash
 . oomtest-lib.bash
 
-readonly COUNT=100 COUNT_KERNEL=20
+readonly COUNT=60 COUNT_KERNEL=15
 seed=${1:-1}
 
 # random NEEDS COUNT
