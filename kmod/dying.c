@@ -160,7 +160,7 @@ static bool has_victims(const struct oom_control *oc)
 	return false;
 }
 
-static bool has_leaving(const struct oom_control *oc)
+static bool has_leaving(const struct oom_control *oc, bool declared)
 {
 	int i;
 
@@ -168,6 +168,9 @@ static bool has_leaving(const struct oom_control *oc)
 		struct victim *v = &victims[i];
 
 		if (!is_in_domain(v, oc) || !is_leaving(v))
+			continue;
+		/* Nobody waits for memory where an OOM was declared: its victim is at its end. */
+		if (declared && is_torn_down(v->mm))
 			continue;
 		if (!v->is_leaving) {
 			v->is_leaving = true;
@@ -235,7 +238,7 @@ enum bpf_oom_dying bpf_oom_find_dying(struct oom_control *oc, bool declared)
 	if (has_dying(oc))
 		return BPF_OOM_DYING;
 	/* In this order: what a victim had is uncharged before it is no longer found. */
-	if (has_leaving(oc) || (!declared && has_room(oc)))
+	if (has_leaving(oc, declared) || (!declared && has_room(oc)))
 		return BPF_OOM_LEAVING;
 	return BPF_OOM_NOBODY_DYING;
 }
