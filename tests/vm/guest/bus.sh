@@ -126,7 +126,7 @@ ruled()
 test_tree()
 {
 	local tree
-	mkdir -p "$ROOT"/work/{low,high,safe,plain}
+	mkdir -p "$ROOT/work"/{low,high,safe,plain}
 	spawn "$ROOT/work/low" sleep 60
 	spawn "$ROOT/work/high" sleep 60
 	spawn "$ROOT/work/safe" sleep 60

@@ -154,7 +154,7 @@ test_order()
 	hog work/safe 20 && safe=$SPAWNED
 	hog work/low 8 choom -n -1000 -- && spared=$SPAWNED
 
-	before=$(cat "$ROOT"/work/memory.events; oompolicyctl metrics | grep -E '^oompolicyd_(ooms|kills)')
+	before=$(cat "$ROOT/work"/memory.events; oompolicyctl metrics | grep -E '^oompolicyd_(ooms|kills)')
 	RANKED=$(ranked /rank/work)
 	for _ in {1..5}; do
 		assert_eq "the same again" "$(ranked /rank/work)" "$RANKED"
@@ -169,7 +169,7 @@ $high - 0
 $safe protected 0
 $spared oom-score-adj 0"
 	assert_eq "events and counters" "$before" \
-		"$(cat "$ROOT"/work/memory.events; oompolicyctl metrics | grep -E '^oompolicyd_(ooms|kills)')"
+		"$(cat "$ROOT/work"/memory.events; oompolicyctl metrics | grep -E '^oompolicyd_(ooms|kills)')"
 	COLUMNS=80 oompolicyctl rank /rank/work
 
 	die_in_order work
@@ -240,7 +240,7 @@ test_many()
 test_oom_group()
 {
 	local leader safe other
-	mkdir -p "$ROOT"/work/group
+	mkdir -p "$ROOT/work"/group
 	echo +memory >"$ROOT/work/group/cgroup.subtree_control"
 	hog work/group/in 6 && leader=$SPAWNED
 	hog work/group/safe 2 && safe=$SPAWNED
@@ -250,7 +250,7 @@ test_oom_group()
 $safe protected $leader
 $other - 0"
 	die_in_order work
-	rmdir "$ROOT"/work/group/{in,safe} "$ROOT/work/group"
+	rmdir "$ROOT/work"/group/{in,safe} "$ROOT/work/group"
 }
 
 # The same from the kernel's own selection, where Kill= has no say.
@@ -338,7 +338,7 @@ test_no_policy()
 }
 
 plan 10
-mkdir -p "$ROOT"/work/{low,pack/{deep,last},high,safe,plain} "$ROOT"/{badness,newest}/{a,b}
+mkdir -p "$ROOT/work"/{low,pack/{deep,last},high,safe,plain} "$ROOT"/{badness,newest}/{a,b}
 echo +memory >/sys/fs/cgroup/cgroup.subtree_control
 echo +memory >"$ROOT/cgroup.subtree_control"
 echo +memory >"$ROOT/work/cgroup.subtree_control"
