@@ -244,7 +244,7 @@ suite_lint()
 			((ATTEMPT == 0)) || continue
 			export OOMPOLICYD_COMPILE_COMMANDS=$BUILD/clang
 		fi
-		child_run timeout 300 "$script" >"$output" 2>&1
+		child_run timeout 900 "$script" >"$output" 2>&1
 		if ((ATTEMPT == 0)); then
 			result_pass
 			continue
