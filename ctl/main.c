@@ -53,17 +53,12 @@ static void complain(const char *format, ...) _printf_(1, 2);
 /* Something said by others may be in the text. */
 static void complain(const char *format, ...)
 {
-	_cleanup_free_ char *text = NULL, *clean = NULL;
+	_cleanup_free_ char *clean = NULL;
 	va_list ap;
-	int n;
 
 	va_start(ap, format);
-	n = vasprintf(&text, format, ap);
+	clean = text_clean_format(format, ap);
 	va_end(ap);
-	if (n < 0)
-		text = NULL;
-	else
-		clean = text_clean(text, (size_t)n);
 	fprintf(stderr, "%s: %s\n", program_invocation_short_name, clean ?: strerror(ENOMEM));
 }
 

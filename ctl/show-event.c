@@ -214,17 +214,12 @@ static void print(struct page *p, const char *name, const char *format, ...) _pr
 
 static void print(struct page *p, const char *name, const char *format, ...)
 {
-	_cleanup_free_ char *text = NULL, *clean = NULL;
+	_cleanup_free_ char *clean = NULL;
 	va_list ap;
-	int n;
 
 	va_start(ap, format);
-	n = vasprintf(&text, format, ap);
+	clean = text_clean_format(format, ap);
 	va_end(ap);
-	if (n < 0)
-		text = NULL;
-	else
-		clean = text_clean(text, (size_t)n);
 	if (clean)
 		print_wrapped(p, name, clean);
 	else

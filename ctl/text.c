@@ -178,3 +178,15 @@ char *text_clean(const char *bytes, size_t size)
 	clean[n] = '\0';
 	return clean;
 }
+
+char *text_clean_format(const char *format, va_list ap)
+{
+	_cleanup_free_ char *text = NULL;
+	int n = vasprintf(&text, format, ap);
+
+	if (n < 0) {
+		text = NULL;
+		return NULL;
+	}
+	return text_clean(text, (size_t)n);
+}

@@ -3,8 +3,11 @@
 #ifndef OP_TEXT_H
 #define OP_TEXT_H
 
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "config/basic.h"
 
 #define TEXT_BYTES_SIZE 48
 #define TEXT_TIME_SIZE 32
@@ -31,5 +34,7 @@ int text_parse_time(const char *s, uint64_t now_usec, uint64_t *ret);
  * what was escaped before. NULL when memory is out. */
 char *text_escape(const char *bytes, size_t size);
 char *text_clean(const char *bytes, size_t size);
+/* The same of a text by its printf() format. */
+char *text_clean_format(const char *format, va_list ap) _printf_(1, 0);
 
 #endif
