@@ -6,6 +6,8 @@
 # what the kernel says and with what this script did itself.
 # shellcheck source=tests/vm/guest/lib.sh
 . lib.sh
+# shellcheck source=tests/vm/guest/records-lib.bash
+. records-lib.bash
 
 readonly UNIT=oompolicyd.service
 readonly ROOT=/sys/fs/cgroup/bus
@@ -42,23 +44,6 @@ END
 as_nobody()
 {
 	setpriv --reuid=65534 --regid=65534 --clear-groups -- "$@"
-}
-
-# spawn CGROUP COMMAND...: there from its first instruction on. Its process is in SPAWNED.
-spawn()
-{
-	local cgroup=$1
-	shift
-	(
-		echo "$BASHPID" >"$cgroup/cgroup.procs"
-		exec "$@"
-	) &
-	SPAWNED=$!
-}
-
-is_gone()
-{
-	! kill -0 "$1"
 }
 
 hog_filled()
