@@ -15,6 +15,7 @@
 #include "daemon/loader-rank.h"
 #include "daemon/loader.h"
 #include "daemon/tracker.h"
+#include "files.h"
 #include "test.h"
 
 static const char text[] = "[Policy all]\nDefaultPriority=500\n"
@@ -31,16 +32,6 @@ static struct tracker tracker = {.slots = {SLOT_ALL, SLOT_PART}, .n_ruled = 2};
 
 /* --- the kernel's side */
 
-static uint64_t inode(const char *path)
-{
-	char full[256];
-	struct stat st;
-
-	snprintf(full, sizeof(full), "%s%s", root, path);
-	CHECK(stat(full, &st) == 0);
-	return st.st_ino;
-}
-
 int loader_rules_get(const struct loader_rules *r, uint64_t id, struct op_rule *ret)
 {
 	const struct {
@@ -49,12 +40,12 @@ int loader_rules_get(const struct loader_rules *r, uint64_t id, struct op_rule *
 	} entries[] = {
 		{OP_KEY_POLICY(SLOT_ALL), {.priority = 500}},
 		{OP_KEY_POLICY(SLOT_PART), {.priority = 300}},
-		{inode(""),
+		{files_inode(root, ""),
 		 {.index = OP_RULE_NONE, .slot_memcg = SLOT_ALL, .slot_system = SLOT_ALL}},
-		{inode("/a"), {.index = OP_RULE_NONE, .slot_memcg = SLOT_PART}},
-		{inode("/a/low"),
+		{files_inode(root, "/a"), {.index = OP_RULE_NONE, .slot_memcg = SLOT_PART}},
+		{files_inode(root, "/a/low"),
 		 {.priority = 10, .index = 0, .flags = OP_RULE_MATCH | OP_RULE_KILL_CGROUP}},
-		{inode("/a/low/safe"),
+		{files_inode(root, "/a/low/safe"),
 		 {.priority = OP_PRIORITY_DEFAULT,
 		  .index = 1,
 		  .flags = OP_RULE_MATCH | OP_RULE_PROTECT | OP_RULE_DEFAULT_PRIORITY}},
@@ -141,7 +132,7 @@ struct loader_rank *loader_rank_free(struct loader_rank *k)
 int loader_rank_run(const struct loader_rank *k, struct op_rank_run *asked, struct op_ranked *ret)
 {
 	CHECK(k == (struct loader_rank *)&run);
-	CHECK(asked->domain_id == inode(""));
+	CHECK(asked->domain_id == files_inode(root, ""));
 	CHECK(asked->total_pages > 0 && !asked->is_memcg);
 	*asked = run;
 	memcpy(ret, ranked, run.n_ranked * sizeof(*ret));
@@ -223,7 +214,7 @@ static int see(const struct bus_tree_row *row, void *userdata)
 	struct seen *seen = userdata;
 	size_t used = strlen(seen->lines);
 
-	CHECK(row->id == inode(strcmp(row->path, "/") == 0 ? "" : row->path));
+	CHECK(row->id == files_inode(root, strcmp(row->path, "/") == 0 ? "" : row->path));
 	snprintf(seen->lines + used, sizeof(seen->lines) - used, "%s %u [%s] [%s]%s [%s]\n",
 		 row->path, row->priority, row->rule, row->source, row->protect ? " protected" : "",
 		 row->kill);
@@ -386,12 +377,14 @@ static void test_rank(void)
 	struct bus_rank rank;
 
 	set_up();
-	ranked[0] = (struct op_ranked){
-		.pid = 11, .cgroup_id = inode("/b"), .priority = 500, .rule_index = OP_RULE_NONE};
+	ranked[0] = (struct op_ranked){.pid = 11,
+				       .cgroup_id = files_inode(root, "/b"),
+				       .priority = 500,
+				       .rule_index = OP_RULE_NONE};
 	ranked[1] = (struct op_ranked){
 		.pid = 12,
-		.cgroup_id = inode("/a/low/deep"),
-		.source_id = inode("/a/low"),
+		.cgroup_id = files_inode(root, "/a/low/deep"),
+		.source_id = files_inode(root, "/a/low"),
 		.priority = 10,
 		.rule_index = 0,
 		.rule_flags = OP_RULE_MATCH | OP_RULE_KILL_CGROUP,

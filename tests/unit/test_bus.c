@@ -21,6 +21,7 @@
 #include "config/bytes.h"
 #include "daemon/bus-names.h"
 #include "daemon/bus.h"
+#include "files.h"
 #include "test.h"
 
 #define EXPECTED OP_SOURCE_ROOT "/tests/unit/data/ctl/"
@@ -318,15 +319,6 @@ static int run_polkit(void)
 
 /* --- the machinery */
 
-static void write_file(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "we");
-
-	CHECK(f);
-	CHECK(fputs(text, f) >= 0);
-	CHECK(fclose(f) == 0);
-}
-
 static void pause_msec(long msec)
 {
 	struct timespec ts = {.tv_sec = msec / 1000, .tv_nsec = msec % 1000 * 1000000};
@@ -384,11 +376,11 @@ static void make_cgroup(const char *path, const char *memory, const char *procs)
 	snprintf(file, sizeof(file), "%s%s", cgroups, path);
 	CHECK(mkdir(file, 0755) == 0 || errno == EEXIST);
 	snprintf(file, sizeof(file), "%s%s/cgroup.procs", cgroups, path);
-	write_file(file, procs);
+	files_write(file, procs);
 	if (!*memory)
 		return;
 	snprintf(file, sizeof(file), "%s%s/memory.current", cgroups, path);
-	write_file(file, memory);
+	files_write(file, memory);
 }
 
 /* However it ends; the other processes end with this one. */
@@ -432,7 +424,7 @@ static void set_up(void)
 	snprintf(address, sizeof(address), "unix:path=%s/socket", directory);
 	snprintf(config_file, sizeof(config_file), "%s/config", directory);
 	snprintf(text, sizeof(text), config, address);
-	write_file(config_file, text);
+	files_write(config_file, text);
 	snprintf(cgroups, sizeof(cgroups), "%s/cgroup", directory);
 	make_cgroup("", "", "1\n");
 	make_cgroup("/system.slice", "734003200", "");
@@ -499,23 +491,10 @@ static int run_ctl(uid_t uid, const char *const *arguments, char *buf, size_t si
 
 static void compare(const char *name, const char *seen)
 {
-	char path[512], expected[16384];
-	FILE *f;
-	size_t n;
+	char path[512];
 
 	snprintf(path, sizeof(path), EXPECTED "%s", name);
-	if (getenv("OP_UPDATE_EXPECTED")) {
-		write_file(path, seen);
-		return;
-	}
-	f = fopen(path, "re");
-	if (!f)
-		FAIL("cannot open %s", path);
-	n = fread(expected, 1, sizeof(expected) - 1, f);
-	expected[n] = '\0';
-	fclose(f);
-	if (strcmp(seen, expected) != 0)
-		FAIL("%s has\n%s---\nand this was seen:\n%s---", path, expected, seen);
+	files_compare(path, seen);
 }
 
 /* --- the cases */

@@ -3,10 +3,10 @@
 #include "daemon/cgroup.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <sys/stat.h>
 
 #include "config/basic.h"
+#include "files.h"
 #include "test.h"
 
 #define SEEN_MAX 512
@@ -20,14 +20,6 @@ static size_t longest;
 
 static char tree[] = "/tmp/test_cgroup_walk.XXXXXX";
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
 static void tree_begin(void)
 {
 	memcpy(tree + sizeof(tree) - 7, "XXXXXX", 6);
@@ -38,7 +30,7 @@ static void tree_begin(void)
 
 static void tree_end(void)
 {
-	CHECK_INT(nftw(tree, remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
+	CHECK_INT(files_remove(tree), 0);
 }
 
 static void make(const char *path)

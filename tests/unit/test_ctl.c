@@ -13,6 +13,7 @@
 #include "ctl/table.h"
 #include "ctl/term.h"
 #include "ctl/text.h"
+#include "files.h"
 #include "test.h"
 
 #define EXPECTED OP_SOURCE_ROOT "/tests/unit/data/ctl/"
@@ -46,24 +47,10 @@ static void done_term(void)
 
 static void compare(const char *name)
 {
-	char path[512], expected[16384];
-	FILE *f;
-	size_t n;
+	char path[512];
 
 	snprintf(path, sizeof(path), EXPECTED "%s", name);
-	if (getenv("OP_UPDATE_EXPECTED")) {
-		f = fopen(path, "we");
-		CHECK(f && fputs(output, f) >= 0 && fclose(f) == 0);
-		return;
-	}
-	f = fopen(path, "re");
-	if (!f)
-		FAIL("cannot open %s", path);
-	n = fread(expected, 1, sizeof(expected) - 1, f);
-	expected[n] = '\0';
-	fclose(f);
-	if (strcmp(output, expected) != 0)
-		FAIL("%s has\n%s---\nand this was seen:\n%s---", path, expected, output);
+	files_compare(path, output);
 }
 
 /* No line is wider than the terminal. */

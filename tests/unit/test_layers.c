@@ -2,6 +2,7 @@
 /* Which files count, in which order, and what several of them mean together. On a fake tree. */
 #include "config/layers.h"
 
+#include "files.h"
 #include "test.h"
 
 #include "bpf/oompolicy.h"
@@ -10,7 +11,6 @@
 #include "config/policy.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <sys/stat.h>
 
 #define TEMPLATE "/tmp/oompolicy-layers-XXXXXX"
@@ -19,17 +19,9 @@ enum { VENDOR, RUN, LOCAL };
 
 static char root[sizeof(TEMPLATE)];
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
 static void end_tree(void)
 {
-	CHECK_INT(nftw(root, remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
+	CHECK_INT(files_remove(root), 0);
 }
 
 static void make_directories(char *path)

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 
@@ -17,29 +16,18 @@
 #include "capture.h"
 #include "config/basic.h"
 #include "config/policy.h"
+#include "files.h"
 #include "test.h"
 
 static char tree[] = "/tmp/test_oomcontrol.XXXXXX";
 static sd_event *event;
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
 static void write_file(const char *cgroup, const char *name, const char *text)
 {
 	char path[256];
-	FILE *f;
 
 	snprintf(path, sizeof(path), "%s%s/%s", tree, cgroup, name);
-	f = fopen(path, "we");
-	CHECK(f);
-	fputs(text, f);
-	fclose(f);
+	files_write(path, text);
 }
 
 static void cgroup_make(const char *cgroup)
@@ -63,7 +51,7 @@ static void tree_begin(void)
 static void tree_end(void)
 {
 	event = sd_event_unref(event);
-	CHECK_INT(nftw(tree, remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
+	CHECK_INT(files_remove(tree), 0);
 }
 
 /* What the kernel does: @n times. */

@@ -3,46 +3,26 @@
 #include "daemon/rank.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
 
 #include "config/basic.h"
+#include "files.h"
 #include "test.h"
 
 static char root[64];
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
 static void remove_root(void)
 {
-	nftw(root, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+	files_remove(root);
 }
 
 static void write_file(const char *path, const char *text)
 {
 	char full[256];
-	FILE *f;
 
 	snprintf(full, sizeof(full), "%s%s", root, path);
-	f = fopen(full, "we");
-	CHECK(f && fputs(text, f) >= 0 && fclose(f) == 0);
-}
-
-static uint64_t inode(const char *path)
-{
-	char full[256];
-	struct stat st;
-
-	snprintf(full, sizeof(full), "%s%s", root, path);
-	CHECK(stat(full, &st) == 0);
-	return st.st_ino;
+	files_write(full, text);
 }
 
 static void set_up(void)
@@ -86,8 +66,9 @@ static void check_order(const struct found *found, size_t n, const char *domain,
 	for (size_t i = 0; i < n; i++)
 		items[i] = (struct op_ranked){
 			.pid = found[i].pid,
-			.cgroup_id = found[i].cgroup ? inode(found[i].cgroup) : UINT64_MAX,
-			.source_id = found[i].source ? inode(found[i].source) : 0,
+			.cgroup_id =
+				found[i].cgroup ? files_inode(root, found[i].cgroup) : UINT64_MAX,
+			.source_id = found[i].source ? files_inode(root, found[i].source) : 0,
 			.rule_flags = found[i].flags,
 			.priority = found[i].priority,
 			.points = found[i].points,

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
 
@@ -16,6 +15,7 @@
 #include "config/diagnostics.h"
 #include "config/parser.h"
 #include "config/policy.h"
+#include "files.h"
 #include "test.h"
 
 static char tree[] = "/tmp/test_trigger.XXXXXX";
@@ -48,14 +48,6 @@ static const char *path_in_tree(const char *path)
 	return full;
 }
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
 static void tree_begin(void)
 {
 	memcpy(tree + sizeof(tree) - 7, "XXXXXX", 6);
@@ -69,7 +61,7 @@ static void tree_begin(void)
 static void tree_end(void)
 {
 	event = sd_event_unref(event);
-	CHECK_INT(nftw(tree, remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
+	CHECK_INT(files_remove(tree), 0);
 }
 
 /* Makes a cgroup and gives its id. */
