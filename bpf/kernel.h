@@ -293,26 +293,27 @@ static __always_inline bool cgroup_has_tasks(struct cgroup *cgroup)
 							       : cgroup->nr_populated_csets;
 }
 
-/* What the cgroup uses with all below it, in pages; of one without the memory controller what the
- * nearest above with it does. @cgroup is for reading only. */
+/* What the cgroup uses with all below it, in pages; without the memory controller what its nearest
+ * ancestor with it does. @cgroup is for reading only. */
 static __always_inline __u64 cgroup_usage_pages(struct cgroup *cgroup)
 {
 	__u64 memory = bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id);
+	struct cgroup_subsys_state *css, *parent;
 	int i;
 
-	bpf_for(i, 0, OP_DEPTH_MAX) {
-		struct cgroup_subsys_state *const *subsys = (void *)&cgroup->subsys;
-		struct cgroup_subsys_state *css = subsys[memory], *parent;
-
-		if (css)
-			return not_negative(
-				bpf_core_cast(css, struct mem_cgroup)->memory.usage.counter);
-		parent = cgroup->self.parent;
-		if (!parent)
-			break;
-		cgroup = parent->cgroup;
-	}
-	return 0;
+	css = ((struct cgroup_subsys_state *const *)(void *)&cgroup->subsys)[memory];
+	if (!css)
+		bpf_for(i, 0, OP_DEPTH_MAX) {
+			parent = cgroup->self.parent;
+			if (!parent)
+				return 0;
+			cgroup = parent->cgroup;
+			css = ((struct cgroup_subsys_state *const *)(void *)&cgroup
+				       ->subsys)[memory];
+			if (css)
+				break;
+		}
+	return css ? not_negative(bpf_core_cast(css, struct mem_cgroup)->memory.usage.counter) : 0;
 }
 
 static __always_inline struct cgroup *task_cgroup(struct task_struct *task)

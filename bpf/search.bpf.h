@@ -87,6 +87,9 @@ __hidden __u64 spare_cgroup = 0;
  * the top starts from, [n + 1] the cgroup n levels below the top. */
 __hidden struct effective chain[OP_DEPTH_MAX + 1] = {};
 
+/* The cgroup whose rule the walk in hand is confined to; 0: it is not. */
+__hidden __u64 walk_source_id = 0;
+
 /* The entry of the order that is next. */
 __hidden __u32 order_next = 0;
 /* The first that is behind all that a victim could be in. */
@@ -323,11 +326,13 @@ __noinline int op_add_spare(void)
 	spare->cgroup_id = cgrp->kn->id;
 	spare->rule = *rule;
 
+	if (n_spares < OP_SPARES_MAX)
+		return 0;
 	at = 0;
-	distance = 0;
+	distance = spares[0].distance;
 #pragma unroll
-	for (i = 0; i < OP_SPARES_MAX; i++)
-		if (i < n_spares && spares[i].distance > distance) {
+	for (i = 1; i < OP_SPARES_MAX; i++)
+		if (spares[i].distance > distance) {
 			distance = spares[i].distance;
 			at = i;
 		}
@@ -393,6 +398,8 @@ __noinline int op_walk(__u64 top_id, __u64 source_id)
 	if (!top)
 		return OP_REASON_DOMAIN_GONE;
 	top_level = top->level;
+	/* In memory: the verifier of 6.18 loses track of an argument that a loop compares. */
+	walk_source_id = source_id;
 	begin_chain(rules, top);
 
 	bpf_rcu_read_lock();
@@ -409,7 +416,7 @@ __noinline int op_walk(__u64 top_id, __u64 source_id)
 		rule = extend_chain(rules, id, cgrp->level - top_level);
 		if (!rule || !cgroup_has_tasks(cgrp))
 			continue;
-		if (source_id && rule->source_id != source_id)
+		if (walk_source_id && rule->source_id != walk_source_id)
 			continue;
 		if (rule->flags & OP_RULE_PROTECT)
 			search.protected_cgroups++;
