@@ -254,11 +254,13 @@ static __always_inline void offer_best(void)
 }
 
 /* Lets a task that is no candidate be one. */
-static __always_inline void offer(struct task_struct *task, struct mm_struct *mm, __u64 points,
-				  __u32 bar)
+static __always_inline void offer(struct task_struct *task, const struct runners *runners,
+				  __u64 size_pages, __u64 points, __u32 bar)
 {
-	offered.size_pages = mm_points(mm);
-	offered.points = bar ? offered.size_pages : points;
+	if (!runners_want(runners, bar, hand.rule.priority, points))
+		return;
+	offered.size_pages = size_pages;
+	offered.points = points;
 	offered.cgroup_id = hand.cgroup_id;
 	offered.pid = task->tgid;
 	offered.priority = hand.rule.priority;
@@ -273,7 +275,7 @@ static __always_inline int evaluate(struct task_struct *task, struct choice *cho
 	bool hopeless, is_protected;
 	struct mm_struct *mm;
 	struct cgroup *cgrp;
-	__u64 id, points = 0;
+	__u64 id, size_pages, points;
 	__u32 bar;
 
 	choice->tasks++;
@@ -301,7 +303,7 @@ static __always_inline int evaluate(struct task_struct *task, struct choice *cho
 	if (is_protected)
 		choice->protected_tasks++;
 	hopeless = is_protected || (hand.best.task && hand.rule.priority > hand.best.rule.priority);
-	if (hopeless && !runners_want(runners, is_protected, hand.rule.priority))
+	if (hopeless && !runners_want(runners, is_protected, hand.rule.priority, ~0ULL))
 		return pass_over();
 
 	bar = is_protected ? OP_RUNNER_PROTECTED : is_spared(task) ? spared_reason(task) : 0;
@@ -315,12 +317,12 @@ static __always_inline int evaluate(struct task_struct *task, struct choice *cho
 	mm = bpf_core_cast((void *)thread_mm, struct mm_struct);
 	if (!is_worth_killing(task, mm))
 		return pass_over();
-	if (!bar)
-		points = victim_points(task, mm, hand.victim, hand.total_pages);
+	size_pages = mm_points(mm);
+	points = bar ? size_pages : victim_points(task, size_pages, hand.victim, hand.total_pages);
 	if (hopeless || bar ||
 	    (hand.best.task && hand.rule.priority == hand.best.rule.priority &&
 	     points <= hand.best.points)) {
-		offer(task, mm, points, bar);
+		offer(task, runners, size_pages, points, bar);
 		return pass_over();
 	}
 
@@ -329,7 +331,7 @@ static __always_inline int evaluate(struct task_struct *task, struct choice *cho
 	hand.before = hand.best;
 	hand.best.task = (__u64)task;
 	hand.best.points = points;
-	hand.best.size_pages = mm_points(mm);
+	hand.best.size_pages = size_pages;
 	hand.best.cgroup_id = id;
 	hand.best.rule = hand.rule;
 	hand.best.pid = task->tgid;

@@ -69,6 +69,11 @@ struct cgroup_root {
 	int hierarchy_id;
 };
 
+/* include/linux/cgroup_subsys.h; each kernel has its own numbers. */
+enum cgroup_subsys_id {
+	memory_cgrp_id,
+};
+
 struct cgroup {
 	struct cgroup_subsys_state self;
 	int level;
@@ -76,6 +81,7 @@ struct cgroup {
 	int nr_populated_csets; /* that hold tasks, descendants' not counted */
 	struct kernfs_node *kn;
 	struct cgroup_root *root;
+	struct cgroup_subsys_state *subsys[1]; /* one for each enum cgroup_subsys_id */
 };
 
 /* 7.2 counts them in the css instead, for each controller. */
@@ -285,6 +291,29 @@ static __always_inline bool cgroup_has_tasks(struct cgroup *cgroup)
 
 	return bpf_core_field_exists(self->nr_populated_csets) ? self->nr_populated_csets
 							       : cgroup->nr_populated_csets;
+}
+
+/* What the cgroup uses with all below it, in pages; without the memory controller what its nearest
+ * ancestor with it does. @cgroup is for reading only. */
+static __always_inline __u64 cgroup_usage_pages(struct cgroup *cgroup)
+{
+	__u64 memory = bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id);
+	struct cgroup_subsys_state *css, *parent;
+	int i;
+
+	css = ((struct cgroup_subsys_state *const *)(void *)&cgroup->subsys)[memory];
+	if (!css)
+		bpf_for(i, 0, OP_DEPTH_MAX) {
+			parent = cgroup->self.parent;
+			if (!parent)
+				return 0;
+			cgroup = parent->cgroup;
+			css = ((struct cgroup_subsys_state *const *)(void *)&cgroup
+				       ->subsys)[memory];
+			if (css)
+				break;
+		}
+	return css ? not_negative(bpf_core_cast(css, struct mem_cgroup)->memory.usage.counter) : 0;
 }
 
 static __always_inline struct cgroup *task_cgroup(struct task_struct *task)

@@ -42,59 +42,45 @@ static __always_inline bool comes_before(const struct runner *a, const struct ru
 	return a->points > b->points;
 }
 
-/* What one of this kind would be to @list. */
-enum want {
-	WANT_NONE,
-	WANT_EQUAL,  /* it may be larger than the last */
-	WANT_NEARER, /* there is room, or it comes before the last whatever its size */
-};
-
-/* Those with a bar are of no use where others fill the list. */
-static __always_inline enum want runners_want(const struct runners *list, bool barred,
-					      __u32 priority)
+/* Would one of this kind, with at most so many points, be in @list? */
+static __always_inline bool runners_want(const struct runners *list, bool barred, __u32 priority,
+					 __u64 points)
 {
-	const struct runner *last;
+	struct runner one = {.points = points, .priority = priority, .bar = barred};
 	__u32 max = list->max, i;
 
 	if (list->n < max)
-		return WANT_NEARER;
+		return true;
 	i = max - 1;
 	barrier_var(i); /* or clang compares max instead, and the verifier does not know i */
-	if (i >= OP_RUNNERS_MAX)
-		return WANT_NONE;
-	last = &list->items[i];
-	if (barred || (!last->bar && priority > last->priority))
-		return barred && last->bar ? WANT_EQUAL : WANT_NONE;
-	return last->bar || priority < last->priority ? WANT_NEARER : WANT_EQUAL;
+	return i < OP_RUNNERS_MAX && comes_before(&one, &list->items[i]);
 }
 
-/* Puts the process in offered where it belongs, and drops the last where there is no room. One that
- * is there already takes its new place. */
+/*
+ * Puts the process in offered where it belongs, and drops the last where there is no room. One that
+ * is there already stays as it is. Unrolled, as most of the time went into counting.
+ */
 static __always_inline void runners_insert(struct runners *list)
 {
-	__u32 pid = offered.pid;
-	int i;
+	__u32 n = list->n, i;
 
-	bpf_for(i, 0, OP_RUNNERS_MAX) {
-		struct runner *item = &list->items[i & (OP_RUNNERS_MAX - 1)], passed;
-
-		if (i >= list->max)
+	if (!runners_want(list, offered.bar, offered.priority, offered.points))
+		return;
+#pragma unroll
+	for (i = 0; i < OP_RUNNERS_MAX; i++)
+		if (i < n && list->items[i].pid == offered.pid)
+			return;
+	if (n < list->max)
+		list->n = ++n;
+#pragma unroll
+	for (i = OP_RUNNERS_MAX - 1; i > 0; i--) {
+		if (i >= n)
+			continue;
+		if (!comes_before(&offered, &list->items[i - 1]))
 			break;
-		if (i >= list->n) {
-			*item = offered;
-			list->n = i + 1;
-			break;
-		}
-		if (item->pid == pid) {
-			*item = offered;
-			break;
-		}
-		if (comes_before(&offered, item)) {
-			passed = *item;
-			*item = offered;
-			offered = passed;
-		}
+		list->items[i] = list->items[i - 1];
 	}
+	list->items[i] = offered;
 }
 
 #endif

@@ -22,15 +22,19 @@
 #define OP_ORDER_VISITS 1024
 
 /*
- * What is looked at for the sake of runners-up alone, where no victim could be: so many cgroups
- * with tasks, so many processes in each, and on the way to them so many cgroups and entries of the
- * order. Some tens of microseconds for all of them.
+ * What is looked at for the sake of runners-up alone, where no victim could be: so many cgroups,
+ * the nearest of those with tasks, and so many processes in each; and to find them behind a search
+ * by the order, so many entries of it and so many cgroups.
  */
-#define OP_SPARE_CGROUPS 64
-#define OP_SPARE_RESERVED 32 /* of these, for such as are nearer than the last that is known */
+#define OP_SPARES_MAX 16
 #define OP_SPARE_TASKS 32
+#define OP_SPARE_ENTRIES 32
 #define OP_SPARE_VISITS 128
-#define OP_SPARE_ENTRIES 64
+/* Of so many cgroups the use is read, to tell the nearer of equals. */
+#define OP_SPARE_USES 256
+/* What is used is as many bits of a distance, in pages. */
+#define OP_SPARE_USAGE_BITS 48
+#define OP_SPARE_USAGE_MAX ((1ULL << OP_SPARE_USAGE_BITS) - 1)
 
 struct search {
 	/* the candidate that is best so far */
@@ -50,8 +54,9 @@ struct search {
 	__u32 protected_cgroups;
 	__u32 tasks;
 	__u32 cgroups;
-	__u32 cgroups_max;   /* the walk ends there */
-	__u32 spare_cgroups; /* that may still be looked at for runners-up */
+	__u32 cgroups_max;  /* the walk ends there */
+	__u32 uses_left;    /* cgroups whose use may still be read */
+	__u32 victim_known; /* what is looked at from now on is so for runners-up */
 
 	/* the policy */
 	__u32 default_priority;
@@ -64,14 +69,33 @@ __hidden struct search search = {};
 
 __hidden struct runners runners = {};
 
+/* A cgroup in which no victim can be, and a runner-up may. */
+struct spare {
+	__u64 distance; /* by priority, and among equals by what it uses: the less, the nearer */
+	__u64 cgroup_id;
+	struct effective rule;
+};
+
+/* The nearest of these so far, in no order. */
+__hidden struct spare spares[OP_SPARES_MAX] = {};
+__hidden __u32 n_spares = 0;
+__hidden __u32 farthest_spare = 0;
+/* The address of one that may become it: a global function takes no pointer to it. */
+__hidden __u64 spare_cgroup = 0;
+
 /* What applies to the cgroups from the top of a walk down to the one being looked at: [0] is what
  * the top starts from, [n + 1] the cgroup n levels below the top. */
 __hidden struct effective chain[OP_DEPTH_MAX + 1] = {};
+
+/* The cgroup whose rule the walk in hand is confined to; 0: it is not. */
+__hidden __u64 walk_source_id = 0;
 
 /* The entry of the order that is next. */
 __hidden __u32 order_next = 0;
 /* The first that is behind all that a victim could be in. */
 __hidden __u32 order_over = 0;
+/* The priority of the entry before it. */
+__hidden __u32 order_priority = 0;
 
 /* The members of a group that die in this round. */
 __hidden __u32 members[OP_ROUND_MEMBERS] = {};
@@ -130,11 +154,13 @@ static __always_inline void offer_candidate(void)
 	op_offer();
 }
 
-static __always_inline void offer(struct task_struct *task, struct mm_struct *mm, __u64 points,
+static __always_inline void offer(struct task_struct *task, __u64 size_pages, __u64 points,
 				  __u32 bar)
 {
-	offered.size_pages = mm_points(mm);
-	offered.points = bar ? offered.size_pages : points;
+	if (!runners_want(&runners, bar, search.looking_at_rule.priority, points))
+		return;
+	offered.size_pages = size_pages;
+	offered.points = points;
 	offered.cgroup_id = search.looking_at_id;
 	offered.pid = task->tgid;
 	offered.priority = search.looking_at_rule.priority;
@@ -155,7 +181,7 @@ __noinline int op_evaluate_task(struct task_struct *task __arg_trusted)
 {
 	const struct effective *rule = &search.looking_at_rule;
 	bool hopeless = is_hopeless(rule);
-	__u64 points = 0;
+	__u64 size_pages, points;
 	struct mm_struct *mm;
 	__u32 bar;
 
@@ -168,7 +194,8 @@ __noinline int op_evaluate_task(struct task_struct *task __arg_trusted)
 			search.dying_pid = task->tgid;
 		return 0;
 	}
-	if (hopeless && !runners_want(&runners, rule->flags & OP_RULE_PROTECT, rule->priority))
+	if (hopeless &&
+	    !runners_want(&runners, rule->flags & OP_RULE_PROTECT, rule->priority, ~0ULL))
 		return 0;
 	bar = rule->flags & OP_RULE_PROTECT ? OP_RUNNER_PROTECTED
 	      : is_spared(task)		    ? spared_reason(task)
@@ -179,11 +206,12 @@ __noinline int op_evaluate_task(struct task_struct *task __arg_trusted)
 	mm = process_mm(task);
 	if (!is_worth_killing(task, mm))
 		goto out;
-	if (!bar)
-		points = victim_points(task, mm, search.victim, search.total_pages);
+	size_pages = mm_points(mm);
+	points = bar ? size_pages
+		     : victim_points(task, size_pages, search.victim, search.total_pages);
 	if (hopeless || bar ||
 	    (search.pid && rule->priority == search.rule.priority && points <= search.points)) {
-		offer(task, mm, points, bar);
+		offer(task, size_pages, points, bar);
 		goto out;
 	}
 
@@ -191,28 +219,13 @@ __noinline int op_evaluate_task(struct task_struct *task __arg_trusted)
 		offer_candidate();
 	search.pid = task->tgid;
 	search.points = points;
-	search.size_pages = mm_points(mm);
+	search.size_pages = size_pages;
 	search.start_boottime_nsec = task->start_boottime;
 	search.cgroup_id = search.looking_at_id;
 	search.rule = *rule;
 out:
 	bpf_rcu_read_unlock();
 	return 0;
-}
-
-/* Is there reason to look at the processes of a cgroup to which @rule applies? */
-static __always_inline bool is_worth_looking(const struct effective *rule)
-{
-	enum want want;
-
-	if (search.look_at_all || !is_hopeless(rule))
-		return true;
-	want = runners_want(&runners, rule->flags & OP_RULE_PROTECT, rule->priority);
-	if (want == WANT_NONE ||
-	    search.spare_cgroups <= (want == WANT_NEARER ? 0 : OP_SPARE_RESERVED))
-		return false;
-	search.spare_cgroups--;
-	return true;
 }
 
 /* What a walk does with each process; rank.bpf.c looks at them one by one. */
@@ -254,6 +267,119 @@ static __always_inline bool check_recent(struct cgroup *domain)
 	return search.recent_dying < OP_RECENT_MAX;
 }
 
+/* Weighs the processes of the cgroup @id itself, at most @n_max of them, by search.looking_at_rule.
+ */
+__noinline int op_visit_cgroup(__u64 id, __u32 n_max)
+{
+	struct task_struct *task;
+	struct cgroup *cgrp;
+	__u32 n = 0;
+
+	/* A reference, which is what the iterator of tasks asks for, comes by id alone. */
+	cgrp = bpf_cgroup_from_id(id);
+	if (!cgrp)
+		return 0;
+	search.looking_at_id = id;
+	bpf_for_each(css_task, task, &cgrp->self, OP_CSS_TASK_ITER_PROCS) {
+		if (n++ >= n_max)
+			break;
+		OP_VISIT_TASK(task);
+	}
+	bpf_cgroup_release(cgrp);
+	return 0;
+}
+
+/* The least distance of a cgroup to which @rule applies; what it uses makes it more. */
+static __always_inline __u64 spare_distance(__u32 flags, __u32 priority)
+{
+	return (__u64)(flags & OP_RULE_PROTECT ? OP_PRIORITY_MAX + 1 : priority)
+	       << OP_SPARE_USAGE_BITS;
+}
+
+/* Is there no room for a spare at this distance? */
+static __always_inline bool is_too_far(__u64 distance)
+{
+	return n_spares >= OP_SPARES_MAX &&
+	       distance >= spares[farthest_spare & (OP_SPARES_MAX - 1)].distance;
+}
+
+/* Makes the cgroup spare_cgroup one, by search.looking_at_rule, if it is nearer than the farthest
+ * of them. */
+__noinline int op_add_spare(void)
+{
+	const struct effective *rule = &search.looking_at_rule;
+	struct cgroup *cgrp = bpf_core_cast((void *)spare_cgroup, struct cgroup);
+	__u64 usage, distance;
+	struct spare *spare;
+	__u32 i, at;
+
+	usage = cgroup_usage_pages(cgrp);
+	if (usage > OP_SPARE_USAGE_MAX)
+		usage = OP_SPARE_USAGE_MAX;
+	distance = spare_distance(rule->flags, rule->priority) + OP_SPARE_USAGE_MAX - usage;
+	if (is_too_far(distance))
+		return 0;
+
+	at = n_spares < OP_SPARES_MAX ? n_spares++ : farthest_spare;
+	spare = &spares[at & (OP_SPARES_MAX - 1)];
+	spare->distance = distance;
+	spare->cgroup_id = cgrp->kn->id;
+	spare->rule = *rule;
+
+	if (n_spares < OP_SPARES_MAX)
+		return 0;
+	at = 0;
+	distance = spares[0].distance;
+#pragma unroll
+	for (i = 1; i < OP_SPARES_MAX; i++)
+		if (spares[i].distance > distance) {
+			distance = spares[i].distance;
+			at = i;
+		}
+	farthest_spare = at;
+	return 0;
+}
+
+/* Notes a cgroup in which no victim can be, to look at it when the victim is known. */
+static __always_inline void note_spare(struct cgroup *cgrp, const struct effective *rule)
+{
+	if (is_too_far(spare_distance(rule->flags, rule->priority)) || !search.uses_left ||
+	    !runners_want(&runners, rule->flags & OP_RULE_PROTECT, rule->priority, ~0ULL))
+		return;
+	search.uses_left--;
+	search.looking_at_rule = *rule;
+	spare_cgroup = (__u64)cgrp;
+	op_add_spare();
+}
+
+/* Looks for runners-up in the spares, the nearest first. */
+__noinline int op_visit_spares(void)
+{
+	int round;
+
+	bpf_for(round, 0, OP_SPARES_MAX) {
+		__u64 distance = ~0ULL;
+		struct spare *spare;
+		__u32 i, nearest = 0;
+
+#pragma unroll
+		for (i = 0; i < OP_SPARES_MAX; i++)
+			if (i < n_spares && spares[i].distance < distance) {
+				distance = spares[i].distance;
+				nearest = i;
+			}
+		spare = &spares[nearest & (OP_SPARES_MAX - 1)];
+		if (distance == ~0ULL ||
+		    !runners_want(&runners, spare->rule.flags & OP_RULE_PROTECT,
+				  spare->rule.priority, ~0ULL))
+			break;
+		spare->distance = ~0ULL;
+		search.looking_at_rule = spare->rule;
+		op_visit_cgroup(spare->cgroup_id, OP_SPARE_TASKS);
+	}
+	return 0;
+}
+
 /*
  * Weighs the processes of the cgroup @top_id and of its descendants; with @source_id only of those
  * that have their rule from that cgroup. Processes are looked at only where one could be chosen.
@@ -261,7 +387,6 @@ static __always_inline bool check_recent(struct cgroup *domain)
 __noinline int op_walk(__u64 top_id, __u64 source_id)
 {
 	struct cgroup_subsys_state *css;
-	struct task_struct *task;
 	struct cgroup *top;
 	int top_level;
 	void *rules;
@@ -273,13 +398,14 @@ __noinline int op_walk(__u64 top_id, __u64 source_id)
 	if (!top)
 		return OP_REASON_DOMAIN_GONE;
 	top_level = top->level;
+	/* In memory: the verifier of 6.18 loses track of an argument that a loop compares. */
+	walk_source_id = source_id;
 	begin_chain(rules, top);
 
 	bpf_rcu_read_lock();
 	bpf_for_each(css, css, &top->self, OP_CGROUP_ITER_DESCENDANTS_PRE) {
 		struct effective *rule;
 		struct cgroup *cgrp;
-		__u32 n = 0, n_max;
 		__u64 id;
 
 		if (search.cgroups >= search.cgroups_max)
@@ -290,25 +416,18 @@ __noinline int op_walk(__u64 top_id, __u64 source_id)
 		rule = extend_chain(rules, id, cgrp->level - top_level);
 		if (!rule || !cgroup_has_tasks(cgrp))
 			continue;
-		if (source_id && rule->source_id != source_id)
+		if (walk_source_id && rule->source_id != walk_source_id)
 			continue;
 		if (rule->flags & OP_RULE_PROTECT)
 			search.protected_cgroups++;
-		if (!is_worth_looking(rule))
+		if (is_hopeless(rule) && !search.look_at_all) {
+			note_spare(cgrp, rule);
 			continue;
-		search.looking_at_id = id;
-		search.looking_at_rule = *rule;
-		n_max = !search.look_at_all && is_hopeless(rule) ? OP_SPARE_TASKS : ~0U;
-		/* A reference, which is what the iterator of tasks asks for, comes by id alone. */
-		cgrp = bpf_cgroup_from_id(id);
-		if (!cgrp)
-			continue;
-		bpf_for_each(css_task, task, &cgrp->self, OP_CSS_TASK_ITER_PROCS) {
-			if (n++ >= n_max)
-				break;
-			OP_VISIT_TASK(task);
 		}
-		bpf_cgroup_release(cgrp);
+		if (search.victim_known)
+			continue;
+		search.looking_at_rule = *rule;
+		op_visit_cgroup(id, ~0U);
 	}
 	bpf_rcu_read_unlock();
 	bpf_cgroup_release(top);
@@ -398,14 +517,22 @@ __noinline int op_search_ordered(__u64 domain_id)
 	search.pid = 0;
 	search.tasks = 0;
 	search.cgroups = 0;
-	search.spare_cgroups = OP_SPARE_CGROUPS;
+	search.uses_left = OP_SPARE_USES;
 	runners.n = 0;
+	n_spares = 0;
 	return false;
 }
 
-/* Looks for more runners-up where op_search_ordered() was enough to find the victim: in the next
- * entries of the order, then in the first cgroups of the domain, as far as that takes no time. */
-__noinline int op_fill_runners(__u64 domain_id)
+/* With a process of each, would the list be full? */
+static __always_inline bool has_enough_spares(void)
+{
+	return runners.n + n_spares >= runners.max;
+}
+
+/* Looks for more spares where op_search_ordered() was enough to find the victim: in the next
+ * entries of the order, then among the first cgroups of the domain, as far as that takes no time.
+ */
+__noinline int op_find_spares(__u64 domain_id)
 {
 	struct cgroup *domain;
 	struct op_rule *entry;
@@ -424,20 +551,23 @@ __noinline int op_fill_runners(__u64 domain_id)
 		return 0;
 	n_sorted = entry ? entry->priority : 0;
 	search.cgroups_max = search.cgroups + OP_SPARE_VISITS;
+	search.victim_known = true;
+	order_priority = 0;
 	bpf_for(i, 0, OP_SPARE_ENTRIES) {
 		__u32 next = order_over;
 
-		if (next >= n_sorted || !search.spare_cgroups)
+		if (next >= n_sorted)
 			break;
 		key = OP_KEY_ORDER((__u64)next);
 		entry = bpf_map_lookup_elem(rules, &key);
-		if (!entry || !runners_want(&runners, false, entry->priority))
+		if (!entry || (entry->priority > order_priority && has_enough_spares()))
 			break;
+		order_priority = entry->priority;
 		order_over = next + 1;
 		walk_ordered(domain, domain_id, (__u64)entry->flags << 32 | entry->index);
 	}
 	bpf_cgroup_release(domain);
-	if (search.spare_cgroups && runners.n < runners.max)
+	if (!has_enough_spares())
 		op_walk(domain_id, 0);
 	return 0;
 }
@@ -451,6 +581,7 @@ __noinline int op_search(__u64 domain_id, __u32 slot)
 {
 	struct cgroup *domain;
 	struct op_rule *policy;
+	int reason = 0;
 	bool large;
 	void *rules;
 	__u64 key;
@@ -461,7 +592,9 @@ __noinline int op_search(__u64 domain_id, __u32 slot)
 	search.tasks = 0;
 	search.cgroups = 0;
 	search.cgroups_max = ~0U;
-	search.spare_cgroups = OP_SPARE_CGROUPS;
+	search.uses_left = OP_SPARE_USES;
+	search.victim_known = false;
+	n_spares = 0;
 	runners_reset(&runners, find_runners_max());
 
 	rules = find_rules();
@@ -482,8 +615,11 @@ __noinline int op_search(__u64 domain_id, __u32 slot)
 	bpf_cgroup_release(domain);
 
 	if (large && !search.look_at_all && op_search_ordered(domain_id))
-		return op_fill_runners(domain_id);
-	return op_walk(domain_id, 0);
+		op_find_spares(domain_id);
+	else
+		reason = op_walk(domain_id, 0);
+	op_visit_spares();
+	return reason;
 }
 
 /* Collects the next members of the group that is the cgroup @group_id with its descendants. */

@@ -55,9 +55,10 @@ static __always_inline bool is_worth_killing(struct task_struct *task, struct mm
 	return mm && !mm_oom_skip(mm) && !in_vfork(task, mm);
 }
 
-/* The more, the sooner it dies, among those of the same priority. @victim is OP_VICTIM_*. */
-static __always_inline __u64 victim_points(struct task_struct *task, struct mm_struct *mm,
-					   __u32 victim, __u64 total_pages)
+/* The more, the sooner it dies, among those of the same priority. @victim is OP_VICTIM_*, the size
+ * that of mm_points(). */
+static __always_inline __u64 victim_points(struct task_struct *task, __u64 size_pages, __u32 victim,
+					   __u64 total_pages)
 {
 	__s64 points;
 
@@ -70,9 +71,9 @@ static __always_inline __u64 victim_points(struct task_struct *task, struct mm_s
 		/* As oom_badness(), moved up so that none is below zero. */
 		points = READ_ONLY(task)->signal->oom_score_adj;
 		points = (points + 1000) * (__s64)(total_pages / 1000);
-		return points + mm_points(mm);
+		return points + size_pages;
 	default:
-		return mm_points(mm);
+		return size_pages;
 	}
 }
 
