@@ -90,6 +90,7 @@ struct cgroup_subsys_state___populated {
 };
 
 struct css_set {
+	struct cgroup_subsys_state *subsys[1]; /* one for each enum cgroup_subsys_id */
 	struct css_set
 		*dom_cset; /* of the process, where its threads are in cgroups of their own */
 	struct cgroup *dfl_cgrp;
@@ -106,6 +107,7 @@ struct mem_cgroup {
 	struct cgroup_subsys_state css;
 	struct page_counter memory;
 	struct page_counter swap; /* version 2 only */
+	bool oom_group;		  /* memory.oom.group */
 };
 
 typedef struct {
@@ -183,6 +185,7 @@ struct bpf_iter_task {
 	__u64 opaque[3];
 } __attribute__((aligned(8)));
 
+#define OP_TASK_ITER_ALL_PROCS 0	 /* BPF_TASK_ITER_ALL_PROCS, kernel/bpf/task_iter.c */
 #define OP_TASK_ITER_PROC_THREADS 2	 /* BPF_TASK_ITER_PROC_THREADS, kernel/bpf/task_iter.c */
 #define OP_CGROUP_ITER_DESCENDANTS_PRE 2 /* BPF_CGROUP_ITER_DESCENDANTS_PRE, uapi/linux/bpf.h */
 #define OP_CSS_TASK_ITER_PROCS 1	 /* CSS_TASK_ITER_PROCS, include/linux/cgroup.h */
@@ -245,6 +248,8 @@ extern void bpf_put_mem_cgroup(struct mem_cgroup *memcg) __ksym;
 #define OP_PF_KTHREAD 0x00200000			  /* PF_KTHREAD, include/linux/sched.h */
 #define OP_MMF_OOM_SKIP 21 /* MMF_OOM_SKIP, include/linux/sched/coredump.h */
 #define OP_OOM_SCORE_ADJ_MIN (-1000)
+
+#define OP_PID_INIT 1
 
 /* enum of include/linux/mm_types_task.h */
 #define OP_MM_FILEPAGES 0

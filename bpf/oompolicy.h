@@ -16,7 +16,7 @@
 #include <linux/types.h>
 #endif
 
-#define OP_ABI_VERSION 3
+#define OP_ABI_VERSION 4
 
 #define OP_PRIORITY_MIN 0
 #define OP_PRIORITY_MAX 1000
@@ -137,6 +137,7 @@ struct op_name {
 #define OP_EVENT_CGROUP_MKDIR 2 /* struct op_cgroup_event, on op_cgroups */
 #define OP_EVENT_CGROUP_RMDIR 3 /* struct op_cgroup_event, on op_cgroups; path is empty */
 #define OP_EVENT_MEMBER 4	/* struct op_member_event, on op_events, before its OOM's record */
+#define OP_EVENT_FREED 5	/* struct op_freed_event, on op_events, after its OOM's record */
 
 struct op_event_header {
 	__u32 version; /* OP_ABI_VERSION */
@@ -284,6 +285,24 @@ struct op_member_event {
 	char path[OP_PATH_LEN];
 };
 
+/* How the memory of a victim came back. */
+#define OP_FREED_EXIT 1	  /* the last that used its address space is gone */
+#define OP_FREED_REAPER 2 /* the kernel's OOM reaper emptied it: the process is there still */
+
+/*
+ * The memory of the victim of a record is back. It counts with no others: the header has the
+ * sequence number of that record, so that one that finds the ring full leaves no gap.
+ */
+struct op_freed_event {
+	struct op_event_header header; /* ktime_nsec: when it was back */
+	__u64 oom_ktime_nsec;	       /* of the header of that record */
+	__u64 killed_nsec;	       /* CLOCK_MONOTONIC when the kernel marked it as a victim */
+	__u64 left_pages;	/* rss and swap that the reaper may not take; 0 at the exit */
+	__u32 pid;		/* thread group id in the initial pid namespace */
+	__u32 by;		/* OP_FREED_* */
+	char comm[OP_COMM_LEN]; /* untrusted bytes, NUL-terminated */
+};
+
 /* --- op_stats: one element, counters since the object was loaded. */
 struct op_stats {
 	__u64 runs;		/* times the handler ran */
@@ -362,6 +381,7 @@ struct op_rank_run {
 _Static_assert(sizeof(struct op_rule) == 16, "op_rule layout");
 _Static_assert(sizeof(struct op_switch) == 16, "op_switch layout");
 _Static_assert(sizeof(struct op_member_event) == 32 + 88 + OP_PATH_LEN, "op_member_event layout");
+_Static_assert(sizeof(struct op_freed_event) == 32 + 32 + OP_COMM_LEN, "op_freed_event layout");
 _Static_assert(sizeof(struct op_event_header) == 32, "op_event_header layout");
 _Static_assert(sizeof(struct op_cgroup_event) == 48 + OP_PATH_LEN, "op_cgroup_event layout");
 _Static_assert(sizeof(struct op_task) == 88, "op_task layout");

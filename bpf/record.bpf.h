@@ -8,6 +8,7 @@
 #ifndef OP_RECORD_BPF_H
 #define OP_RECORD_BPF_H
 
+#include "freed.bpf.h"
 #include "maps.bpf.h"
 #include "runners.bpf.h"
 #include "state.h"
@@ -385,8 +386,11 @@ __noinline int op_record_send(void)
 		return 0;
 	/* Counted in the map, which all objects share. */
 	record.header.seq = ++stats->records;
-	if (bpf_ringbuf_output(&op_events, &record, size, 0))
+	if (bpf_ringbuf_output(&op_events, &record, size, 0)) {
 		stats->events_lost++;
+		op_freed_cancel();
+	} else if (record.decision == OP_DECISION_KILLED || record.decision == OP_DECISION_KERNEL)
+		op_freed_expect(record.header.seq, record.header.ktime_nsec);
 	return 0;
 }
 

@@ -27,7 +27,8 @@ struct oom_state {
 	__u32 killing_pid;   /* the victim of that kill */
 	__u64 killing_nsec;  /* when its OOM began; 0: whom the kernel kills besides is no member */
 	__u32 killing_members; /* these so far */
-	__u32 pad;
+	__u32 n_outstanding;   /* victims in op_outstanding */
+	__u64 marked_mm;       /* key there of the victim whose record is to come; 0: none */
 	char declared[OP_DECLARED_LEN]; /* what it gave as the constraint's text */
 	struct recent recent[OP_RECENT_MAX];
 };

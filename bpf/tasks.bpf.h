@@ -8,8 +8,6 @@
 
 #include "kernel.h"
 
-#define OP_PID_INIT 1
-
 /* The daemon never dies of what it decides. As op_switch has it, once for each OOM. */
 __u32 daemon_tgid = 0;
 

@@ -122,6 +122,104 @@ static __always_inline void record_unasked(void)
 	op_record_path(record.trigger.cgroup_id, OP_PATH_TRIGGER);
 }
 
+/* From here on it is looked for the time when its memory is back. */
+static __always_inline void expect_memory(struct oom_state *state, struct task_struct *task,
+					  __u64 now)
+{
+	struct mm_struct *mm = READ_ONLY(task)->signal->oom_mm;
+	struct outstanding victim = {
+		.event.header.version = OP_ABI_VERSION,
+		.event.header.type = OP_EVENT_FREED,
+		.event.header.size = sizeof(victim.event),
+		.event.killed_nsec = now,
+		.event.pid = task->tgid,
+	};
+	__u64 key = (__u64)mm;
+
+	if (!mm)
+		return;
+	bpf_probe_read_kernel_str(victim.event.comm, sizeof(victim.event.comm), task->comm);
+	victim.reapable_pages = reapable_pages(mm);
+	if (bpf_map_update_elem(&op_outstanding, &key, &victim, BPF_NOEXIST))
+		return;
+	__sync_fetch_and_add(&state->n_outstanding, 1);
+	state->marked_mm = key;
+}
+
+/* The memcg that the process is charged to. An array index cannot be relocated: by hand. */
+static __always_inline struct cgroup_subsys_state *find_memcg(struct task_struct *task)
+{
+	__u64 offset = bpf_core_field_offset(struct css_set, subsys) +
+		       bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id) * sizeof(void *);
+	struct cgroup_subsys_state *css = NULL;
+
+	bpf_probe_read_kernel(&css, sizeof(css), (void *)READ_ONLY(task)->cgroups + offset);
+	return css ? bpf_core_cast(css, struct cgroup_subsys_state) : NULL;
+}
+
+/*
+ * The cgroup that the kernel kills as a whole because of its victim @task, or 0: of those from the
+ * victim's up to the domain, the topmost with memory.oom.group; none where the victim has left the
+ * domain (mem_cgroup_get_oom_group() of mm/memcontrol.c).
+ */
+static __always_inline __u64 find_group(struct task_struct *task)
+{
+	struct cgroup_subsys_state *css = find_memcg(task);
+	__u64 group_id = 0;
+	int i;
+
+	bpf_for(i, 0, OP_DEPTH_MAX) {
+		__u64 id;
+
+		if (!css || !css->parent)
+			break;
+		id = css->cgroup->kn->id;
+		if (bpf_core_cast(css, struct mem_cgroup)->oom_group)
+			group_id = id;
+		if (id == record.domain_id)
+			return group_id;
+		css = css->parent;
+	}
+	return record.domain_id ? 0 : group_id;
+}
+
+/* Names the process of a group, unless the kernel spares it or it is a victim already, as
+ * oom_kill_memcg_member() of mm/oom_kill.c has it. */
+__noinline int op_name_member(__u32 pid)
+{
+	struct task_struct *task = bpf_task_from_pid(pid);
+
+	if (!task)
+		return 0;
+	if (task->tgid != OP_PID_INIT &&
+	    READ_ONLY(task)->signal->oom_score_adj != OP_OOM_SCORE_ADJ_MIN &&
+	    !READ_ONLY(task)->signal->oom_mm && process_mm(task)) {
+		member_begin(task);
+		member_end();
+	}
+	bpf_task_release(task);
+	return 0;
+}
+
+/*
+ * Names those that the kernel is about to kill with its victim. They are marked one by one after
+ * it, but where the last is marked nothing shows, and the record does not wait.
+ */
+__noinline int op_name_group(__u64 id, __u32 victim_pid)
+{
+	struct cgroup *group = bpf_cgroup_from_id(id);
+	struct task_struct *task;
+
+	if (!group)
+		return 0;
+	bpf_for_each(task, task, NULL, OP_TASK_ITER_ALL_PROCS) {
+		if (task->tgid != victim_pid && bpf_task_under_cgroup(task, group))
+			op_name_member(task->tgid);
+	}
+	bpf_cgroup_release(group);
+	return 0;
+}
+
 /* One that the kernel kills with the victim of a policy. */
 static __always_inline void record_member(struct oom_state *state, struct task_struct *task)
 {
@@ -138,6 +236,7 @@ int BPF_PROG(op_mark_victim, struct task_struct *task)
 	__u32 zero = 0, tid = current_tid();
 	struct pending *pending;
 	struct oom_state *state;
+	__u64 group_id;
 	bool known;
 
 	state = bpf_map_lookup_elem(&op_oom, &zero);
@@ -147,7 +246,11 @@ int BPF_PROG(op_mark_victim, struct task_struct *task)
 	state->tracking = 1;
 	known = remember(state, task);
 	if (state->killing_tid == tid) {
-		if (state->killing_nsec && state->killing_pid != task->tgid && !known)
+		if (known)
+			return 0;
+		if (state->killing_pid == task->tgid)
+			expect_memory(state, task, now);
+		else if (state->killing_nsec)
 			record_member(state, task);
 		return 0;
 	}
@@ -171,6 +274,13 @@ int BPF_PROG(op_mark_victim, struct task_struct *task)
 		record_rule(state, task);
 	if (record.source_id)
 		op_record_path(record.source_id, OP_PATH_SOURCE);
+	expect_memory(state, task, now);
+	/* Of the domain of an OOM that no policy was asked about nothing is known. */
+	if (record.reason != OP_REASON_NOT_ASKED) {
+		group_id = find_group(task);
+		if (group_id)
+			op_name_group(group_id, task->tgid);
+	}
 	op_record_send();
 	return 0;
 }

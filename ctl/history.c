@@ -10,6 +10,7 @@
 #include <systemd/sd-journal.h>
 
 #include "config/basic.h"
+#include "daemon/messages.h"
 #include "event.h"
 
 static void journalp(sd_journal **j)
@@ -77,7 +78,7 @@ static int pass_entry(sd_journal *j, const struct event_filter *filter, history_
 	return r;
 }
 
-static int visit_nothing(const struct event *e, void *userdata)
+static int visit_nothing(struct event *e, void *userdata)
 {
 	(void)e;
 	(void)userdata;
@@ -181,4 +182,40 @@ int history_find(const char *directory, uint64_t real_usec, struct event *ret)
 		event_done(&e);
 	}
 	return r < 0 ? r : -ENOENT;
+}
+
+int history_add_freed(const char *directory, struct event *e)
+{
+	static const char *const keys[] = {"OOMPOLICY_SEQ", "OOMPOLICY_KTIME_USEC", "_BOOT_ID"};
+	static const char *const names[] = {"OOMPOLICY_FREED_USEC", "OOMPOLICY_FREED_BY",
+					    "OOMPOLICY_LEFT_BYTES"};
+	_cleanup_(journalp) sd_journal *j = NULL;
+	int r;
+
+	r = open_journal(directory, &j);
+	if (r >= 0)
+		r = sd_journal_add_match(j, "MESSAGE_ID=" MESSAGE_ID_FREED, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(keys) && r >= 0; i++) {
+		const char *value = event_get(e, keys[i]);
+		char match[128];
+
+		if (!value)
+			return 0;
+		snprintf(match, sizeof(match), "%s=%s", keys[i], value);
+		r = sd_journal_add_match(j, match, 0);
+	}
+	if (r >= 0)
+		r = sd_journal_seek_tail(j);
+	if (r >= 0)
+		r = sd_journal_previous(j);
+	for (size_t i = 0; i < ARRAY_SIZE(names) && r > 0; i++) {
+		const void *data;
+		size_t size;
+
+		if (sd_journal_get_data(j, names[i], &data, &size) < 0)
+			continue;
+		if (event_add(e, data, size) < 0)
+			return -ENOMEM;
+	}
+	return r < 0 ? r : 0;
 }

@@ -11,7 +11,7 @@ struct event;
 struct event_filter;
 
 /* A negative return ends the reading, which returns it. */
-typedef int (*history_visit_t)(const struct event *e, void *userdata);
+typedef int (*history_visit_t)(struct event *e, void *userdata);
 
 /*
  * Visits the records that @filter wants, oldest first; only the last @n_last of them, or all with
@@ -24,5 +24,12 @@ int history_read(const char *directory, const struct event_filter *filter, size_
 /* Finds the record with this id. Returns 0 and @ret, to be given to event_done(); -ENOENT; another
  * negative errno. */
 int history_find(const char *directory, uint64_t real_usec, struct event *ret);
+
+/*
+ * Adds the fields that say when the victim's memory was back, which an entry of its own has: with
+ * the numbers of the record @e, and of the same boot. Returns 0, also where there is none, or a
+ * negative errno.
+ */
+int history_add_freed(const char *directory, struct event *e);
 
 #endif

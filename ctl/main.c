@@ -305,7 +305,7 @@ struct listing {
 	size_t n;
 };
 
-static int list_event(const struct event *e, void *userdata)
+static int list_event(struct event *e, void *userdata)
 {
 	struct listing *l = userdata;
 	_cleanup_(json_freep) struct json *object = NULL;
@@ -328,10 +328,13 @@ static int list_event(const struct event *e, void *userdata)
 	return r;
 }
 
-static int info_event(const struct event *e, void *userdata)
+static int info_event(struct event *e, void *userdata)
 {
 	struct listing *l = userdata;
+	int r = history_add_freed(l->arguments->directory, e);
 
+	if (r < 0)
+		return r;
 	if (l->arguments->json != JSON_OFF)
 		return list_event(e, userdata);
 	if (l->n++ > 0)

@@ -133,6 +133,9 @@ static const char *const known[] = {
 	"SUPPRESSED",
 	"PATH_CUT",
 	"KTIME_USEC",
+	"FREED_USEC",
+	"FREED_BY",
+	"LEFT_BYTES",
 	"VICTIM_PID",
 	"VICTIM_TID",
 	"VICTIM_COMM",
@@ -317,6 +320,23 @@ static void print_task(struct page *p, const char *title, const char *who)
 	snprintf(field, sizeof(field), "%s_USER_UNIT", who);
 	print_field(p, "User unit", field);
 	print_memory(p, who);
+}
+
+/* When the victim's memory was back, where that is known. */
+static void print_freed(struct page *p)
+{
+	uint64_t usec = event_get_number(p->event, PREFIX "FREED_USEC");
+	uint64_t left = event_get_number(p->event, PREFIX "LEFT_BYTES");
+	char span[TEXT_SPAN_SIZE], size[TEXT_BYTES_SIZE];
+
+	if (usec == UINT64_MAX || usec > UINT64_MAX / 1000)
+		return;
+	text_format_span(usec * 1000, span);
+	if (left == UINT64_MAX)
+		print(p, "Memory back", "%s after it was killed", span);
+	else
+		print(p, "Memory back", "%s after it was killed, by the kernel's reaper, %s left",
+		      span, text_format_bytes(left, size));
 }
 
 static void print_decision(struct page *p)
@@ -536,6 +556,7 @@ int show_event(const struct event *e, const struct term *t)
 	fputc('\n', t->out);
 	print_decision(&p);
 	print_task(&p, "Victim", "VICTIM");
+	print_freed(&p);
 	print_members(&p);
 	print_runners_up(&p);
 	print_task(&p, "Trigger", "TRIGGER");

@@ -34,11 +34,11 @@ static bool has_entry(sd_journal *j, const char *const *matches, size_t n_matche
 	return sd_journal_seek_tail(j) >= 0 && sd_journal_previous(j) > 0;
 }
 
-bool journal_find_record(uint64_t seq, uint64_t ktime_usec)
+bool journal_find_record(uint64_t seq, uint64_t ktime_usec, const char *message_id)
 {
-	char mark[64], seq_field[64], ktime_field[64], boot[64] = "_BOOT_ID=";
+	char mark[64], seq_field[64], ktime_field[64], boot[64] = "_BOOT_ID=", id_field[64];
 	const char *const marks[] = {mark};
-	const char *const record[] = {seq_field, ktime_field, boot};
+	const char *const record[] = {seq_field, ktime_field, boot, id_field};
 	_cleanup_(journal_closep) sd_journal *j = NULL;
 	uint64_t end = clock_now_usec() + WAIT_USEC, now;
 	sd_id128_t id;
@@ -49,6 +49,7 @@ bool journal_find_record(uint64_t seq, uint64_t ktime_usec)
 	snprintf(mark, sizeof(mark), "OOMPOLICY_MARK=%" PRIu64 "-%d", clock_now_usec(), getpid());
 	snprintf(seq_field, sizeof(seq_field), "OOMPOLICY_SEQ=%" PRIu64, seq);
 	snprintf(ktime_field, sizeof(ktime_field), "OOMPOLICY_KTIME_USEC=%" PRIu64, ktime_usec);
+	snprintf(id_field, sizeof(id_field), "MESSAGE_ID=%s", message_id ?: "");
 
 	/* Begins to watch, so that no change is missed from here on. */
 	(void)sd_journal_get_fd(j);
@@ -61,5 +62,5 @@ bool journal_find_record(uint64_t seq, uint64_t ktime_usec)
 		if (now >= end || sd_journal_wait(j, end - now) < 0)
 			break;
 	}
-	return has_entry(j, record, ARRAY_SIZE(record));
+	return has_entry(j, record, ARRAY_SIZE(record) - !message_id);
 }

@@ -8,9 +8,10 @@
 
 /*
  * Whether the journal has the entry of the record that this boot's kernel counted as @seq and began
- * at @ktime_usec. Waits until journald has written what was sent to it before, for a second or two
- * at most. Where the journal cannot be read it says no: twice is better than never.
+ * at @ktime_usec; with @message_id the one of that kind, NULL takes any. Waits until journald has
+ * written what was sent to it before, for a second or two at most. Where the journal cannot be read
+ * it says no: twice is better than never.
  */
-bool journal_find_record(uint64_t seq, uint64_t ktime_usec);
+bool journal_find_record(uint64_t seq, uint64_t ktime_usec, const char *message_id);
 
 #endif

@@ -14,6 +14,7 @@
 #include "gfp.h"
 #include "loader.h"
 #include "loader-pins.h"
+#include "loader-freed.h"
 #include "loader-ring.h"
 
 struct bpf_link;
@@ -30,6 +31,7 @@ enum shared_map {
 	SHARED_OOM,
 	SHARED_PENDING,
 	SHARED_REPETITIONS,
+	SHARED_OUTSTANDING,
 	SHARED_NAMES, /* where the backend has it */
 	_SHARED_MAX,
 };
@@ -91,6 +93,9 @@ struct loader {
 	int victims_fd;		 /* link; -EBADF: what the kernel does is not followed */
 	int selection_end_fd;	 /* likewise, of its selection */
 	bool has_selection_end;
+	/* Links that follow the memory of victims, and whether the kernel has the tracepoints. */
+	int freed_fds[LOADER_FREED_MAX];
+	bool has_freed[LOADER_FREED_MAX];
 	struct loader_pins pins;
 	enum loader_origin origin;
 	struct loader_ring oom_ring;

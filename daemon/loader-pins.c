@@ -255,6 +255,7 @@ void loader_pins_begin(struct loader_pins *p, enum backend backend, uint64_t bui
 	char path[PINS_PATH_SIZE];
 	struct report_position position = {
 		.sending_seq = p->note->position.sending_seq,
+		.sending_type = p->note->position.sending_type,
 		.last_seq = p->note->position.last_seq,
 	};
 	int r;

@@ -52,6 +52,7 @@ static const char *const shared_names[] = {
 	[SHARED_OOM] = "op_oom",
 	[SHARED_PENDING] = "op_pending",
 	[SHARED_REPETITIONS] = "op_repetitions",
+	[SHARED_OUTSTANDING] = "op_outstanding",
 	[SHARED_NAMES] = "op_names",
 };
 _Static_assert(ARRAY_SIZE(shared_names) == _SHARED_MAX, "a name for each");
@@ -288,6 +289,7 @@ static void victims_skeleton_freep(struct op_victims **skeleton)
 
 static void unfollow_kernel(struct loader *l)
 {
+	loader_freed_done(l);
 	l->selection_end_fd = safe_close(l->selection_end_fd);
 	l->victims_fd = safe_close(l->victims_fd);
 }
@@ -321,8 +323,10 @@ static void follow_kernel(struct loader *l)
 {
 	int r = load_victims(l);
 
-	if (r >= 0)
+	if (r >= 0) {
+		loader_freed_follow(l);
 		return;
+	}
 	log_warning("Cannot follow the kernel's own kills: %s. Whom it kills where a policy has no "
 		    "opinion is not recorded, ignoring.",
 		    strerror(-r));
@@ -362,7 +366,7 @@ static uint64_t build_id(const struct backend_driver *backend)
 	data = backend->program(&size);
 	hash = pins_hash(hash, data, size);
 	data = op_victims__elf_bytes(&size);
-	return pins_hash(hash, data, size);
+	return loader_freed_hash(pins_hash(hash, data, size));
 }
 
 /* Those that the set before cannot have left to this one, because it had maps of its own. */
@@ -427,7 +431,7 @@ static bool adopt_victims(struct loader *l, bool update)
 {
 	l->victims_fd = loader_pins_get(&l->pins, PINS_LINK_PREFIX, VICTIMS_LINK);
 	l->selection_end_fd = loader_pins_get(&l->pins, PINS_LINK_PREFIX, SELECTION_END_LINK);
-	return l->victims_fd >= 0 && !update;
+	return loader_freed_adopt(l) && l->victims_fd >= 0 && !update;
 }
 
 /* --- configurations */
@@ -542,8 +546,10 @@ static int need_types(struct loader *l, struct kernel_types *types,
 	if (types->vmlinux)
 		return 0;
 	r = kernel_types_init(types, why);
-	if (r == 0)
+	if (r == 0) {
 		l->has_selection_end = has_selection_end(types);
+		loader_freed_check(l, types->vmlinux);
+	}
 	return r;
 }
 
@@ -623,6 +629,7 @@ int loader_new(enum backend wanted, const struct loader_callbacks *callbacks,
 	for (size_t i = 0; i < _SHARED_MAX; i++)
 		l->shared[i] = -EBADF;
 	l->victims_fd = l->selection_end_fd = -EBADF;
+	loader_freed_init(l);
 	l->detach_fd = epoll_create1(EPOLL_CLOEXEC);
 	loader_pins_init(&l->pins);
 

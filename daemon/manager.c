@@ -212,9 +212,10 @@ static void on_oom(const struct op_oom_event *e, const struct record_text *text,
 }
 
 /* Asked once after a start, for the record that a daemon was killed over. */
-static bool is_sent(const struct op_oom_event *e, void *userdata _unused_)
+static bool is_sent(uint64_t seq, uint64_t ktime_nsec, const char *message_id,
+		    void *userdata _unused_)
 {
-	return journal_find_record(e->header.seq, e->header.ktime_nsec / 1000);
+	return journal_find_record(seq, ktime_nsec / 1000, message_id);
 }
 
 static int on_oom_record(const void *data, size_t size, void *userdata)

@@ -160,6 +160,19 @@ static void append_priority(struct record_text *t, const struct op_oom_event *e,
 	}
 }
 
+static void append_members(struct record_text *t, const struct op_oom_event *e)
+{
+	if (e->n_members == 0)
+		return;
+	record_append(t, " and %u more process%s", e->n_members, e->n_members == 1 ? "" : "es");
+	if (e->kill != OP_RULE_KILL_CGROUP)
+		record_append(t, " by memory.oom.group");
+	else if (e->source_path[0]) {
+		record_append(t, " of ");
+		record_append_escaped(t, e->source_path, sizeof(e->source_path));
+	}
+}
+
 static void append_kill(struct record_text *t, const struct op_oom_event *e,
 			const struct record_context *context)
 {
@@ -167,16 +180,7 @@ static void append_kill(struct record_text *t, const struct op_oom_event *e,
 	append_task(t, &e->victim, e->victim_path);
 	append_priority(t, e, context);
 	record_append(t, ")");
-	if (e->n_members > 0) {
-		record_append(t, " and %u more process%s", e->n_members,
-			      e->n_members == 1 ? "" : "es");
-		if (e->kill != OP_RULE_KILL_CGROUP)
-			record_append(t, " by memory.oom.group");
-		else if (e->source_path[0]) {
-			record_append(t, " of ");
-			record_append_escaped(t, e->source_path, sizeof(e->source_path));
-		}
-	}
+	append_members(t, e);
 }
 
 static void append_waiting(struct record_text *t, const struct op_oom_event *e)
@@ -202,6 +206,7 @@ static void append_none(struct record_text *t, const struct op_oom_event *e)
 	record_append(t, "; it killed ");
 	append_task(t, &e->victim, e->victim_path);
 	record_append(t, ")");
+	append_members(t, e);
 }
 
 /* Whether a limit was hit, and so which. */
@@ -339,6 +344,42 @@ static void append_change(struct record_text *t, const struct op_oom_event *e,
 		record_append(t, "\nTo have a policy choose: Cgroup= and Scope= of a [Policy].");
 }
 
+static void message_end(struct record_text *t, size_t start)
+{
+	record_field_end(t, start);
+	if (t->n_fields > 0)
+		t->message = t->buffer + start + strlen("MESSAGE=");
+}
+
+static void append_span(struct record_text *t, uint64_t usec)
+{
+	if (usec < 1000)
+		record_append(t, "%llu us", (unsigned long long)usec);
+	else if (usec < 1000000)
+		record_append(t, "%llu ms", (unsigned long long)(usec / 1000));
+	else
+		record_append(t, "%llu.%llu s", (unsigned long long)(usec / 1000000),
+			      (unsigned long long)(usec / 100000 % 10));
+}
+
+void record_append_freed_message(struct record_text *t, const struct op_freed_event *e,
+				 uint64_t page_size_bytes)
+{
+	size_t start = t->used;
+
+	record_append(t, "MESSAGE=The memory of ");
+	record_append_escaped(t, e->comm[0] ? e->comm : "a process", sizeof(e->comm));
+	record_append(t, " (pid %u) was back ", e->pid);
+	append_span(t, (e->header.ktime_nsec - e->killed_nsec) / 1000);
+	record_append(t, " after it was killed");
+	if (e->by == OP_FREED_REAPER) {
+		record_append(t, ", by the kernel's OOM reaper: the process is still there, with ");
+		append_size(t, e->left_pages, page_size_bytes);
+	}
+	record_append(t, ".");
+	message_end(t, start);
+}
+
 void record_append_message(struct record_text *t, const struct op_oom_event *e,
 			   const struct record_context *context)
 {
@@ -364,7 +405,5 @@ void record_append_message(struct record_text *t, const struct op_oom_event *e,
 	}
 	append_why(t, e, context);
 	append_change(t, e, context);
-	record_field_end(t, start);
-	if (t->n_fields > 0)
-		t->message = t->buffer + start + strlen("MESSAGE=");
+	message_end(t, start);
 }

@@ -26,6 +26,10 @@ void record_field_end(struct record_text *t, size_t start);
 void record_append_message(struct record_text *t, const struct op_oom_event *e,
 			   const struct record_context *context);
 
+/* Likewise for the memory of a victim that is back. */
+void record_append_freed_message(struct record_text *t, const struct op_freed_event *e,
+				 uint64_t page_size_bytes);
+
 /* False of an OOM that no policy was asked about: only the victim was seen. */
 bool record_knows_domain(const struct op_oom_event *e);
 

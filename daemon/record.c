@@ -67,6 +67,12 @@ static const char *const runner_reasons[] = {
 };
 _Static_assert(ARRAY_SIZE(runner_reasons) == OP_RUNNER_SPARED + 1, "a name per reason");
 
+static const char *const freed_names[] = {
+	[OP_FREED_EXIT] = "exit",
+	[OP_FREED_REAPER] = "reaper",
+};
+_Static_assert(ARRAY_SIZE(freed_names) == OP_FREED_REAPER + 1, "a name for each");
+
 /* enum oom_constraint of include/linux/oom.h, and the words of its report. */
 static const char *const constraint_names[] = {"none", "cpuset", "memory-policy", "memcg"};
 
@@ -128,6 +134,19 @@ int record_decode_member(const void *data, size_t size, struct op_member_event *
 
 	if (!header_is_valid(&ret->header, size) || ret->header.type != OP_EVENT_MEMBER ||
 	    ret->task.pid == 0 || !task_is_valid(&ret->task) || !HAS_END(ret->path))
+		return -EBADMSG;
+	return 0;
+}
+
+int record_decode_freed(const void *data, size_t size, struct op_freed_event *ret)
+{
+	if (size != sizeof(*ret))
+		return -EBADMSG;
+	memcpy(ret, data, size);
+
+	if (!header_is_valid(&ret->header, size) || ret->header.type != OP_EVENT_FREED ||
+	    ret->pid == 0 || !HAS_END(ret->comm) || ret->by == 0 ||
+	    ret->by >= ARRAY_SIZE(freed_names) || ret->header.ktime_nsec < ret->killed_nsec)
 		return -EBADMSG;
 	return 0;
 }
@@ -330,12 +349,11 @@ static void format_decision(struct record_text *t, const struct op_oom_event *e,
 	if (e->kill_error)
 		record_field(t, "OOMPOLICY_KILL_ERROR=%d", e->kill_error);
 	format_priority(t, e, context);
-	if (e->decision == OP_DECISION_KILLED) {
-		if (e->kill)
-			record_field(t, "OOMPOLICY_KILL=%s",
-				     e->kill == OP_RULE_KILL_CGROUP ? "cgroup" : "process");
+	if (e->decision == OP_DECISION_KILLED && e->kill)
+		record_field(t, "OOMPOLICY_KILL=%s",
+			     e->kill == OP_RULE_KILL_CGROUP ? "cgroup" : "process");
+	if (e->decision == OP_DECISION_KILLED || e->decision == OP_DECISION_KERNEL)
 		record_field(t, "OOMPOLICY_MEMBERS=%u", e->n_members);
-	}
 	record_field(t, "OOMPOLICY_CONFIG=%u", e->config);
 }
 
@@ -452,6 +470,22 @@ static void format_members(struct record_text *t, const struct op_oom_event *e,
 	t->n_fields += m->n_fields;
 }
 
+static void text_begin(struct record_text *t, const char *message_id, int priority)
+{
+	t->n_fields = 0;
+	t->used = 0;
+	t->truncated = false;
+	t->message = "";
+	t->message_id = message_id;
+	t->priority = priority;
+}
+
+static void format_kind(struct record_text *t)
+{
+	record_field(t, "MESSAGE_ID=%s", t->message_id);
+	record_field(t, "PRIORITY=%d", t->priority);
+}
+
 void record_format(const struct op_oom_event *e, const struct record_context *context,
 		   struct record_text *ret)
 {
@@ -466,16 +500,9 @@ void record_format(const struct op_oom_event *e, const struct record_context *co
 		[OP_DECISION_NOBODY] = {MESSAGE_ID_NOBODY, LOG_WARNING},
 	};
 
-	ret->n_fields = 0;
-	ret->used = 0;
-	ret->truncated = false;
-	ret->message = "";
-	ret->message_id = kinds[e->decision].message_id;
-	ret->priority = kinds[e->decision].priority;
-
+	text_begin(ret, kinds[e->decision].message_id, kinds[e->decision].priority);
 	record_append_message(ret, e, context);
-	record_field(ret, "MESSAGE_ID=%s", ret->message_id);
-	record_field(ret, "PRIORITY=%d", ret->priority);
+	format_kind(ret);
 	format_object(ret, e);
 	format_decision(ret, e, context);
 	format_domain(ret, e, context->gfp_bits);
@@ -485,4 +512,25 @@ void record_format(const struct op_oom_event *e, const struct record_context *co
 	format_task(ret, "TRIGGER", &e->trigger, e->trigger_path, context->page_size_bytes);
 	format_runners(ret, e, context);
 	format_members(ret, e, context->members);
+}
+
+void record_format_freed(const struct op_freed_event *e, uint64_t page_size_bytes,
+			 struct record_text *ret)
+{
+	text_begin(ret, MESSAGE_ID_FREED, LOG_INFO);
+	record_append_freed_message(ret, e, page_size_bytes);
+	format_kind(ret);
+	/* Those of its OOM's record, by which the two find each other. */
+	record_field(ret, "OOMPOLICY_SEQ=%llu", (unsigned long long)e->header.seq);
+	record_field(ret, "OOMPOLICY_KTIME_USEC=%llu",
+		     (unsigned long long)e->oom_ktime_nsec / 1000);
+	record_field(ret, "OOMPOLICY_VICTIM_PID=%u", e->pid);
+	record_field(ret, "OOMPOLICY_VICTIM_COMM=%s", e->comm);
+	record_field(ret, "OOMPOLICY_FREED_USEC=%llu",
+		     (unsigned long long)(e->header.ktime_nsec - e->killed_nsec) / 1000);
+	record_field(ret, "OOMPOLICY_FREED_BY=%s", freed_names[e->by]);
+	if (e->by == OP_FREED_REAPER)
+		record_field(
+			ret, "OOMPOLICY_LEFT_BYTES=%llu",
+			(unsigned long long)record_pages_to_bytes(e->left_pages, page_size_bytes));
 }

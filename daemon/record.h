@@ -39,6 +39,7 @@ struct gfp_bits;
  */
 int record_decode_oom(const void *data, size_t size, struct op_oom_event *ret);
 int record_decode_member(const void *data, size_t size, struct op_member_event *ret);
+int record_decode_freed(const void *data, size_t size, struct op_freed_event *ret);
 int record_decode_cgroup(const void *data, size_t size, struct op_cgroup_event *ret);
 
 /* The OP_EVENT_* of a record that is not checked yet, 0 where there is not even a header. */
@@ -107,5 +108,9 @@ struct record_text {
 /* Fills @ret with the message and all fields of a record that record_decode_oom() accepted. */
 void record_format(const struct op_oom_event *e, const struct record_context *context,
 		   struct record_text *ret);
+
+/* The same of the memory of a victim, of what record_decode_freed() accepted. */
+void record_format_freed(const struct op_freed_event *e, uint64_t page_size_bytes,
+			 struct record_text *ret);
 
 #endif

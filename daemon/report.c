@@ -25,11 +25,14 @@ struct report {
 	struct report_position *position;
 	struct report_position own; /* where nobody comes after us */
 	uint64_t last_seq;
-	uint64_t doubtful_seq; /* a daemon before us may have sent that record, or not; 0: none */
-	uint64_t n_lost;       /* since the last record that was logged */
-	bool waiting;	       /* the entry in text is not sent yet */
+	/* a daemon before us may have sent that record, or not; 0: none */
+	uint64_t doubtful_seq, doubtful_type;
+	uint64_t n_lost; /* since the last record that was logged */
+	bool waiting;	 /* the entry in text is not sent yet */
+	bool is_oom;	 /* that entry is an OOM's */
 
 	struct op_oom_event oom;
+	struct op_freed_event freed;
 	struct op_member_event member;
 	struct record_members members;
 	struct record_text text;
@@ -57,6 +60,7 @@ void report_set_position(struct report *r, struct report_position *position)
 {
 	r->position = position ?: &r->own;
 	r->doubtful_seq = r->position->sending_seq;
+	r->doubtful_type = r->position->sending_type;
 	r->last_seq = r->position->last_seq;
 }
 
@@ -84,15 +88,32 @@ int report_flush(struct report *r)
 	if (is_temporary(error))
 		return -EAGAIN;
 	r->waiting = false;
-	r->position->last_seq = r->last_seq;
+	if (r->is_oom)
+		r->position->last_seq = r->last_seq;
 	if (error < 0)
 		log_warning("Cannot send a record to the journal: %s. Its message follows.",
 			    strerror(-error));
 	if (error < 0 || !log_is_journal())
 		log_message(r->text.priority, r->text.message_id, "%s", r->text.message);
-	if (r->callbacks.oom)
+	if (r->is_oom && r->callbacks.oom)
 		r->callbacks.oom(&r->oom, &r->text, r->callbacks.userdata);
 	return 0;
+}
+
+/*
+ * Whether it was sent by a daemon before us; if not, it is ours to send. A kill cannot come between
+ * the journal's taking the entry and our saying so: it is said before, and the next daemon looks.
+ */
+static bool was_sent(struct report *r, const struct op_event_header *header, uint64_t ktime_nsec,
+		     const char *message_id)
+{
+	if (r->doubtful_seq == header->seq && r->doubtful_type == header->type &&
+	    r->callbacks.is_sent(header->seq, ktime_nsec, message_id, r->callbacks.userdata))
+		return true;
+	r->doubtful_seq = 0;
+	r->position->sending_type = header->type;
+	r->position->sending_seq = header->seq;
+	return false;
 }
 
 static int log_oom(struct report *r)
@@ -105,15 +126,10 @@ static int log_oom(struct report *r)
 		.members = &r->members,
 	};
 
-	/* A kill cannot come between the journal's taking the entry and our saying so: it is said
-	 * before, and the next daemon looks. */
-	if (r->doubtful_seq == r->oom.header.seq &&
-	    r->callbacks.is_sent(&r->oom, r->callbacks.userdata)) {
+	if (was_sent(r, &r->oom.header, r->oom.header.ktime_nsec, NULL)) {
 		r->position->last_seq = r->last_seq;
 		return 0;
 	}
-	r->doubtful_seq = 0;
-	r->position->sending_seq = r->oom.header.seq;
 	for (uint32_t i = 0; i < r->oom.n_runners; i++)
 		context.runner_rules[i] = r->callbacks
 						  .find_rule(&r->oom, r->oom.runners[i].rule_index,
@@ -121,6 +137,16 @@ static int log_oom(struct report *r)
 						  .name;
 	r->n_lost = 0;
 	record_format(&r->oom, &context, &r->text);
+	r->is_oom = r->waiting = true;
+	return report_flush(r);
+}
+
+static int log_freed(struct report *r)
+{
+	if (was_sent(r, &r->freed.header, r->freed.oom_ktime_nsec, MESSAGE_ID_FREED))
+		return 0;
+	record_format_freed(&r->freed, r->page_size_bytes, &r->text);
+	r->is_oom = false;
 	r->waiting = true;
 	return report_flush(r);
 }
@@ -140,6 +166,8 @@ int report_apply(struct report *r, const void *data, size_t size)
 	} else if (record_decode_oom(data, size, &r->oom) == 0) {
 		count_lost(r, r->oom.header.seq);
 		return log_oom(r);
+	} else if (record_decode_freed(data, size, &r->freed) == 0) {
+		return log_freed(r);
 	} else
 		log_message(LOG_WARNING, MESSAGE_ID_RECORDS_LOST,
 			    "A record of an OOM is not valid (%zu bytes), ignoring it.", size);

@@ -12,12 +12,13 @@
 struct report;
 
 /*
- * How far the journal is, for a daemon that comes after one that was killed. All but sending_seq is
- * behind by one record at the most.
+ * How far the journal is, for a daemon that comes after one that was killed. What follows the first
+ * two is behind by one record at the most.
  */
 struct report_position {
-	uint64_t sending_seq; /* of the record that was given to the journal last, or is being given
-			       */
+	/* Of the record that was given to the journal last, or is being given: its number, and
+	 * OP_EVENT_*, as that of a victim's memory has the number of its OOM's. */
+	uint64_t sending_seq, sending_type;
 	uint64_t last_seq;    /* of the record of an OOM that was dealt with last */
 	uint64_t n_lost_said; /* see report_update_lost() */
 };
@@ -30,9 +31,9 @@ struct report_callbacks {
 	/* Called for each OOM after its entry was sent, with a checked record (see
 	 * record_decode_oom()) and its text, both valid during the call. May be NULL. */
 	void (*oom)(const struct op_oom_event *e, const struct record_text *text, void *userdata);
-	/* Whether the journal has the record already: asked for the one that a daemon was killed
-	 * over. */
-	bool (*is_sent)(const struct op_oom_event *e, void *userdata);
+	/* Whether the journal has an entry with these numbers, and of this kind where it is not
+	 * NULL, already: asked for the record that a daemon was killed over. */
+	bool (*is_sent)(uint64_t seq, uint64_t ktime_nsec, const char *message_id, void *userdata);
 	void *userdata;
 };
 

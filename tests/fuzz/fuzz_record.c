@@ -14,8 +14,34 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct op_oom_event oom;
 static struct op_member_event member;
+static struct op_freed_event freed;
 static struct record_members members;
 static struct record_text text;
+
+/* The message is printable, and the fields are some that the journal takes. */
+static void check_text(size_t lines_max)
+{
+	const char *message = text.message;
+	size_t n_lines = 1;
+
+	if (text.truncated || text.n_fields < 3 || !message)
+		abort();
+	for (size_t i = 0; message[i]; i++)
+		if (message[i] == '\n')
+			n_lines++;
+		else if ((unsigned char)message[i] < ' ' || message[i] == 0x7f)
+			abort();
+	if (n_lines > lines_max)
+		abort();
+	/* A field without a name would be dropped by the journal with the whole entry. */
+	for (size_t i = 0; i < text.n_fields; i++) {
+		const char *field = text.fields[i].iov_base;
+		const char *equals = memchr(field, '=', text.fields[i].iov_len);
+
+		if (!equals || equals == field || *field < 'A' || *field > 'Z')
+			abort();
+	}
+}
 
 static void format(const struct op_oom_event *e)
 {
@@ -27,29 +53,9 @@ static void format(const struct op_oom_event *e)
 		.page_size_bytes = 4096,
 		.members = &members,
 	};
-	const char *message;
-	size_t n_lines = 1;
 
 	record_format(e, &context, &text);
-	message = text.message;
-
-	if (text.truncated || text.n_fields < 3 || !message)
-		abort();
-	for (size_t i = 0; message[i]; i++)
-		if (message[i] == '\n')
-			n_lines++;
-		else if ((unsigned char)message[i] < ' ' || message[i] == 0x7f)
-			abort();
-	if (n_lines > 3)
-		abort();
-	/* A field without a name would be dropped by the journal with the whole entry. */
-	for (size_t i = 0; i < text.n_fields; i++) {
-		const char *field = text.fields[i].iov_base;
-		const char *equals = memchr(field, '=', text.fields[i].iov_len);
-
-		if (!equals || equals == field || *field < 'A' || *field > 'Z')
-			abort();
-	}
+	check_text(3);
 }
 
 static void mend(struct op_oom_event *e)
@@ -121,6 +127,30 @@ static void add_members(const uint8_t *data, size_t size)
 			abort();
 }
 
+static void try_freed(const uint8_t *data, size_t size)
+{
+	struct op_freed_event e = {};
+
+	if (record_decode_freed(data, size, &freed) == 0) {
+		record_format_freed(&freed, 4096, &text);
+		check_text(1);
+	}
+	memcpy(&e, data, size < sizeof(e) ? size : sizeof(e));
+	e.header.version = OP_ABI_VERSION;
+	e.header.type = OP_EVENT_FREED;
+	e.header.size = sizeof(e);
+	e.header.seq |= 1;
+	e.header.ktime_nsec |= 1ULL << 63;
+	e.killed_nsec >>= 1;
+	e.pid |= 1;
+	e.by = 1 + e.by % OP_FREED_REAPER;
+	e.comm[sizeof(e.comm) - 1] = '\0';
+	if (record_decode_freed(&e, sizeof(e), &freed) < 0)
+		abort();
+	record_format_freed(&freed, 4096, &text);
+	check_text(1);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct op_cgroup_event cgroup;
@@ -133,6 +163,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (record_decode_oom(data, size, &oom) == 0)
 		format(&oom);
 
+	try_freed(data, size);
 	add_members(data, size);
 	memcpy(&mended, data, size < sizeof(mended) ? size : sizeof(mended));
 	mend(&mended);

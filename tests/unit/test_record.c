@@ -270,6 +270,8 @@ static void test_kernel(void)
 	struct op_oom_event e = sample();
 
 	e.decision = OP_DECISION_KERNEL;
+	e.n_members = 2;
+	e.kill = 0;
 	e.reason = OP_REASON_ALL_PROTECTED;
 	e.flags |= OP_OOM_DECLARED;
 	strcpy(e.declared, "trigger\nbatch");
@@ -277,7 +279,8 @@ static void test_kernel(void)
 	CHECK_STR(text.message,
 		  "Declared OOM in /work.slice (trigger\\nbatch): left to the kernel, every task "
 		  "that could be killed is protected; it killed hog (pid 123, "
-		  "/work.slice/low.service/x), triggered by db (pid 99, /work.slice/db.service)\n"
+		  "/work.slice/low.service/x) and 2 more processes by memory.oom.group, triggered "
+		  "by db (pid 99, /work.slice/db.service)\n"
 		  "To have the policy choose: Protect=no for some of its cgroups.");
 	CHECK_STR(text.message_id, MESSAGE_ID_KERNEL_KILL);
 	CHECK_INT(text.priority, 4);
@@ -287,7 +290,7 @@ static void test_kernel(void)
 	CHECK_STR(value("OOMPOLICY_RULE"), "low");
 	CHECK_STR(value("OOMPOLICY_EFFECTIVE_PRIORITY"), "10");
 	CHECK_STR(value("OOMPOLICY_KILL"), NULL);
-	CHECK_STR(value("OOMPOLICY_MEMBERS"), NULL);
+	CHECK_STR(value("OOMPOLICY_MEMBERS"), "2");
 	CHECK_STR(value("OBJECT_PID"), "123");
 	CHECK_STR(value("UNIT"), "low.service");
 
@@ -610,55 +613,6 @@ static void test_refused_members(void)
 #undef BREAK
 }
 
-static void test_cgroup_events(void)
-{
-	struct op_cgroup_event good = {
-		.header =
-			{
-				.version = OP_ABI_VERSION,
-				.type = OP_EVENT_CGROUP_MKDIR,
-				.size = sizeof(good),
-				.seq = 1,
-			},
-		.id = 42,
-		.path = "/a/b",
-	};
-	struct op_cgroup_event e, out;
-
-	CHECK_INT(record_decode_cgroup(&good, sizeof(good), &out), 0);
-	CHECK_STR(out.path, "/a/b");
-	CHECK(!record_cgroup_path_is_cut(&out));
-
-	e = good;
-	e.header.type = OP_EVENT_CGROUP_RMDIR;
-	e.path[0] = '\0';
-	CHECK_INT(record_decode_cgroup(&e, sizeof(e), &out), 0);
-
-	e = good;
-	e.path[0] = 'a';
-	CHECK_INT(record_decode_cgroup(&e, sizeof(e), &out), -EBADMSG);
-	e = good;
-	e.id = 0;
-	CHECK_INT(record_decode_cgroup(&e, sizeof(e), &out), -EBADMSG);
-	e = good;
-	e.header.type = OP_EVENT_OOM;
-	CHECK_INT(record_decode_cgroup(&e, sizeof(e), &out), -EBADMSG);
-	e = good;
-	e.header.version++;
-	CHECK_INT(record_decode_cgroup(&e, sizeof(e), &out), -EBADMSG);
-	CHECK_INT(record_decode_cgroup(&good, sizeof(good) - 1, &out), -EBADMSG);
-
-	e = good;
-	memset(e.path, 'x', sizeof(e.path));
-	CHECK_INT(record_decode_cgroup(&e, sizeof(e), &out), -EBADMSG);
-	e.path[0] = '/';
-	e.path[sizeof(e.path) - 1] = '\0';
-	CHECK_INT(record_decode_cgroup(&e, sizeof(e), &out), 0);
-	CHECK(record_cgroup_path_is_cut(&out));
-	out.path[sizeof(out.path) - 2] = '\0';
-	CHECK(!record_cgroup_path_is_cut(&out));
-}
-
 /* A process that was not chosen. */
 static struct op_runner sample_runner(uint32_t pid, uint32_t reason)
 {
@@ -880,21 +834,10 @@ static void test_brimful(void)
 }
 
 static const struct test_case cases[] = {
-	TEST_CASE(kill),
-	TEST_CASE(messages),
-	TEST_CASE(kernel),
-	TEST_CASE(group),
-	TEST_CASE(members_of_another),
-	TEST_CASE(many_members),
-	TEST_CASE(large_members),
-	TEST_CASE(refused_members),
-	TEST_CASE(user_unit),
-	TEST_CASE(refused),
-	TEST_CASE(cgroup_events),
-	TEST_CASE(runners_up),
-	TEST_CASE(refused_runners_up),
-	TEST_CASE(limits),
-	TEST_CASE(hostile_names),
-	TEST_CASE(brimful),
+	TEST_CASE(kill),	  TEST_CASE(messages),		 TEST_CASE(kernel),
+	TEST_CASE(group),	  TEST_CASE(members_of_another), TEST_CASE(many_members),
+	TEST_CASE(large_members), TEST_CASE(refused_members),	 TEST_CASE(user_unit),
+	TEST_CASE(refused),	  TEST_CASE(runners_up),	 TEST_CASE(refused_runners_up),
+	TEST_CASE(limits),	  TEST_CASE(hostile_names),	 TEST_CASE(brimful),
 };
 TEST_MAIN(cases)

@@ -8,6 +8,7 @@
 #include "config/basic.h"
 #include "daemon/journal.h"
 #include "daemon/log.h"
+#include "daemon/messages.h"
 #include "daemon/record.h"
 #include "test.h"
 
@@ -15,6 +16,8 @@ static int journal_error; /* what the next entry gets */
 static bool on_journal;	  /* whether the log is the journal */
 static bool in_journal;	  /* whether it has the record that is asked about */
 static unsigned n_asked;
+static uint64_t asked_seq, asked_ktime_nsec;
+static const char *asked_id;
 static unsigned n_tried, n_sent, n_lines, n_told;
 static char sent[RECORD_BUFFER_SIZE]; /* the fields of the last entry, a line each */
 
@@ -66,11 +69,13 @@ static void on_oom(const struct op_oom_event *e, const struct record_text *text,
 	n_told++;
 }
 
-static bool is_sent(const struct op_oom_event *e, void *userdata)
+static bool is_sent(uint64_t seq, uint64_t ktime_nsec, const char *message_id, void *userdata)
 {
-	(void)e;
 	(void)userdata;
 	n_asked++;
+	asked_seq = seq;
+	asked_ktime_nsec = ktime_nsec;
+	asked_id = message_id;
 	return in_journal;
 }
 
@@ -302,6 +307,82 @@ static void test_goes_on_after_an_end(void)
 	report_free(r);
 }
 
+static int apply_freed(struct report *r, uint64_t seq)
+{
+	struct op_freed_event e = {
+		.header = {.version = OP_ABI_VERSION,
+			   .type = OP_EVENT_FREED,
+			   .size = sizeof(e),
+			   .seq = seq,
+			   .ktime_nsec = 9000},
+		.oom_ktime_nsec = 5000,
+		.killed_nsec = 6000,
+		.pid = (unsigned)(1000 + seq),
+		.by = OP_FREED_EXIT,
+	};
+
+	return report_apply(r, &e, sizeof(e));
+}
+
+/* It is no OOM, and has no place in their numbers. */
+static void test_memory_that_is_back(void)
+{
+	struct report_position position = {};
+	struct report *r = begin(true);
+
+	report_set_position(r, &position);
+	CHECK_INT(apply(r, 6), 0);
+	CHECK_INT(apply(r, 7), 0);
+	CHECK_INT(apply_freed(r, 7), 0);
+	CHECK_INT(apply_freed(r, 6), 0);
+	CHECK_INT(n_sent, 4);
+	CHECK_INT(n_told, 2);
+	CHECK(strstr(sent, "OOMPOLICY_SEQ=6\nOOMPOLICY_KTIME_USEC=5\n"));
+	CHECK(strstr(sent, "OOMPOLICY_FREED_USEC=3\n"));
+	CHECK_INT(position.last_seq, 7);
+	CHECK_INT(apply(r, 8), 0);
+	CHECK(strstr(sent, "OOMPOLICY_LOST=0\n"));
+
+	/* Kept, as all others are. */
+	journal_error = -EAGAIN;
+	CHECK_INT(apply_freed(r, 8), -EAGAIN);
+	journal_error = 0;
+	CHECK_INT(report_flush(r), 0);
+	CHECK(strstr(sent, "OOMPOLICY_VICTIM_PID=1008\n"));
+	CHECK_INT(n_sent, 6);
+	CHECK_INT(n_told, 3);
+	report_free(r);
+}
+
+/* A daemon is killed over it: the next one asks for this entry, and not for the record's. */
+static void test_memory_goes_on_after_a_kill(void)
+{
+	for (int had = 0; had <= 1; had++) {
+		struct report_position position = {};
+		struct report *r = begin(true);
+
+		report_set_position(r, &position);
+		CHECK_INT(apply(r, 6), 0);
+		journal_error = -EAGAIN;
+		CHECK_INT(apply_freed(r, 6), -EAGAIN);
+		report_free(r);
+
+		r = begin(true);
+		in_journal = had;
+		report_set_position(r, &position);
+		CHECK_INT(apply_freed(r, 6), 0);
+		CHECK_INT(n_asked, 1);
+		CHECK_INT(asked_seq, 6);
+		CHECK_INT(asked_ktime_nsec, 5000);
+		CHECK_STR(asked_id, MESSAGE_ID_FREED);
+		CHECK_INT(n_sent, !had);
+		CHECK_INT(apply(r, 7), 0);
+		CHECK_INT(n_asked, 1);
+		CHECK(strstr(sent, "OOMPOLICY_LOST=0\n"));
+		report_free(r);
+	}
+}
+
 static const struct test_case cases[] = {
 	TEST_CASE(loss_is_said_once_and_surely),
 	TEST_CASE(numbers),
@@ -313,6 +394,8 @@ static const struct test_case cases[] = {
 	TEST_CASE(invalid),
 	TEST_CASE(goes_on_after_a_kill),
 	TEST_CASE(goes_on_after_an_end),
+	TEST_CASE(memory_that_is_back),
+	TEST_CASE(memory_goes_on_after_a_kill),
 };
 
 TEST_MAIN(cases)

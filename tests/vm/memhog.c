@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * memhog STATE_FILE BYTES...: a workload for the test machine.
+ * memhog STATE_FILE STEP...: a workload for the test machine.
  *
- * Fills BYTES (with a suffix K or M) of anonymous memory, one step at start and each further step
- * on SIGUSR1, and then sleeps until it is killed. STATE_FILE always holds the bytes filled so far;
- * it is replaced, never rewritten, so that a reader never sees half a number. Uses no heap of its
- * own and stays out of the way: what it holds is what it was told to.
+ * A step fills so many bytes (with a suffix K or M) of anonymous memory, or with "shared:" before
+ * them of shared memory, or has all of the file in memory that "file:" names; these two are locked.
+ * Takes one step at start and each further step on SIGUSR1, and then sleeps until it is killed.
+ * STATE_FILE always holds the bytes filled so far; it is replaced, never rewritten, so that a
+ * reader never sees half a number. Uses no heap of its own and stays out of the way: what it holds
+ * is what it was told to.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int parse_size(const char *text, size_t *ret_bytes)
@@ -56,6 +60,48 @@ static int fill(size_t size_bytes)
 	return 0;
 }
 
+/* Reads all of it. Returns how many bytes that were, or a negative errno. */
+static long long fill_file(const char *path)
+{
+	struct stat st;
+	void *memory;
+	int fd, r;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	r = fstat(fd, &st);
+	memory = r < 0 ? MAP_FAILED : mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (memory == MAP_FAILED || mlock(memory, (size_t)st.st_size) < 0)
+		r = -errno;
+	close(fd);
+	return r < 0 ? r : st.st_size;
+}
+
+static int fill_shared(size_t size_bytes)
+{
+	void *memory =
+		mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return memory == MAP_FAILED || mlock(memory, size_bytes) < 0 ? -errno : 0;
+}
+
+/* Returns how many bytes it has filled, or a negative errno; -EINVAL for what is no step. */
+static long long take_step(const char *step)
+{
+	static const char shared[] = "shared:", file[] = "file:";
+	bool is_shared = strncmp(step, shared, strlen(shared)) == 0;
+	size_t size_bytes;
+	int r;
+
+	if (strncmp(step, file, strlen(file)) == 0)
+		return fill_file(step + strlen(file));
+	r = parse_size(is_shared ? step + strlen(shared) : step, &size_bytes);
+	if (r >= 0)
+		r = is_shared ? fill_shared(size_bytes) : fill(size_bytes);
+	return r < 0 ? r : (long long)size_bytes;
+}
+
 static int state_write(const char *path, size_t filled_bytes)
 {
 	char temporary[4096], text[32];
@@ -80,10 +126,9 @@ int main(int argc, char **argv)
 {
 	size_t total_bytes = 0;
 	sigset_t signals;
-	int r;
 
 	if (argc < 3) {
-		fprintf(stderr, "usage: memhog STATE_FILE BYTES...\n");
+		fprintf(stderr, "usage: memhog STATE_FILE STEP...\n");
 		return 64;
 	}
 	sigemptyset(&signals);
@@ -91,22 +136,18 @@ int main(int argc, char **argv)
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 
 	for (int i = 2; i < argc; i++) {
-		size_t size_bytes;
+		long long r;
 		int sig;
 
-		if (parse_size(argv[i], &size_bytes) < 0) {
-			fprintf(stderr, "memhog: '%s' is not a size\n", argv[i]);
-			return 64;
-		}
 		if (i > 2)
 			sigwait(&signals, &sig);
-		r = fill(size_bytes);
+		r = take_step(argv[i]);
 		if (r >= 0) {
-			total_bytes += size_bytes;
+			total_bytes += (size_t)r;
 			r = state_write(argv[1], total_bytes);
 		}
 		if (r < 0) {
-			fprintf(stderr, "memhog: %s\n", strerror(-r));
+			fprintf(stderr, "memhog: %s: %s\n", argv[i], strerror((int)-r));
 			return 1;
 		}
 	}

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# vm: memory=1024 cpus=2 timeout=200
+# vm: memory=1024 cpus=2 timeout=300
 #
-# What a record says besides who died: the runners-up, the limits, the allocation's flags, whom
-# memory.oom.group took along, and the message for people; against what the test itself set up.
+# What a record says besides who died: all about the victim and the trigger, the runners-up, the
+# limits, the allocation's flags, whom memory.oom.group took along, when the memory was back, and the
+# message for people; against what the test itself set up.
 # shellcheck source=tests/vm/guest/lib.sh
 . lib.sh
 # shellcheck source=tests/vm/guest/records-lib.bash
@@ -12,14 +13,18 @@
 readonly ROOT=/sys/fs/cgroup/record
 readonly DIR=/run/record
 readonly KILL="MESSAGE_ID=$MESSAGE_ID_KILL"
+readonly KERNEL_KILL="MESSAGE_ID=$MESSAGE_ID_KERNEL_KILL"
+readonly MESSAGE_ID_POLICY_ACTIVE=fbf89a43cb1940d58c0d85211a2eb772
+readonly FREED="MESSAGE_ID=$MESSAGE_ID_FREED"
 
-# configure N [BACKEND]
+# configure N [BACKEND [STOP]]
 configure()
 {
 	config_write <<END
 [Daemon]
 RunnersUp=$1
 Backend=${2:-auto}
+Stop=${3:-remove}
 
 [Policy record]
 
@@ -32,10 +37,13 @@ Cgroup=/record/*/second
 Priority=20
 
 [Rule never]
-Cgroup=/record/*/never
+Cgroup=/record/*/never*
 Protect=yes
 END
 }
+
+# A command before the program, which it runs.
+AS=()
 
 # start CGROUP NAME SIZE...: a process called NAME, and its pid in SPAWNED.
 start()
@@ -45,7 +53,7 @@ start()
 	mkdir -p "$DOMAIN/$cgroup"
 	ln -sf /usr/lib/oompolicyd-tests/memhog "$DIR/bin/$name"
 	rm -f "$DIR/state/$name"
-	spawn "$DOMAIN/$cgroup" "$DIR/bin/$name" "$DIR/state/$name" "$@"
+	spawn "$DOMAIN/$cgroup" "${AS[@]}" "$DIR/bin/$name" "$DIR/state/$name" "$@"
 	wait_for 20 "$name to fill its memory" test -e "$DIR/state/$name"
 }
 
@@ -59,11 +67,60 @@ domain_begin()
 # overrun PID: the process asks for more than its domain may have, and somebody dies.
 overrun()
 {
+	overrun_begin "$1"
+	journal_wait 20 "the record" "$KILL"
+}
+
+overrun_begin()
+{
 	LIMIT=$(($(<"$DOMAIN/memory.current") + (4 << 20)))
 	LIMIT=$((LIMIT / 4096 * 4096))
 	echo $LIMIT >"$DOMAIN/memory.max"
+	BEGUN=${EPOCHREALTIME/./}
 	kill -USR1 "$1"
-	journal_wait 20 "the record" "$KILL"
+}
+
+# fields_acquire MATCH: of the newest entry, for field() and fields_are().
+fields_acquire()
+{
+	journalctl -q -o export -n 1 --since="$LOG_SINCE" "$1" | grep -a '^OOMPOLICY_' >/run/fields
+}
+
+field()
+{
+	sed -n "s/^OOMPOLICY_$1=//p" /run/fields
+}
+
+# fields_are NAME VALUE...
+fields_are()
+{
+	while (($# > 0)); do
+		assert_eq "OOMPOLICY_$1" "$(field "$1")" "$2"
+		shift 2
+	done
+}
+
+inode()
+{
+	stat -c %i "$1"
+}
+
+# uptime_usec: CLOCK_MONOTONIC, in steps of 10 ms; the machine was never suspended.
+uptime_usec()
+{
+	awk '{ printf "%d\n", $1 * 1000000 }' /proc/uptime
+}
+
+# status PID NAME: in bytes.
+status()
+{
+	awk -v name="$2:" '$1 == name { print $2 * 1024 }' "/proc/$1/status"
+}
+
+# start_ticks PID: since boot, 100 a second.
+start_ticks()
+{
+	sed 's/.*) //' "/proc/$1/stat" | cut -d ' ' -f 20
 }
 
 domain_end()
@@ -158,6 +215,84 @@ $(runners_up | tail -n 1 | cut -d ' ' -f 1,2,5,8)"
 	systemctl reload oompolicyd.service
 }
 
+# test_fields BACKEND: all that is said about the victim and the trigger, from /proc just before.
+test_fields()
+{
+	local victim trigger name expected before after
+	domain_begin fields
+	# Room for some of its memory.
+	dd if=/dev/zero of=/var/tmp/swap bs=1M count=16 status=none
+	chmod 600 /var/tmp/swap
+	mkswap -q /var/tmp/swap
+	swapon /var/tmp/swap
+	dd if=/dev/zero of=$DIR/file bs=1M count=3 status=none
+	chmod 644 $DIR/file
+	AS=(choom -n 37 -- setpriv --reuid=65534 --regid=65534 --clear-groups --)
+	start first/below 'a victim' 4M shared:2M file:$DIR/file
+	AS=()
+	victim=$SPAWNED
+	for expected in $((6 << 20)) $((9 << 20)); do
+		kill -USR1 "$victim"
+		wait_for 20 "the next step" grep -qx $expected "$DIR/state/a victim"
+	done
+	# The others' is locked.
+	echo 2M >"$DOMAIN/first/memory.reclaim" 2>/dev/null || :
+	cat "$DOMAIN/memory.swap.current" >"$DOMAIN/memory.swap.max"
+	start default/trigger trigger 20M 8M
+	trigger=$SPAWNED
+
+	for name in RssAnon RssFile RssShmem VmSwap VmPTE; do
+		(($(status "$victim" $name) > 0)) || fail "the victim has no $name"
+	done
+	expected=(
+		VICTIM_PID "$victim" VICTIM_TID "$victim" VICTIM_COMM 'a victim' VICTIM_UID 65534
+		VICTIM_CGROUP /record/fields/first/below
+		VICTIM_CGROUP_ID "$(inode "$DOMAIN/first/below")" VICTIM_OOM_SCORE_ADJ 37
+		VICTIM_ANON_BYTES "$(status "$victim" RssAnon)" VICTIM_SHMEM_BYTES $((2 << 20))
+		VICTIM_SWAP_BYTES "$(status "$victim" VmSwap)"
+		VICTIM_PGTABLES_BYTES "$(status "$victim" VmPTE)" VICTIM_UNIT ""
+		RULE first EFFECTIVE_PRIORITY 10 PRIORITY_SOURCE /record/fields/first
+		TRIGGER_PID "$trigger" TRIGGER_TID "$trigger" TRIGGER_COMM trigger TRIGGER_UID 0
+		TRIGGER_CGROUP /record/fields/default/trigger
+		TRIGGER_CGROUP_ID "$(inode "$DOMAIN/default/trigger")" TRIGGER_OOM_SCORE_ADJ 0
+		TRIGGER_SHMEM_BYTES 0 TRIGGER_SWAP_BYTES 0
+		BACKEND "$1" DOMAIN /record/fields DOMAIN_ID "$(inode "$DOMAIN")" CONSTRAINT memcg ORDER 0
+		TASKS 2 CGROUPS 2 REMOTE 0 SYSRQ 0 SUPPRESSED 0 LOST 0 PATH_CUT 0 KILL_ERROR ""
+		CONFIG "$(journal_field_of_boot OOMPOLICY_CONFIG "MESSAGE_ID=$MESSAGE_ID_POLICY_ACTIVE")"
+	)
+	local started=("$(start_ticks "$victim")" "$(start_ticks "$trigger")")
+	local file
+	file=$(status "$victim" RssFile)
+	before=$(uptime_usec)
+	overrun "$trigger"
+	after=$(($(uptime_usec) + 10000))
+
+	fields_acquire "$KILL"
+	fields_are "${expected[@]}"
+	assert_eq "the victim's start" $(($(field VICTIM_START_USEC) / 10000)) "${started[0]}"
+	assert_eq "the trigger's start" $(($(field TRIGGER_START_USEC) / 10000)) "${started[1]}"
+	# What is not locked may have gone meanwhile.
+	(($(field VICTIM_FILE_BYTES) >= 3 << 20 && $(field VICTIM_FILE_BYTES) <= file)) ||
+		fail "the victim's file pages are $(field VICTIM_FILE_BYTES), 3M to $file expected"
+	(($(field TRIGGER_ANON_BYTES) >= 20 << 20 && $(field TRIGGER_ANON_BYTES) <= 29 << 20)) ||
+		fail "the trigger's anonymous pages are $(field TRIGGER_ANON_BYTES), 20M to 29M expected"
+	(($(field KTIME_USEC) >= before && $(field KTIME_USEC) <= after)) ||
+		fail "the OOM was at $(field KTIME_USEC), $before to $after expected"
+	(($(field SELECT_NSEC) > 0 && $(field SELECT_NSEC) <= $(field HANDLER_NSEC))) ||
+		fail "$(field SELECT_NSEC) ns to choose, $(field HANDLER_NSEC) in all"
+	(($(field HANDLER_NSEC) <= (after - before) * 1000)) ||
+		fail "$(field HANDLER_NSEC) ns in the handler, the OOM took $((after - before)) us"
+	domain_end
+	swapoff /var/tmp/swap
+	rm /var/tmp/swap
+}
+
+# Those that cgroups before and since have.
+journal_field_of_boot()
+{
+	journalctl -q -b -o cat --output-fields="$1" -n 1 "$2"
+}
+
 test_limits()
 {
 	local lines line usage
@@ -194,29 +329,194 @@ test_gfp()
 	domain_end
 }
 
+# Who died with it, and who did not: one is spared by its oom_score_adj. Leaves the victim in VICTIM
+# and the others' lines in EXPECTED.
+group_begin()
+{
+	local other third
+	domain_begin "$1"
+	mkdir "$DOMAIN/$2"
+	echo 1 >"$DOMAIN/$2/memory.oom.group"
+	start "$2" victim 8M
+	VICTIM=$SPAWNED
+	start "$2" other 4M
+	other=$SPAWNED
+	start "$2/below" 'third one' 2M
+	third=$SPAWNED
+	start "$2" spared 1M
+	SPARED=$SPAWNED
+	echo -1000 >"/proc/$SPARED/oom_score_adj"
+	EXPECTED=$(printf '%s\n' "$other other /record/$1/$2" "$third third\\x20one /record/$1/$2/below" | sort -n)
+}
+
+group_is_gone()
+{
+	! pgrep -f "$DIR/bin/(victim|other|third one)"
+}
+
+# group_end MATCH
+group_end()
+{
+	fields_acquire "$1"
+	assert_eq "the victim" "$(field VICTIM_PID)" "$VICTIM"
+	assert_eq "how many more" "$(field MEMBERS)" 2
+	assert_eq "the members" "$(field MEMBER | cut -d ' ' -f 1,2,4 | sort -n)" "$EXPECTED"
+	assert_match "the message" "$(journal_field MESSAGE "$1")" "and 2 more processes by memory.oom.group,"
+	assert_eq "records lost" "$(field LOST)" 0
+	wait_for 20 "the group to die" group_is_gone
+	! is_gone "$SPARED" || fail "the kernel did not spare the one with -1000"
+	domain_end
+}
+
+# test_oom_group BACKEND
 test_oom_group()
 {
-	local victim other third
-	domain_begin group
-	mkdir "$DOMAIN/first"
-	echo 1 >"$DOMAIN/first/memory.oom.group"
-	start first victim 8M
-	victim=$SPAWNED
-	start first other 4M
-	other=$SPAWNED
-	start first third 2M
-	third=$SPAWNED
+	group_begin group first
 	start default large 20M 8M
 	overrun "$SPAWNED"
-	assert_eq "the victim" "$(journal_field OOMPOLICY_VICTIM_PID "$KILL")" "$victim"
-	assert_eq "Kill=" "$(journal_field OOMPOLICY_KILL "$KILL")" ""
-	assert_eq "how many more" "$(journal_field OOMPOLICY_MEMBERS "$KILL")" 2
-	assert_eq "the members" \
-		"$(journalctl -q -o verbose --since="$LOG_SINCE" "$KILL" |
-			sed -n 's/^ *OOMPOLICY_MEMBER=//p' | cut -d ' ' -f 1,2,4 | sort -n)" \
-		"$(printf '%s\n' "$other other /record/group/first" "$third third /record/group/first" | sort -n)"
-	assert_match "the message" "$(journal_field MESSAGE "$KILL")" "and 2 more processes by memory.oom.group,"
-	assert_eq "records lost" "$(journal_field OOMPOLICY_LOST "$KILL")" 0
+	fields_are BACKEND "$1" KILL ""
+	group_end "$KILL"
+}
+
+# The kernel's own choice: the policy has no opinion, as all are protected.
+test_oom_group_kernel()
+{
+	group_begin kernel never
+	start never-too trigger 1M 8M
+	overrun_begin "$SPAWNED"
+	journal_wait 20 "the record" "$KERNEL_KILL"
+	group_end "$KERNEL_KILL"
+}
+
+# freed_are ID VICTIM DONE: the entry says that the memory of the one that the record ID is about was
+# back before DONE, a time in microseconds.
+freed_are()
+{
+	local usec took=$(($3 - BEGUN))
+	journal_wait 20 "when the memory was back" "$FREED"
+	fields_acquire "$1"
+	local seq ktime comm
+	seq=$(field SEQ)
+	ktime=$(field KTIME_USEC)
+	comm=$(field VICTIM_COMM)
+	assert_eq "the victim" "$(field VICTIM_PID)" "$2"
+	fields_acquire "$FREED"
+	fields_are SEQ "$seq" KTIME_USEC "$ktime" VICTIM_PID "$2" VICTIM_COMM "$comm"
+	usec=$(field FREED_USEC)
+	((usec > 0 && usec <= took)) || fail "the memory was back after $usec us, the test waited $took"
+}
+
+# freed_once: there is one entry for the one record.
+freed_once()
+{
+	assert_eq "the entries" "$(records_count "$MESSAGE_ID_FREED")" 1
+}
+
+# test_freed BACKEND
+test_freed()
+{
+	local victim
+	domain_begin freed
+	start first gone 8M
+	victim=$SPAWNED
+	start default large 20M 8M
+	overrun "$SPAWNED"
+	wait "$victim" || :
+	freed_are "$KILL" "$victim" "${EPOCHREALTIME/./}"
+	fields_are FREED_BY exit LEFT_BYTES ""
+	freed_once
+	assert_match "the message" "$(journal_field MESSAGE "$FREED")" \
+		"^The memory of gone \\(pid $victim\\) was back [0-9.]+ (us|ms|s) after it was killed\\.$"
+	assert_match "the catalog" "$(journalctl -q -x -n 1 --since="$LOG_SINCE" "$FREED")" \
+		"Subject: The memory of process $victim \\(gone\\) is back"
+	assert_match "info" "$(oompolicyctl info -n 1)" "Memory back: [0-9.]+ (us|ms|s) after it was killed"
+	assert_eq "info --json" "$(oompolicyctl info -n 1 --json=short | grep -o '"OOMPOLICY_FREED_USEC":"[0-9]*"')" \
+		"\"OOMPOLICY_FREED_USEC\":\"$(field FREED_USEC)\""
+	domain_end
+}
+
+test_freed_kernel()
+{
+	local victim
+	domain_begin freed
+	start never gone 8M
+	victim=$SPAWNED
+	start never-too large 2M 8M
+	overrun_begin "$SPAWNED"
+	journal_wait 20 "the record" "$KERNEL_KILL"
+	wait "$victim" || :
+	freed_are "$KERNEL_KILL" "$victim" "${EPOCHREALTIME/./}"
+	freed_once
+	domain_end
+}
+
+# One that is held at its exit: the kernel takes its memory after two seconds.
+test_freed_by_reaper()
+{
+	local victim tracer
+	domain_begin freed
+	start first stuck 8M
+	victim=$SPAWNED
+	rm -f $DIR/state/linger
+	linger "$victim" $DIR/state/linger &
+	tracer=$!
+	wait_for 20 "the victim to be held" test -e $DIR/state/linger
+	start default large 20M 8M
+	overrun "$SPAWNED"
+	journal_wait 30 "when the memory was back" "$FREED"
+	! is_gone "$victim" || fail "the victim is gone"
+	freed_are "$KILL" "$victim" "${EPOCHREALTIME/./}"
+	fields_are FREED_BY reaper
+	(($(field FREED_USEC) >= 1900000)) || fail "the reaper came after $(field FREED_USEC) us"
+	(($(field LEFT_BYTES) < 4 << 20)) || fail "$(field LEFT_BYTES) bytes are left of 8M"
+	assert_match "the message" "$(journal_field MESSAGE "$FREED")" "by the kernel's OOM reaper"
+	kill "$tracer"
+	wait "$victim" || :
+	freed_once
+	domain_end
+}
+
+# While no daemon runs, and after the next one has taken over.
+test_freed_without_daemon()
+{
+	local victim ended
+	configure 8 auto keep
+	systemctl reload oompolicyd.service
+	domain_begin freed
+	start first gone 8M
+	victim=$SPAWNED
+	start default large 20M 8M
+	daemon_stop
+	overrun_begin "$SPAWNED"
+	wait "$victim" || :
+	ended=${EPOCHREALTIME/./}
+	! journal_has "$KILL" || fail "there is a record without a daemon"
+	daemon_start
+	journal_wait 20 "the record" "$KILL"
+	freed_are "$KILL" "$victim" "$ended"
+	freed_once
+	domain_end
+
+	log_mark
+	test_freed struct_ops
+	configure 8
+	systemctl reload oompolicyd.service
+}
+
+# The kernel's own lines are read by others, who look for these.
+test_kernel_lines()
+{
+	local victim line
+	domain_begin lines
+	start first victim 8M
+	victim=$SPAWNED
+	start default trigger 20M 8M
+	overrun "$SPAWNED"
+	for line in '^trigger invoked oom-killer: gfp_mask=0x[0-9a-f]+\([A-Z_|]+\), order=[0-9]+, oom_score_adj=-?[0-9]+$' \
+		"^oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=\\(null\\),cpuset=[^,]+,mems_allowed=[0-9,-]+,oom_memcg=/record/lines,task_memcg=/record/lines/first,task=victim,pid=$victim,uid=0$" \
+		"^Memory cgroup out of memory: Killed process $victim \\(victim\\) total-vm:[0-9]+kB, anon-rss:[0-9]+kB, file-rss:[0-9]+kB, shmem-rss:[0-9]+kB, UID:0 pgtables:[0-9]+kB oom_score_adj:0$"; do
+		kernel_has "$line" || fail "the kernel does not say $line"
+	done
 	domain_end
 }
 
@@ -235,6 +535,10 @@ END
 	workload_overrun
 	assert_eq "the victim" "$VICTIM" small
 	journal_wait 20 "the record" "$KILL"
+	fields_acquire "$KILL"
+	fields_are VICTIM_UNIT small.service TRIGGER_UNIT large.service VICTIM_USER_UNIT ""
+	assert_match "the catalog" "$(journalctl -q -x -n 1 --since="$LOG_SINCE" "$KILL")" \
+		"Subject: The OOM policy killed process $(field VICTIM_PID) \(memhog\)"
 	message=$(journalctl -q -o cat -u small.service --since="$LOG_SINCE" "$KILL")
 	assert_eq "its lines" "$(wc -l <<<"$message")" 3
 	line=$(head -n 1 <<<"$message")
@@ -246,14 +550,23 @@ END
 	COLUMNS=80 oompolicyctl info "$(oompolicyctl list --no-legend | awk 'END { print $1 }')"
 }
 
-plan 7
+plan 17
 mkdir -p $ROOT $DIR/bin $DIR/state
+chmod 1777 $DIR/state
 echo +memory >/sys/fs/cgroup/cgroup.subtree_control
 echo +memory >$ROOT/cgroup.subtree_control
-run_test runners_up_evaluate test_runners_up evaluate_task
-run_test runners_up test_runners_up struct_ops
+for backend in evaluate_task struct_ops; do
+	run_test "runners_up_$backend" test_runners_up $backend
+	run_test "fields_$backend" test_fields $backend
+	run_test "oom_group_$backend" test_oom_group $backend
+	run_test "freed_$backend" test_freed $backend
+done
+run_test oom_group_kernel test_oom_group_kernel
+run_test freed_kernel test_freed_kernel
+run_test freed_by_reaper test_freed_by_reaper
+run_test freed_without_daemon test_freed_without_daemon
 run_test runners_up_bounded test_runners_up_bounded
 run_test limits test_limits
 run_test gfp test_gfp
-run_test oom_group test_oom_group
+run_test kernel_lines test_kernel_lines
 run_test message test_message
