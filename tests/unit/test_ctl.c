@@ -188,6 +188,8 @@ static struct event new_kill(void)
 		"OOMPOLICY_TRIGGER_COMM=db",
 		"OOMPOLICY_TRIGGER_CGROUP=/work.slice/db.service",
 		"OOMPOLICY_MEMBER=124 hog 4096 /work.slice/low.service\n125 - 0 /work.slice/a",
+		"OOMPOLICY_BACKEND=struct_ops",
+		"OOMPOLICY_DECLARED=--declare",
 		"OOMPOLICY_FROM_A_LATER_VERSION=one",
 		"OOMPOLICY_FROM_A_LATER_VERSION=two",
 	};
