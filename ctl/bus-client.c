@@ -51,7 +51,8 @@ static int translate(const sd_bus_error *error, int r, char why[static BUS_CLIEN
 			r = errors[i].error;
 			if (r == -ENOTCONN)
 				snprintf(why, BUS_CLIENT_WHY_SIZE,
-					 "oompolicyd is not running, or not on the bus");
+					 "oompolicyd is not running, or not on the bus; see "
+					 "`systemctl status oompolicyd`");
 			else
 				snprintf(why, BUS_CLIENT_WHY_SIZE, "%s", error->message);
 			return r;

@@ -13,6 +13,17 @@ _oompolicyctl_cgroups()
 	compopt -o nospace -o filenames 2>/dev/null
 }
 
+# The lines of standard input that begin with what is typed. Not compgen -W, which would expand what
+# is in them.
+_oompolicyctl_lines()
+{
+	local line
+	while IFS= read -r line; do
+		printf -v line '%q' "$line"
+		[[ $line != "$1"* ]] || COMPREPLY+=("$line")
+	done
+}
+
 _oompolicyctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} word command=''
@@ -35,13 +46,13 @@ _oompolicyctl()
 		return
 		;;
 	--unit | -u)
-		mapfile -t COMPREPLY < <(compgen -W "$(systemctl list-units --all --plain --no-legend \
-			--no-pager --type=service,scope 2>/dev/null | cut -d' ' -f1)" -- "$cur")
+		_oompolicyctl_lines "$cur" < <(systemctl list-units --all --plain --no-legend \
+			--no-pager --type=service,scope 2>/dev/null | cut -d' ' -f1)
 		return
 		;;
 	--policy)
-		mapfile -t COMPREPLY < <(compgen -W "$(oompolicyctl metrics 2>/dev/null |
-			sed -n 's/^oompolicyd_policy_attached{policy="\([^"]*\)"} .*/\1/p')" -- "$cur")
+		_oompolicyctl_lines "$cur" < <(oompolicyctl metrics 2>/dev/null |
+			sed -n 's/^oompolicyd_policy_attached{policy="\([^"]*\)"} .*/\1/p')
 		return
 		;;
 	--directory | -D)
@@ -71,8 +82,8 @@ _oompolicyctl()
 	'') mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
 	tree | rank | explain | declare) _oompolicyctl_cgroups "$cur" ;;
 	info)
-		mapfile -t COMPREPLY < <(compgen -W "$(oompolicyctl list --no-legend --no-pager -n 50 \
-			2>/dev/null | cut -d' ' -f1)" -- "$cur")
+		_oompolicyctl_lines "$cur" < <(oompolicyctl list --no-legend --no-pager -n 50 \
+			2>/dev/null | cut -d' ' -f1)
 		;;
 	check)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")

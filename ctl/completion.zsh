@@ -6,7 +6,8 @@ _oompolicyctl_cgroups()
 {
 	local -a found
 	local root=/sys/fs/cgroup
-	found=($root${PREFIX:-/}*(N-/))
+	# Without the quotes that it is typed with.
+	found=($root${${(Q)PREFIX}:-/}*(N-/))
 	compadd -S '' -f -U -- ${found#$root}
 }
 
@@ -25,6 +26,16 @@ _oompolicyctl_commands()
 		'metrics:OpenMetrics text'
 	)
 	_describe command commands
+}
+
+_oompolicyctl_units()
+{
+	compadd -- ${(f)"$(systemctl list-units --all --plain --no-legend --no-pager --type=service,scope 2>/dev/null | cut -d' ' -f1)"}
+}
+
+_oompolicyctl_policies()
+{
+	compadd -- ${(f)"$(oompolicyctl metrics 2>/dev/null | sed -n 's/^oompolicyd_policy_attached{policy="\([^"]*\)"} .*/\1/p')"}
 }
 
 _oompolicyctl_argument()
@@ -47,8 +58,8 @@ _arguments -S \
 	{-f,--follow}'[go on with new ones]' \
 	{-S,--since=}'[not before]:time:(now today yesterday)' \
 	{-U,--until=}'[not after]:time:(now today yesterday)' \
-	{-u,--unit=}'[victims of this unit]:unit:' \
-	'--policy=[answered by this policy]:policy:' \
+	{-u,--unit=}'[victims of this unit]:unit:_oompolicyctl_units' \
+	'--policy=[answered by this policy]:policy:_oompolicyctl_policies' \
 	{-D,--directory=}'[the journal there]:directory:_files -/' \
 	'--yes[do not ask]' \
 	'1:command:_oompolicyctl_commands' \

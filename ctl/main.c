@@ -130,19 +130,27 @@ static int finish(struct term *t, int r, int status)
 
 /* --- what asks the daemon */
 
-static int run_status(const struct arguments *a)
+/* Returns EXIT_SUCCESS and what is for status_done(), or the exit status of a failure. */
+static int acquire_status(struct status *ret)
 {
 	_cleanup_(bus_client_freep) struct bus_client *client = NULL;
-	_cleanup_(status_done) struct status status = {};
 	char why[BUS_CLIENT_WHY_SIZE];
-	struct term t;
 	int r;
 
 	r = bus_client_new(&client, why);
 	if (r == 0)
-		r = bus_client_get_status(client, &status, why);
-	if (r < 0)
-		return bus_failure(r, why);
+		r = bus_client_get_status(client, ret, why);
+	return r < 0 ? bus_failure(r, why) : EXIT_SUCCESS;
+}
+
+static int run_status(const struct arguments *a)
+{
+	_cleanup_(status_done) struct status status = {};
+	int r = acquire_status(&status);
+	struct term t;
+
+	if (r != EXIT_SUCCESS)
+		return r;
 	term_init(&t, a->pager, a->legend);
 	r = show_status(&status, now_usec(), a->json, &t);
 	return finish(&t, r, status_is_good(&status) ? EXIT_SUCCESS : EXIT_FAILURE);
@@ -150,19 +158,17 @@ static int run_status(const struct arguments *a)
 
 static int run_metrics(const struct arguments *a)
 {
-	_cleanup_(bus_client_freep) struct bus_client *client = NULL;
 	_cleanup_(status_done) struct status status = {};
-	char why[BUS_CLIENT_WHY_SIZE];
+	int r = acquire_status(&status);
 	struct term t;
-	int r;
 
-	r = bus_client_new(&client, why);
-	if (r == 0)
-		r = bus_client_get_status(client, &status, why);
-	if (r < 0)
-		return bus_failure(r, why);
+	if (r != EXIT_SUCCESS)
+		return r;
 	term_init(&t, false, a->legend);
-	return finish(&t, show_metrics(&status, &t), EXIT_SUCCESS);
+	/* JSON has all of it in that of the status. */
+	r = a->json == JSON_OFF ? show_metrics(&status, &t)
+				: show_status(&status, now_usec(), a->json, &t);
+	return finish(&t, r, EXIT_SUCCESS);
 }
 
 static int run_tree(const struct arguments *a)
@@ -342,10 +348,17 @@ static int info_event(struct event *e, void *userdata)
 	return show_event(e, l->term);
 }
 
-/* journald keeps the system's journal from those who are not in its groups. */
-static void say_nothing_found(void)
+static bool is_filtered(const struct event_filter *f)
 {
-	complain("No record fits%s.",
+	return f->unit || f->policy || f->since_usec || f->until_usec;
+}
+
+/* journald keeps the system's journal from those who are not in its groups. */
+static void say_nothing_found(const struct arguments *a)
+{
+	complain("%s%s.",
+		 is_filtered(&a->filter) ? "No record of an OOM fits"
+					 : "There is no record of an OOM in the journal",
 		 geteuid() == 0 ? ""
 				: "; only root and members of the groups adm and systemd-journal "
 				  "may see the records of the system");
@@ -359,7 +372,7 @@ static int end_listing(struct listing *l, struct term *t, int r)
 		r = json_print(l->array, l->arguments->json, t->out);
 	l->array = json_free(l->array);
 	if (r >= 0 && n == 0 && l->arguments->json == JSON_OFF)
-		say_nothing_found();
+		say_nothing_found(l->arguments);
 	return finish(t, r < 0 ? r : 0, EXIT_SUCCESS);
 }
 
@@ -380,8 +393,7 @@ static int run_list(const struct arguments *a)
 
 static int run_info(const struct arguments *a)
 {
-	bool filtered = a->filter.unit || a->filter.policy || a->filter.since_usec ||
-			a->filter.until_usec || a->n_last != SIZE_MAX;
+	bool filtered = is_filtered(&a->filter) || a->n_last != SIZE_MAX;
 	struct listing l = {.arguments = a};
 	struct term t;
 	int r = 0;
@@ -467,7 +479,7 @@ static int run_check(const struct arguments *a)
 	if (r < 0 && diag.n_items == 0)
 		complain("%s: %s", path ?: "configuration", strerror(-r));
 	if (r == 0)
-		printf("%s: %zu policies, %zu rules, %zu triggers, no errors\n",
+		printf("%s: no errors; policies: %zu, rules: %zu, triggers: %zu\n",
 		       path ?: "configuration", config->n_policies, config->n_rules,
 		       config->n_triggers);
 	return status;

@@ -104,6 +104,7 @@ int show_event_line(const struct event *e, const struct term *t)
 /* Shown in the groups of show_event(), or said by others of them. */
 static const char *const known[] = {
 	"POLICY",
+	"BACKEND",
 	"DECISION",
 	"REASON",
 	"RULE",
@@ -115,6 +116,7 @@ static const char *const known[] = {
 	"DOMAIN",
 	"DOMAIN_ID",
 	"DOMAIN_TYPE",
+	"DECLARED",
 	"CONSTRAINT",
 	"GFP_MASK",
 	"GFP_FLAGS",
@@ -465,6 +467,8 @@ static void print_domain(struct page *p)
 		print_wrapped(p, "OOM in", "the system");
 	else
 		print_field(p, "OOM in", "DOMAIN");
+	if (get(p, "DECLARED"))
+		print_field(p, "Declared by", "DECLARED");
 	print_lines(p, "Limits", "LIMITS", format_limit);
 	print(p, "Allocation", "constraint %s, gfp %s, order %s%s%s", get(p, "CONSTRAINT") ?: "?",
 	      get(p, "GFP_FLAGS") ?: get(p, "GFP_MASK") ?: "?", get(p, "ORDER") ?: "?",
@@ -476,8 +480,9 @@ static void print_domain(struct page *p)
 	if (select_nsec != UINT64_MAX && handler_nsec != UINT64_MAX)
 		print(p, "Took", "%s to choose, %s in all", text_format_span(select_nsec, selected),
 		      text_format_span(handler_nsec, handled));
-	print(p, "Record", "number %s, by configuration %s", get(p, "SEQ") ?: "?",
-	      get(p, "CONFIG") ?: "?");
+	print(p, "Record", "number %s, by configuration %s%s%s", get(p, "SEQ") ?: "?",
+	      get(p, "CONFIG") ?: "?", get(p, "BACKEND") ? ", backend " : "",
+	      get(p, "BACKEND") ?: "");
 }
 
 /* What matters only where it is not 0. */

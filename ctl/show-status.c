@@ -119,8 +119,8 @@ static int print_page(const struct status *s, uint64_t now_usec, const struct te
 		s->n_cgroups_ruled, s->map_entries, s->map_entries_max,
 		s->follows_cgroups ? "" : ", new ones only inherit");
 	fprintf(t->out,
-		"%*s: %" PRIu64 ", %" PRIu64 " victims killed by policy, %" PRIu64
-		" records lost\n",
+		"%*s: %" PRIu64 "; victims killed by policy: %" PRIu64 ", records lost: %" PRIu64
+		"\n",
 		NAME_WIDTH, "OOMs", n_ooms, counter(s, "kills"), counter(s, "records_lost"));
 	if (n_ooms > 0)
 		fprintf(t->out, "%*s: %s on average, %s at most\n", NAME_WIDTH, "Took",
@@ -240,7 +240,9 @@ static void print_seconds(const struct term *t, const char *name, const char *ty
 
 int show_metrics(const struct status *s, const struct term *t)
 {
-	print_family(t, "build", "info", NULL, "The running daemon.");
+	/* Not the type info: node_exporter reads the older text format, which does not know it and
+	 * rejects the whole file; all else here is good in both. */
+	print_family(t, "build_info", "gauge", NULL, "The running daemon.");
 	fputs("oompolicyd_build_info{", t->out);
 	print_label(t, "version", s->version);
 	fputc(',', t->out);

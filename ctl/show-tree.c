@@ -78,8 +78,8 @@ static int print_table(const struct tree *tree, const struct term *t)
 		return 0;
 	if (*tree->policy)
 		fprintf(t->out,
-			"\nWhere memory runs out in %s, policy %s answers: what is higher "
-			"up here dies first.\n",
+			"\nWhere memory runs out in %s, policy %s answers:\n"
+			"what is higher up here dies first.\n",
 			strcmp(tree->domain, "/") == 0 ? "the system" : "this cgroup",
 			tree->policy);
 	else

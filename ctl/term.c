@@ -19,6 +19,9 @@
 /* Beyond it is a mistake. */
 #define WIDTH_MAX 10000
 
+/* Longest $PAGER with some text around it; what is longer is no pager. */
+#define PAGER_COMMAND_SIZE 4096
+
 static const char *const colours[] = {
 	[COLOUR_NONE] = "\033[0m", [COLOUR_BOLD] = "\033[1m",	[COLOUR_DIM] = "\033[2m",
 	[COLOUR_RED] = "\033[31m", [COLOUR_GREEN] = "\033[32m", [COLOUR_YELLOW] = "\033[33m",
@@ -54,14 +57,19 @@ static void exec_pager(void)
 {
 	const char *pager = getenv("PAGER");
 
+	char command[PAGER_COMMAND_SIZE];
+
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	/* Quit when it fits on the screen, keep colours and the screen; and no shell from inside,
 	 * as the pager may run as root for somebody who may do no more than this. */
 	setenv("LESS", "FRSXMK", false);
 	setenv("LESSSECURE", "1", true);
-	if (pager)
-		execl("/bin/sh", "sh", "-c", pager, NULL);
-	else
+	if (pager) {
+		/* One that cannot be started has read nothing. */
+		snprintf(command, sizeof(command), "%s\ncase $? in 126|127) exec cat;; esac",
+			 pager);
+		execl("/bin/sh", "sh", "-c", command, NULL);
+	} else
 		execlp("less", "less", NULL);
 }
 
@@ -130,11 +138,15 @@ void term_init(struct term *t, bool use_pager, bool legend)
 
 int term_done(struct term *t)
 {
-	bool failed = ferror(t->out) || fflush(t->out) != 0;
 	int status;
 
-	if (t->pager == 0)
-		return failed ? -EIO : 0;
+	if (t->pager == 0) {
+		/* What went wrong earlier is not known any more. */
+		if (ferror(t->out))
+			return -EIO;
+		return fflush(t->out) != 0 ? -errno : 0;
+	}
+	fflush(t->out);
 	/* Its end of file. */
 	close(STDOUT_FILENO);
 	while (waitpid(t->pager, &status, 0) < 0 && errno == EINTR)

@@ -18,6 +18,7 @@
 #include <systemd/sd-event.h>
 
 #include "bus-names.h"
+#include "bus-properties.h"
 #include "bus-rank.h"
 #include "config/basic.h"
 #include "config/bytes.h"
@@ -89,153 +90,13 @@ static void messagep(sd_bus_message **m)
 
 /* --- properties */
 
-static int on_get_policies(sd_bus *connection, const char *path, const char *interface,
-			   const char *name, sd_bus_message *reply, void *userdata,
-			   sd_bus_error *error)
-{
-	struct bus_policies policies = {};
-	struct bus *b = userdata;
-	int r;
-
-	(void)connection;
-	(void)path;
-	(void)interface;
-	(void)name;
-	(void)error;
-	b->provider->acquire_policies(b->userdata, &policies);
-	r = sd_bus_message_open_container(reply, 'a', BUS_TYPE_POLICY);
-	for (size_t i = 0; r >= 0 && i < policies.n; i++) {
-		const struct bus_policy *p = &policies.items[i];
-
-		r = sd_bus_message_append(reply, BUS_TYPE_POLICY, p->name, p->scope, p->cgroup,
-					  p->victim, p->default_priority, p->link_id, p->program_id,
-					  (int)p->attached);
-	}
-	return r < 0 ? r : sd_bus_message_close_container(reply);
-}
-
-static int append_counters(sd_bus_message *reply, const struct bus_status *status)
-{
-	return sd_bus_message_append(
-		reply, "a{st}", 6, "ooms", status->n_ooms, "kills", status->n_kills, "records_lost",
-		status->n_lost, "cgroup_records_lost", status->n_cgroups_lost, "handler_nsec",
-		status->handler_nsec, "handler_max_nsec", status->handler_max_nsec);
-}
-
-enum property {
-	PROPERTY_VERSION,
-	PROPERTY_BACKEND,
-	PROPERTY_BACKEND_WHY,
-	PROPERTY_CONFIGURATION,
-	PROPERTY_CONFIGURATION_USEC,
-	PROPERTY_RULES,
-	PROPERTY_CGROUPS_RULED,
-	PROPERTY_FOLLOWS_CGROUPS,
-	PROPERTY_MAP_ENTRIES_MAX,
-	PROPERTY_PINNED,
-	PROPERTY_ORIGIN,
-	PROPERTY_IN_FORCE_USEC,
-	PROPERTY_COUNTERS,
-	PROPERTY_LAST_OOM,
-	PROPERTY_LAST_OOM_USEC,
-	PROPERTY_RELOAD_ERROR,
-	_PROPERTY_MAX,
-};
-
-static const char *const property_names[] = {
-	[PROPERTY_VERSION] = "Version",
-	[PROPERTY_BACKEND] = "Backend",
-	[PROPERTY_BACKEND_WHY] = "BackendWhy",
-	[PROPERTY_CONFIGURATION] = "Configuration",
-	[PROPERTY_CONFIGURATION_USEC] = "ConfigurationUSec",
-	[PROPERTY_RULES] = "Rules",
-	[PROPERTY_CGROUPS_RULED] = "CgroupsRuled",
-	[PROPERTY_FOLLOWS_CGROUPS] = "FollowsCgroups",
-	[PROPERTY_MAP_ENTRIES_MAX] = "MapEntriesMax",
-	[PROPERTY_PINNED] = "Pinned",
-	[PROPERTY_ORIGIN] = "Origin",
-	[PROPERTY_IN_FORCE_USEC] = "InForceUSec",
-	[PROPERTY_COUNTERS] = "Counters",
-	[PROPERTY_LAST_OOM] = "LastOom",
-	[PROPERTY_LAST_OOM_USEC] = "LastOomUSec",
-	[PROPERTY_RELOAD_ERROR] = "ReloadError",
-};
-_Static_assert(ARRAY_SIZE(property_names) == _PROPERTY_MAX, "a name for each property");
-
-static int append_property(sd_bus_message *reply, enum property property,
-			   const struct bus_status *s)
-{
-	switch (property) {
-	case PROPERTY_VERSION:
-		return sd_bus_message_append(reply, "s", s->version);
-	case PROPERTY_BACKEND:
-		return sd_bus_message_append(reply, "s", s->backend);
-	case PROPERTY_BACKEND_WHY:
-		return sd_bus_message_append(reply, "s", s->backend_why);
-	case PROPERTY_CONFIGURATION:
-		return sd_bus_message_append(reply, "u", s->config_number);
-	case PROPERTY_CONFIGURATION_USEC:
-		return sd_bus_message_append(reply, "t", s->config_real_usec);
-	case PROPERTY_RULES:
-		return sd_bus_message_append(reply, "u", s->n_rules);
-	case PROPERTY_CGROUPS_RULED:
-		return sd_bus_message_append(reply, "u", s->n_cgroups_ruled);
-	case PROPERTY_FOLLOWS_CGROUPS:
-		return sd_bus_message_append(reply, "b", (int)s->follows_cgroups);
-	case PROPERTY_MAP_ENTRIES_MAX:
-		return sd_bus_message_append(reply, "u", s->map_entries_max);
-	case PROPERTY_PINNED:
-		return sd_bus_message_append(reply, "b", (int)s->is_pinned);
-	case PROPERTY_ORIGIN:
-		return sd_bus_message_append(reply, "s", s->origin);
-	case PROPERTY_IN_FORCE_USEC:
-		return sd_bus_message_append(reply, "t", s->since_real_usec);
-	case PROPERTY_COUNTERS:
-		return append_counters(reply, s);
-	case PROPERTY_LAST_OOM:
-		return sd_bus_message_append(reply, "t", s->last_oom_seq);
-	case PROPERTY_LAST_OOM_USEC:
-		return sd_bus_message_append(reply, "t", s->last_oom_real_usec);
-	case PROPERTY_RELOAD_ERROR:
-		return sd_bus_message_append(reply, "s", s->reload_error);
-	default:
-		return -EINVAL;
-	}
-}
-
-static int on_get(sd_bus *connection, const char *path, const char *interface, const char *name,
-		  sd_bus_message *reply, void *userdata, sd_bus_error *error)
-{
-	struct bus_status status = {};
-	struct bus *b = userdata;
-
-	(void)connection;
-	(void)path;
-	(void)interface;
-	(void)error;
-	b->provider->acquire_status(b->userdata, &status);
-	for (enum property i = 0; i < _PROPERTY_MAX; i++)
-		if (strcmp(name, property_names[i]) == 0)
-			return append_property(reply, i, &status);
-	return -EINVAL;
-}
-
-/* Apart, as it is dear: sd-bus asks for each property by itself. */
-static int on_get_entries(sd_bus *connection, const char *path, const char *interface,
-			  const char *name, sd_bus_message *reply, void *userdata,
-			  sd_bus_error *error)
+static int on_get(sd_bus *connection _unused_, const char *path _unused_,
+		  const char *interface _unused_, const char *name, sd_bus_message *reply,
+		  void *userdata, sd_bus_error *error _unused_)
 {
 	struct bus *b = userdata;
-	uint32_t n = 0;
-	int r;
 
-	(void)connection;
-	(void)path;
-	(void)interface;
-	(void)name;
-	(void)error;
-	r = b->provider->count_entries(b->userdata, &n);
-	return r < 0 ? r : sd_bus_message_append(reply, "u", n);
+	return bus_properties_append(reply, b->provider, b->userdata, name);
 }
 
 /* --- methods that only look */
@@ -444,9 +305,10 @@ static int finish(struct pending *p, sd_bus_message *verdict)
 	if (authorized)
 		return perform(p->bus, p->request, p->action, p->cgroup);
 	if (challenge)
-		return sd_bus_reply_method_errorf(p->request,
-						  SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
-						  "Not permitted without authentication.");
+		return sd_bus_reply_method_errorf(
+			p->request, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
+			"Not permitted: polkit asks for an administrator's password, and has no "
+			"agent here to enter it in. Try as root.");
 	return sd_bus_reply_method_errorf(p->request, SD_BUS_ERROR_ACCESS_DENIED,
 					  "Not permitted by polkit's rules.");
 }
@@ -562,12 +424,11 @@ static const sd_bus_vtable vtable[] = {
 	PROPERTY("BackendWhy", "s", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	PROPERTY("Configuration", "u", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	PROPERTY("ConfigurationUSec", "t", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-	SD_BUS_PROPERTY("Policies", "a" BUS_TYPE_POLICY, on_get_policies, 0,
-			SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	PROPERTY("Policies", "a" BUS_TYPE_POLICY, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	PROPERTY("Rules", "u", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	PROPERTY("CgroupsRuled", "u", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	PROPERTY("FollowsCgroups", "b", SD_BUS_VTABLE_PROPERTY_CONST),
-	SD_BUS_PROPERTY("MapEntries", "u", on_get_entries, 0, SD_BUS_VTABLE_PROPERTY_EXPLICIT),
+	PROPERTY("MapEntries", "u", SD_BUS_VTABLE_PROPERTY_EXPLICIT),
 	PROPERTY("MapEntriesMax", "u", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	PROPERTY("Pinned", "b", SD_BUS_VTABLE_PROPERTY_CONST),
 	PROPERTY("Origin", "s", SD_BUS_VTABLE_PROPERTY_CONST),

@@ -380,6 +380,8 @@ static int gather_groups(struct rank *r, bool kill_by_rule)
 
 		if (taken[i])
 			continue;
+		/* It has died when a group that it belongs to does. */
+		taken[i] = true;
 		*leader = r->processes[i];
 		n++;
 		if (leader->ranked.never != OP_NEVER_NOT)
@@ -388,7 +390,7 @@ static int gather_groups(struct rank *r, bool kill_by_rule)
 		for (size_t j = 0; length > 0 && j < r->n; j++) {
 			const struct rank_process *p = &r->processes[j];
 
-			if (j == i || taken[j] || !is_within(p->cgroup, path, length) ||
+			if (taken[j] || !is_within(p->cgroup, path, length) ||
 			    !dies_along(&p->ranked, leader->group))
 				continue;
 			taken[j] = true;

@@ -45,4 +45,16 @@ if [[ -e $catalog ]]; then
 else
 	complain "missing" "$catalog"
 fi
+
+# What README.md shows is what the demo is held to, part by part.
+readme=$(<README.md) part=''
+while IFS= read -r line; do
+	if [[ $line != ... ]]; then
+		part+=$line$'\n'
+		continue
+	fi
+	[[ $readme == *"\`\`\`console"$'\n'"$part"* ]] ||
+		complain "in tests/vm/guest/demo.look and not in README.md" "$part"
+	part=''
+done < <(cat tests/vm/guest/demo.look; echo ...)
 exit $status

@@ -640,7 +640,7 @@ static void test_refusals(void)
 	CHECK_INT(CTL(NOBODY, out, "reload"), 0);
 	CHECK_STR(out, "Reload number 1.\n");
 	CHECK_INT(CTL(NOBODY, out, "declare", "--yes", "/x"), 77);
-	CHECK(strstr(out, "without authentication"));
+	CHECK(strstr(out, "administrator's password"));
 	stop(&polkit_pid, true);
 	CHECK_INT(CTL(NOBODY, out, "reload"), 77);
 

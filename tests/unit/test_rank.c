@@ -127,12 +127,20 @@ static void test_kill_cgroup(void)
 		{5, "/a/b/c", "/a/b/c", OP_RULE_PROTECT, 500, 1, OP_NEVER_PROTECTED},
 		{6, "/a/b", "/a/b", 0, 10, 1, OP_NEVER_SCORE_ADJ},
 	};
+	static const struct found among[] = {
+		{1, "/a/b/c", "/a/b/c", 0, 5, 1, OP_NEVER_NOT},
+		{2, "/a/b", "/a/b", OP_RULE_KILL_CGROUP, 10, 5, OP_NEVER_NOT},
+		{3, "/a/b", "/a/b", OP_RULE_KILL_CGROUP, 10, 9, OP_NEVER_NOT},
+	};
 
 	set_up();
 	check_order(found, ARRAY_SIZE(found), "/a", true,
 		    "3 /a/b by /a/b, 2 /a/b by /a/b with 3 (kill-cgroup), "
 		    "4 /a/b/c by /a/b/c with 3 (kill-cgroup), 1 /a/bb, "
 		    "5 /a/b/c by /a/b/c, 6 /a/b by /a/b");
+	/* One that died by itself before the group does is not there twice. */
+	check_order(among, ARRAY_SIZE(among), "/a", true,
+		    "1 /a/b/c by /a/b/c, 3 /a/b by /a/b, 2 /a/b by /a/b with 3 (kill-cgroup)");
 	/* What the rule matches lies above the domain. */
 	check_order(&found[1], 1, "/a/b", true, "2 /a/b by /a/b");
 	/* Where the kernel kills, Kill= has no say. */

@@ -15,6 +15,7 @@
 #include <bpf/libbpf.h>
 
 #include "config/basic.h"
+#include "dryrun.h"
 #include "model.h"
 #include "random.h"
 #include "scenario.h"
@@ -49,7 +50,8 @@ static void print_usage(FILE *f)
 		"list     print the names of the chosen tables\n"
 		"create   make the cgroups of the chosen tables\n"
 		"tables   run the chosen tables\n"
-		"random   run random tables against the model\n"
+		"random   run random tables against the model, which must be right about the\n"
+		"         daemon's Rank before the OOM, too\n"
 		"\n"
 		"  --needs=LIST     choose the tables that need just this, of: daemon, no-daemon,\n"
 		"                   module, small, existing, language; random knows no-daemon,\n"
@@ -143,9 +145,12 @@ static bool run_tables(const struct request *q)
 	return passed;
 }
 
-static void expect_model(struct scenario *s, uint64_t limit_pages)
+static void expect_model(struct scenario *s, const struct scenario_outcome *o,
+			 char reason[static SCENARIO_REASON_MAX])
 {
-	random_mark_victim(s, limit_pages);
+	random_mark_victim(s, o->limit_pages);
+	if (s->needs & NEEDS_DAEMON)
+		dryrun_compare(s, o, reason);
 }
 
 static void explain_random(const struct request *q, const struct random_table *t)

@@ -683,8 +683,13 @@ void scenario_run(struct scenario *s, const struct scenario_options *options,
 		run_attach_handlers(&run);
 	if (!run.failed)
 		run_set_limit(&run);
-	if (!run.failed && expect)
-		expect(s, ret->limit_pages);
+	if (!run.failed && expect) {
+		char reason[SCENARIO_REASON_MAX] = "";
+
+		expect(s, ret, reason);
+		if (*reason)
+			run_fail(&run, "%s", reason);
+	}
 	if (!run.failed)
 		run_trigger(&run);
 	if (!run.failed) {

@@ -26,8 +26,10 @@ struct scenario_outcome {
 	unsigned kib[SCENARIO_ROWS_MAX]; /* before the trigger grew */
 };
 
-/* Asked after the limit is known and before the OOM; may change the table's expectation. */
-typedef void (*scenario_expect_fn)(struct scenario *s, uint64_t limit_pages);
+/* Asked after the limit is known and before the OOM; may change the table's expectation. @o has the
+ * limit and the processes. Where it leaves a @reason the table has failed, and there is no OOM. */
+typedef void (*scenario_expect_fn)(struct scenario *s, const struct scenario_outcome *o,
+				   char reason[static SCENARIO_REASON_MAX]);
 
 struct scenario_options {
 	unsigned settle_msec; /* how long the others are watched after the first death */

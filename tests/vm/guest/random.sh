@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 # vm: memory=1024 cpus=2 timeout=500
 #
-# Random tables against the reference model. The few without the daemon hold the model's idea of
+# Random tables against the reference model, which has to be right about the daemon's Rank before each
+# OOM, too: the whole order, and who dies with whom. The few without the daemon hold the model's idea of
 # the kernel's own choice against the kernel. `random.sh SEED` takes another seed.
 # shellcheck source=tests/vm/guest/lib.sh
 . lib.sh
