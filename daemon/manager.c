@@ -18,17 +18,15 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
+#include "announce.h"
 #include "answers.h"
 #include "bus.h"
 #include "caveats.h"
 #include "cgroup.h"
 #include "config/basic.h"
-#include "config/diagnostics.h"
-#include "config/layers.h"
-#include "config/parser.h"
 #include "config/policy.h"
-#include "config/user.h"
 #include "clock.h"
+#include "configuration.h"
 #include "control.h"
 #include "declare.h"
 #include "handover.h"
@@ -60,12 +58,6 @@
 /* Well below the time that systemd leaves a service to stop. */
 #define REPORT_DRAIN_USEC (5 * USEC_PER_SEC)
 
-/* Room for describe(). */
-#define STATUS_SIZE 512
-
-/* How many policies are named in a line for people; the rest are counted. */
-#define NAMED_POLICIES_MAX 3
-
 struct manager {
 	char *config_path; /* NULL: the layered set */
 	char *cgroup_root;
@@ -96,68 +88,32 @@ struct manager {
 	char reload_error[CONTROL_MESSAGE_SIZE]; /* of the last reload; empty when it worked */
 };
 
-/* How long a change took. */
-struct timing {
-	uint64_t begun_usec;
-	uint64_t switch_nsec; /* the step that put it in force */
-};
-
 /* --- what is told to systemd and people */
 
-/* "Policy 'a'", "Policies 'a', 'b'", "Policies 'a', 'b', 'c' (+7)". */
-static void describe_policies(const struct config *c, char *buf, size_t size)
+static struct answers_view manager_view(const struct manager *m)
 {
-	size_t used = 0;
-
-	used += (size_t)snprintf(buf, size, c->n_policies == 1 ? "Policy" : "Policies");
-	for (size_t i = 0; i < c->n_policies && i < NAMED_POLICIES_MAX && used < size; i++)
-		used += (size_t)snprintf(buf + used, size - used, "%s '%s'", i ? "," : "",
-					 c->policies[i].name);
-	if (c->n_policies > NAMED_POLICIES_MAX && used < size)
-		snprintf(buf + used, size - used, " (+%zu)", c->n_policies - NAMED_POLICIES_MAX);
+	return (struct answers_view){
+		.config = m->config,
+		.tracker = &m->tracker,
+		.loader = m->loader,
+		.cgroup_root = m->cgroup_root,
+		.config_number = m->config_number,
+		.reload_error = m->reload_error,
+	};
 }
 
 static void describe(const struct manager *m, char *buf, size_t size)
 {
-	char policies[NAMED_POLICIES_MAX * (OP_POLICY_NAME_LEN + 4) + 32];
+	const struct answers_view view = manager_view(m);
 
-	describe_policies(m->config, policies, sizeof(policies));
-	snprintf(buf, size, "%s active: %zu rules, %zu cgroups ruled, backend %s", policies,
-		 m->config->n_rules, m->tracker.n_ruled,
-		 backend_to_string(loader_backend(m->loader)));
-}
-
-/* Logs that the configuration is in force, after a start or a reload. */
-static void log_active(const struct manager *m, const struct timing *timing, bool reloaded,
-		       const char *description)
-{
-	uint64_t usec = clock_now_usec() - timing->begun_usec;
-	uint64_t switch_usec = (timing->switch_nsec + 999) / 1000;
-	char config[64], total[64], exchange[64];
-	const char *const fields[] = {config, total, exchange};
-
-	snprintf(config, sizeof(config), "OOMPOLICY_CONFIG=%" PRIu32, m->config_number);
-	snprintf(total, sizeof(total), "OOMPOLICY_%s_USEC=%" PRIu64, reloaded ? "RELOAD" : "START",
-		 usec);
-	snprintf(exchange, sizeof(exchange), "OOMPOLICY_SWITCH_USEC=%" PRIu64, switch_usec);
-	if (reloaded)
-		log_fields(LOG_INFO, MESSAGE_ID_POLICY_ACTIVE, fields, ARRAY_SIZE(fields),
-			   "Reloaded in %" PRIu64 " ms, switched in %" PRIu64 " us. %s.",
-			   (usec + 500) / 1000, switch_usec, description);
-	else
-		log_fields(LOG_INFO, MESSAGE_ID_POLICY_ACTIVE, fields, ARRAY_SIZE(fields), "%s.",
-			   description);
+	announce_describe(&view, buf, size);
 }
 
 static void notify_status(const struct manager *m, const char *prefix)
 {
-	const char *why = loader_why_not_better(m->loader);
-	char status[STATUS_SIZE];
+	const struct answers_view view = manager_view(m);
 
-	describe(m, status, sizeof(status));
-	sd_notifyf(0, "%sSTATUS=%s%s%s%s%s%s%s", prefix, status, handover_describe(&m->found),
-		   *why ? " (not a better one: " : "", why, *why ? ")" : "",
-		   m->reload_error[0] ? "; the last reload failed: " : "", m->reload_error);
+	announce_status(&view, &m->found, prefix);
 }
 
 static int on_status_timer(sd_event_source *source, uint64_t usec, void *userdata)
@@ -406,42 +362,6 @@ static int on_cgroup_ready(sd_event_source *source, int fd, uint32_t revents, vo
 
 /* --- configuration */
 
-/*
- * Reads and validates the configuration, and logs every diagnostic. Returns 0, -ENOMEM, or -EINVAL
- * with a summary in @message.
- */
-static int load_config(const char *path, struct config **ret,
-		       char message[static CONTROL_MESSAGE_SIZE])
-{
-	static const struct parser_users users = {.resolve = user_resolve};
-	_cleanup_(diagnostics_done) struct diagnostics diag = {};
-	const char *first = NULL;
-	int r;
-
-	r = path ? parser_parse_file(path, &users, &diag, ret)
-		 : layers_load("", &users, &diag, ret);
-	for (size_t i = 0; i < diag.n_items; i++) {
-		const struct diagnostic *d = &diag.items[i];
-
-		if (!first && d->level == DIAGNOSTIC_ERROR)
-			first = d->message;
-		log_message(d->level == DIAGNOSTIC_ERROR ? LOG_ERR : LOG_WARNING, NULL, "%s",
-			    d->message);
-	}
-	if (r >= 0)
-		return 0;
-
-	if (!first)
-		snprintf(message, CONTROL_MESSAGE_SIZE, "%s: %s", path ?: "The configuration",
-			 strerror(-r));
-	else if (diag.n_errors > 1)
-		snprintf(message, CONTROL_MESSAGE_SIZE, "%.900s (and %zu more)", first,
-			 diag.n_errors - 1);
-	else
-		snprintf(message, CONTROL_MESSAGE_SIZE, "%.1000s", first);
-	return r == -ENOMEM ? r : -EINVAL;
-}
-
 static int prepare_policies(struct loader *l, const struct config *c,
 			    uint16_t slots[static OP_POLICIES_MAX],
 			    char why[static LOADER_WHY_SIZE])
@@ -492,7 +412,7 @@ static int stage(struct manager *m, const struct config *c, uint32_t number, str
  * Puts @c in force. Nothing has changed when it fails: LOADER_E_* or a negative errno, both with a
  * sentence in @message. Takes @c over when it does not.
  */
-static int apply_config(struct manager *m, struct config **c, struct timing *timing,
+static int apply_config(struct manager *m, struct config **c, struct announce_timing *timing,
 			char message[static CONTROL_MESSAGE_SIZE])
 {
 	_cleanup_(tracker_done) struct tracker staged = {.rules.fd = -EBADF};
@@ -536,13 +456,13 @@ static int apply_config(struct manager *m, struct config **c, struct timing *tim
 }
 
 /* Everything of a reload that can fail; nothing has changed when it does. */
-static int reload_transaction(struct manager *m, struct timing *timing,
+static int reload_transaction(struct manager *m, struct announce_timing *timing,
 			      char message[static CONTROL_MESSAGE_SIZE])
 {
 	_cleanup_(config_freep) struct config *config = NULL;
 	int r;
 
-	r = load_config(m->config_path, &config, message);
+	r = configuration_load(m->config_path, &config, message);
 	if (r < 0)
 		return r;
 	r = apply_config(m, &config, timing, message);
@@ -551,8 +471,9 @@ static int reload_transaction(struct manager *m, struct timing *timing,
 
 static int manager_reload(void *userdata, char message[static CONTROL_MESSAGE_SIZE])
 {
-	struct timing timing = {.begun_usec = clock_now_usec()};
+	struct announce_timing timing = {.begun_usec = clock_now_usec()};
 	struct manager *m = userdata;
+	struct answers_view view;
 	int r;
 
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\nSTATUS=Reloading the configuration",
@@ -568,7 +489,8 @@ static int manager_reload(void *userdata, char message[static CONTROL_MESSAGE_SI
 	} else {
 		m->reload_error[0] = '\0';
 		describe(m, message, CONTROL_MESSAGE_SIZE);
-		log_active(m, &timing, true, message);
+		view = manager_view(m);
+		announce_active(&view, &timing, true, message);
 		caveats_log_backend(m->config, loader_backend(m->loader));
 		manager_consume_cgroups(m);
 	}
@@ -593,16 +515,7 @@ _Static_assert(BUS_MESSAGE_SIZE == CONTROL_MESSAGE_SIZE, "one sentence, two ways
 
 static void manager_look(void *userdata, struct answers_view *ret)
 {
-	const struct manager *m = userdata;
-
-	*ret = (struct answers_view){
-		.config = m->config,
-		.tracker = &m->tracker,
-		.loader = m->loader,
-		.cgroup_root = m->cgroup_root,
-		.config_number = m->config_number,
-		.reload_error = m->reload_error,
-	};
+	*ret = manager_view(userdata);
 }
 
 /* --- start */
@@ -620,7 +533,7 @@ static int start_config(struct manager *m, struct config **ret)
 	char message[CONTROL_MESSAGE_SIZE];
 	int r;
 
-	r = load_config(m->config_path, ret, message);
+	r = configuration_load(m->config_path, ret, message);
 	if (r < 0)
 		log_error(loader_is_in_force()
 				  ? "The configuration is not usable. The policies of the daemon "
@@ -657,17 +570,6 @@ static int start_requirements(struct manager *m)
 	return 0;
 }
 
-static void log_backend(const struct manager *m)
-{
-	const char *name = backend_to_string(loader_backend(m->loader));
-	const char *why = loader_why_not_better(m->loader);
-
-	if (*why)
-		log_warning("The backend is %s, not a better one: %s", name, why);
-	else
-		log_info("The backend is %s.", name);
-}
-
 /* Goes on where the daemon before was: its numbers, its place in the ring, and where the rules are
  * the same, their names in its records. */
 static void manager_continue(struct manager *m, const struct config *c)
@@ -679,7 +581,7 @@ static void manager_continue(struct manager *m, const struct config *c)
 		(void)history_add(&m->history, m->config_number, c);
 }
 
-static int start_policies(struct manager *m, struct config **config, struct timing *timing)
+static int start_policies(struct manager *m, struct config **config, struct announce_timing *timing)
 {
 	const struct loader_callbacks callbacks = {
 		.oom = on_oom_record,
@@ -687,6 +589,7 @@ static int start_policies(struct manager *m, struct config **config, struct timi
 		.userdata = m,
 	};
 	char message[CONTROL_MESSAGE_SIZE] = "", why[LOADER_WHY_SIZE] = "";
+	struct answers_view view;
 	int r;
 
 	/* The loader follows cgroups from here on: the walk after it cannot miss one. */
@@ -695,7 +598,8 @@ static int start_policies(struct manager *m, struct config **config, struct timi
 		log_error("%s", why[0] ? why : strerror(-r));
 		return loader_failure(r);
 	}
-	log_backend(m);
+	view = manager_view(m);
+	announce_backend(&view);
 	report_set_gfp_bits(m->report, loader_gfp_bits(m->loader));
 	manager_continue(m, *config);
 	r = declare_new(m->loader, consume_declared, m, &m->declare);
@@ -778,10 +682,11 @@ int manager_new(const char *config_path, struct manager **ret)
 {
 	struct report_callbacks callbacks = {
 		.find_rule = find_rule, .oom = on_oom, .is_sent = is_sent};
-	struct timing timing = {.begun_usec = clock_now_usec()};
+	struct announce_timing timing = {.begun_usec = clock_now_usec()};
 	_cleanup_(manager_freep) struct manager *m = NULL;
 	_cleanup_(config_freep) struct config *config = NULL;
-	char status[STATUS_SIZE];
+	struct answers_view view;
+	char status[ANNOUNCE_SIZE];
 	int r;
 
 	m = calloc(1, sizeof(*m));
@@ -834,7 +739,8 @@ int manager_new(const char *config_path, struct manager **ret)
 	reserve_acquire();
 	describe(m, status, sizeof(status));
 	handover_log_start(&m->found);
-	log_active(m, &timing, false, status);
+	view = manager_view(m);
+	announce_active(&view, &timing, false, status);
 	caveats_log_backend(m->config, loader_backend(m->loader));
 	caveats_log_preemption();
 	notify_status(m, "READY=1\n");
@@ -857,9 +763,9 @@ int manager_run(struct manager *m)
 
 static void log_stop(const struct manager *m)
 {
-	char policies[STATUS_SIZE];
+	char policies[ANNOUNCE_SIZE];
 
-	describe_policies(m->config, policies, sizeof(policies));
+	announce_describe_policies(m->config, policies, sizeof(policies));
 	handover_log_stop(m->config, m->kept, policies);
 }
 
