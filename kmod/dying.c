@@ -45,11 +45,11 @@
 
 /*
  * What is left to do for one that is leaving takes some milliseconds, and for RCU some more, but
- * its task may lose the processor meanwhile, and that of a virtual machine its host's: 0.4 s were
+ * its task may lose the processor meanwhile, and that of a virtual machine its host's: 1.1 s were
  * seen. One that is not through with it after so long is stuck, and another has to die. The kernel
- * has more patience: its reaper gives up on a victim after three seconds.
+ * has as much patience: its reaper gives up on a victim after three seconds.
  */
-#define LEAVING_MAX HZ
+#define LEAVING_MAX (3 * HZ)
 
 /* Where no OOM has looked at a victim for so long, RCU is through with its page tables. */
 #define CALLBACKS_MAX (10 * HZ)
@@ -138,10 +138,20 @@ static bool is_free(struct victim *v)
 	return READ_ONCE(barrier_passed) >= v->barrier;
 }
 
-/* Is there something to wait for? Not where the reaper has been: it left what it cannot free. */
+/* Has the reaper been there? It left what it cannot free. */
+static bool is_reaped(struct mm_struct *mm)
+{
+	if (!mm_oom_skip(mm))
+		return false;
+	/* exit_mmap() says the same, of memory that has no users any more: seen in this order. */
+	smp_rmb();
+	return atomic_read(&mm->mm_users);
+}
+
+/* Is there something to wait for? */
 static bool is_leaving(struct victim *v)
 {
-	return !is_free(v) && !(atomic_read(&v->mm->mm_users) && mm_oom_skip(v->mm));
+	return !is_free(v) && !is_reaped(v->mm);
 }
 
 static bool is_in_domain(const struct victim *v, const struct oom_control *oc)
