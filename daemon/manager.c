@@ -573,6 +573,7 @@ static int manager_reload(void *userdata, char message[static CONTROL_MESSAGE_SI
 	}
 	notify_status(m, "READY=1\n");
 	answers_note_reload(&m->answers);
+	reserve_trim();
 	return r;
 }
 
