@@ -158,6 +158,25 @@ $(runners_up | tail -n 1 | cut -d ' ' -f 1,2,5,8)"
 	systemctl reload oompolicyd.service
 }
 
+# More cgroups than are looked at for runners-up have the same priority: those that use the most are.
+test_runners_up_of_many()
+{
+	local i
+	domain_begin many
+	start first first 2M 12M
+	for i in {1..20}; do
+		mkdir "$DOMAIN/c$i"
+		spawn "$DOMAIN/c$i" sleep infinity
+	done
+	start last large 8M
+	overrun "$(pgrep -x first)"
+	assert_eq "the victim" "$(journal_field OOMPOLICY_VICTIM_COMM "$KILL")" first
+	assert_eq "how many are named" "$(runners_up | wc -l)" 8
+	assert_eq "the next" "$(runners_up | head -n 1 | cut -d ' ' -f 1,2,5,8)" "$SPAWNED large 500 priority"
+	(($(journal_field OOMPOLICY_TASKS "$KILL") < 22)) || fail "all were looked at"
+	domain_end
+}
+
 test_limits()
 {
 	local lines line usage
@@ -246,13 +265,14 @@ END
 	COLUMNS=80 oompolicyctl info "$(oompolicyctl list --no-legend | awk 'END { print $1 }')"
 }
 
-plan 7
+plan 8
 mkdir -p $ROOT $DIR/bin $DIR/state
 echo +memory >/sys/fs/cgroup/cgroup.subtree_control
 echo +memory >$ROOT/cgroup.subtree_control
 run_test runners_up_evaluate test_runners_up evaluate_task
 run_test runners_up test_runners_up struct_ops
 run_test runners_up_bounded test_runners_up_bounded
+run_test runners_up_of_many test_runners_up_of_many
 run_test limits test_limits
 run_test gfp test_gfp
 run_test oom_group test_oom_group
