@@ -30,7 +30,8 @@
 #define OP_SPARE_TASKS 32
 #define OP_SPARE_ENTRIES 32
 #define OP_SPARE_VISITS 128
-/* Of so many cgroups the use is read, to tell the nearer of equals. */
+/* Of so many cgroups the use is read, to tell the nearer of equals; of the rest it counts as none.
+ */
 #define OP_SPARE_USES 256
 /* What is used is as many bits of a distance, in pages. */
 #define OP_SPARE_USAGE_BITS 48
@@ -309,11 +310,14 @@ __noinline int op_add_spare(void)
 {
 	const struct effective *rule = &search.looking_at_rule;
 	struct cgroup *cgrp = bpf_core_cast((void *)spare_cgroup, struct cgroup);
-	__u64 usage, distance;
+	__u64 usage = 0, distance;
 	struct spare *spare;
 	__u32 i, at;
 
-	usage = cgroup_usage_pages(cgrp);
+	if (search.uses_left > 0) {
+		search.uses_left--;
+		usage = cgroup_usage_pages(cgrp);
+	}
 	if (usage > OP_SPARE_USAGE_MAX)
 		usage = OP_SPARE_USAGE_MAX;
 	distance = spare_distance(rule->flags, rule->priority) + OP_SPARE_USAGE_MAX - usage;
@@ -343,10 +347,13 @@ __noinline int op_add_spare(void)
 /* Notes a cgroup in which no victim can be, to look at it when the victim is known. */
 static __always_inline void note_spare(struct cgroup *cgrp, const struct effective *rule)
 {
-	if (is_too_far(spare_distance(rule->flags, rule->priority)) || !search.uses_left ||
+	__u64 distance = spare_distance(rule->flags, rule->priority);
+
+	if (!search.uses_left)
+		distance += OP_SPARE_USAGE_MAX;
+	if (is_too_far(distance) ||
 	    !runners_want(&runners, rule->flags & OP_RULE_PROTECT, rule->priority, ~0ULL))
 		return;
-	search.uses_left--;
 	search.looking_at_rule = *rule;
 	spare_cgroup = (__u64)cgrp;
 	op_add_spare();

@@ -23,6 +23,7 @@
 #include "messages.h"
 #include "rank.h"
 #include "record.h"
+#include "reserve.h"
 #include "tracker.h"
 
 _Static_assert(ARRAY_SIZE(((struct bus_policies *)0)->items) ==
@@ -514,8 +515,11 @@ static int run_selection(struct answers *a, const struct answers_view *view,
 {
 	int r = 0;
 
-	if (!a->rank)
+	if (!a->rank) {
 		r = loader_rank_new(view->loader, &a->rank);
+		/* It needed megabytes of type information. */
+		reserve_trim();
+	}
 	return r < 0 ? r : loader_rank_run(a->rank, run, ret);
 }
 

@@ -9,7 +9,6 @@
 #include "loader-rank.h"
 
 #include <fcntl.h>
-#include <malloc.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -74,10 +73,6 @@ int loader_rank_new(const struct loader *l, struct loader_rank **ret)
 	if (k->ranked_fd < 0)
 		return -errno;
 	*ret = TAKE_PTR(k);
-
-	/* libbpf needed megabytes of type information, and libc would keep them. */
-	op_rank__destroy(TAKE_PTR(skeleton));
-	malloc_trim(0);
 	return 0;
 }
 

@@ -496,6 +496,7 @@ static int manager_reload(void *userdata, char message[static CONTROL_MESSAGE_SI
 	}
 	notify_status(m, "READY=1\n");
 	answers_note_reload(&m->answers);
+	reserve_trim();
 	return r;
 }
 

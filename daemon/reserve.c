@@ -66,3 +66,11 @@ void reserve_acquire(void)
 	touch_stack();
 	touch_text();
 }
+
+void reserve_trim(void)
+{
+	/* The kernel refuses to give up pages that are locked (madvise(2), EINVAL). */
+	munlockall();
+	malloc_trim(HEAP_BYTES);
+	reserve_acquire();
+}

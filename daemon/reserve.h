@@ -9,4 +9,7 @@
  */
 void reserve_acquire(void);
 
+/* Gives back what free() left behind something large, and keeps the daemon in memory as before. */
+void reserve_trim(void);
+
 #endif

@@ -123,6 +123,30 @@ static void shrink(void)
 	rmdir(path);
 }
 
+static uint32_t spread_priority(int i)
+{
+	return (uint32_t)((500 + i * STEP) % (OP_PRIORITY_MAX + 1));
+}
+
+static int compare(const void *a, const void *b)
+{
+	const uint32_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* Of different priorities the runners-up are those that follow the victim. */
+static void check_spread(const struct op_search *bpf, int n)
+{
+	uint32_t priorities[N_MAX];
+
+	for (int i = 0; i < n; i++)
+		priorities[i] = spread_priority(i);
+	qsort(priorities, (size_t)n, sizeof(priorities[0]), compare);
+	for (uint32_t i = 0; i < bpf->bss->n_found; i++)
+		check(bpf->bss->priorities[i] == priorities[i + 1], "others would be next");
+}
+
 static char *make_text(const char *layout, int n)
 {
 	char *text = NULL;
@@ -137,8 +161,8 @@ static char *make_text(const char *layout, int n)
 		      "[Rule c]\nCgroup=/" DOMAIN "/c*\nPriority=600\n",
 		      f);
 	for (int i = 0; i < n && strcmp(layout, "spread") == 0; i++)
-		fprintf(f, "[Rule %d]\nCgroup=/" DOMAIN "/%c%d\nPriority=%d\n", i, 'a' + i % 3, i,
-			(500 + i * STEP) % (OP_PRIORITY_MAX + 1));
+		fprintf(f, "[Rule %d]\nCgroup=/" DOMAIN "/%c%d\nPriority=%u\n", i, 'a' + i % 3, i,
+			spread_priority(i));
 	check(fclose(f) == 0, "out of memory");
 	return text;
 }
@@ -176,6 +200,8 @@ static void measure(struct op_search *bpf, const char *layout, int n, uint32_t n
 		check(bpf->bss->reason == OP_REASON_NONE && bpf->bss->victim_pid > 0,
 		      "no victim was found");
 		check(bpf->bss->n_found == n_runners, "the runners-up are not complete");
+		if (strcmp(layout, "spread") == 0)
+			check_spread(bpf, n);
 		if (bpf->bss->search_nsec < search_nsec)
 			search_nsec = bpf->bss->search_nsec;
 		if (bpf->bss->record_nsec < record_nsec)

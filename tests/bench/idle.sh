@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 # vm: memory=1024 cpus=2 timeout=180
 #
-# What the daemon costs while nothing happens: memory of its own, and how often it is woken up.
+# What the daemon costs while nothing happens: memory of its own, and how often it is woken up; and
+# what stays of a large configuration that is no more.
 # shellcheck source=tests/vm/guest/lib.sh
 . lib.sh
 
@@ -35,5 +36,21 @@ bench_idle()
 	((after - before <= 1)) || fail "woken up $((after - before)) times in half a minute of idleness"
 }
 
-plan 1
+# It took some 4 MiB while it was there.
+bench_reload()
+{
+	local before after
+	before=$(private_kib "$(daemon_pid)")
+	seq 9000 | sed 's,.*,[Rule many&]\nCgroup=/idle/many/&\nPriority=700,' | config_write
+	oompolicyd --reload
+	figure private_memory_of_9000_rules "$(private_kib "$(daemon_pid)")" KiB
+	config_write </dev/null
+	oompolicyd --reload
+	after=$(private_kib "$(daemon_pid)")
+	figure private_memory_after_9000_rules "$after" KiB
+	((after <= before + 512)) || fail "$before KiB of its own are $after KiB after two reloads"
+}
+
+plan 2
 run_test idle bench_idle
+run_test reload bench_reload

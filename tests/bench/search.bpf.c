@@ -16,6 +16,7 @@ __u32 runners_max = 0;
 __u32 reason = 0;
 __u32 victim_pid = 0;
 __u32 n_found = 0; /* runners-up */
+__u32 priorities[OP_RUNNERS_MAX] = {};
 __u64 search_nsec = 0;
 __u64 record_nsec = 0; /* what it takes to name the runners-up */
 
@@ -23,7 +24,7 @@ SEC("syscall")
 int run_search(void *ctx)
 {
 	struct oom_state *state;
-	__u32 zero = 0;
+	__u32 zero = 0, i;
 	__u64 begun, found;
 
 	state = bpf_map_lookup_elem(&op_oom, &zero);
@@ -42,5 +43,7 @@ int run_search(void *ctx)
 	search_nsec = found - begun;
 	victim_pid = search.pid;
 	n_found = runners.n;
+	for (i = 0; i < OP_RUNNERS_MAX; i++)
+		priorities[i] = runners.items[i].priority;
 	return 0;
 }

@@ -293,6 +293,25 @@ journal_field_of_boot()
 	journalctl -q -b -o cat --output-fields="$1" -n 1 "$2"
 }
 
+# More cgroups than are looked at for runners-up have the same priority: those that use the most are.
+test_runners_up_of_many()
+{
+	local i
+	domain_begin many
+	start first first 2M 12M
+	for i in {1..20}; do
+		mkdir "$DOMAIN/c$i"
+		spawn "$DOMAIN/c$i" sleep infinity
+	done
+	start last large 8M
+	overrun "$(pgrep -x first)"
+	assert_eq "the victim" "$(journal_field OOMPOLICY_VICTIM_COMM "$KILL")" first
+	assert_eq "how many are named" "$(runners_up | wc -l)" 8
+	assert_eq "the next" "$(runners_up | head -n 1 | cut -d ' ' -f 1,2,5,8)" "$SPAWNED large 500 priority"
+	(($(journal_field OOMPOLICY_TASKS "$KILL") < 22)) || fail "all were looked at"
+	domain_end
+}
+
 test_limits()
 {
 	local lines line usage
@@ -550,7 +569,7 @@ END
 	COLUMNS=80 oompolicyctl info "$(oompolicyctl list --no-legend | awk 'END { print $1 }')"
 }
 
-plan 17
+plan 18
 mkdir -p $ROOT $DIR/bin $DIR/state
 chmod 1777 $DIR/state
 echo +memory >/sys/fs/cgroup/cgroup.subtree_control
@@ -566,6 +585,7 @@ run_test freed_kernel test_freed_kernel
 run_test freed_by_reaper test_freed_by_reaper
 run_test freed_without_daemon test_freed_without_daemon
 run_test runners_up_bounded test_runners_up_bounded
+run_test runners_up_of_many test_runners_up_of_many
 run_test limits test_limits
 run_test gfp test_gfp
 run_test kernel_lines test_kernel_lines
