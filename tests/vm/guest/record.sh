@@ -12,6 +12,12 @@
 
 readonly ROOT=/sys/fs/cgroup/record
 readonly DIR=/run/record
+# Not in memory, as what is in DIR.
+readonly SWAP=/var/tmp/swap FILE=/var/tmp/file
+# What the kernel's counters of a process may be wrong by: 32 pages on each processor
+# (percpu_counter_batch of lib/percpu_counter.c).
+COUNTER_DRIFT=$(($(nproc) * 32 * 4096))
+readonly COUNTER_DRIFT
 readonly KILL="MESSAGE_ID=$MESSAGE_ID_KILL"
 readonly KERNEL_KILL="MESSAGE_ID=$MESSAGE_ID_KERNEL_KILL"
 readonly MESSAGE_ID_POLICY_ACTIVE=fbf89a43cb1940d58c0d85211a2eb772
@@ -215,20 +221,31 @@ $(runners_up | tail -n 1 | cut -d ' ' -f 1,2,5,8)"
 	systemctl reload oompolicyd.service
 }
 
+# swap_begin: room for some of a victim's memory.
+swap_begin()
+{
+	dd if=/dev/zero of=$SWAP bs=1M count=16 status=none
+	chmod 600 $SWAP
+	mkswap -q $SWAP
+	swapon $SWAP
+}
+
+swap_end()
+{
+	[[ ! -e $SWAP ]] || swapoff $SWAP || :
+	rm -f $SWAP
+}
+
 # test_fields BACKEND: all that is said about the victim and the trigger, from /proc just before.
 test_fields()
 {
-	local victim trigger name expected before after
+	local victim trigger name expected before after wrong
 	domain_begin fields
-	# Room for some of its memory.
-	dd if=/dev/zero of=/var/tmp/swap bs=1M count=16 status=none
-	chmod 600 /var/tmp/swap
-	mkswap -q /var/tmp/swap
-	swapon /var/tmp/swap
-	dd if=/dev/zero of=$DIR/file bs=1M count=3 status=none
-	chmod 644 $DIR/file
+	swap_begin
+	dd if=/dev/zero of=$FILE bs=1M count=3 status=none
+	chmod 644 $FILE
 	AS=(choom -n 37 -- setpriv --reuid=65534 --regid=65534 --clear-groups --)
-	start first/below 'a victim' 4M shared:2M file:$DIR/file
+	start first/below 'a victim' 4M shared:2M file:$FILE
 	AS=()
 	victim=$SPAWNED
 	for expected in $((6 << 20)) $((9 << 20)); do
@@ -248,20 +265,19 @@ test_fields()
 		VICTIM_PID "$victim" VICTIM_TID "$victim" VICTIM_COMM 'a victim' VICTIM_UID 65534
 		VICTIM_CGROUP /record/fields/first/below
 		VICTIM_CGROUP_ID "$(inode "$DOMAIN/first/below")" VICTIM_OOM_SCORE_ADJ 37
-		VICTIM_ANON_BYTES "$(status "$victim" RssAnon)" VICTIM_SHMEM_BYTES $((2 << 20))
-		VICTIM_SWAP_BYTES "$(status "$victim" VmSwap)"
 		VICTIM_PGTABLES_BYTES "$(status "$victim" VmPTE)" VICTIM_UNIT ""
 		RULE first EFFECTIVE_PRIORITY 10 PRIORITY_SOURCE /record/fields/first
 		TRIGGER_PID "$trigger" TRIGGER_TID "$trigger" TRIGGER_COMM trigger TRIGGER_UID 0
 		TRIGGER_CGROUP /record/fields/default/trigger
 		TRIGGER_CGROUP_ID "$(inode "$DOMAIN/default/trigger")" TRIGGER_OOM_SCORE_ADJ 0
-		TRIGGER_SHMEM_BYTES 0 TRIGGER_SWAP_BYTES 0
 		BACKEND "$1" DOMAIN /record/fields DOMAIN_ID "$(inode "$DOMAIN")" CONSTRAINT memcg ORDER 0
 		TASKS 2 CGROUPS 2 REMOTE 0 SYSRQ 0 SUPPRESSED 0 LOST 0 PATH_CUT 0 KILL_ERROR ""
 		CONFIG "$(journal_field_of_boot OOMPOLICY_CONFIG "MESSAGE_ID=$MESSAGE_ID_POLICY_ACTIVE")"
 	)
-	local started=("$(start_ticks "$victim")" "$(start_ticks "$trigger")")
-	local file
+	local started=("$(start_ticks "$victim")" "$(start_ticks "$trigger")") file
+	for name in RssAnon RssShmem VmSwap; do
+		status "$victim" $name
+	done >/run/expected
 	file=$(status "$victim" RssFile)
 	before=$(uptime_usec)
 	overrun "$trigger"
@@ -271,8 +287,14 @@ test_fields()
 	fields_are "${expected[@]}"
 	assert_eq "the victim's start" $(($(field VICTIM_START_USEC) / 10000)) "${started[0]}"
 	assert_eq "the trigger's start" $(($(field TRIGGER_START_USEC) / 10000)) "${started[1]}"
+	for name in ANON SHMEM SWAP; do
+		printf '%s %s %s\n' $name "$(field VICTIM_${name}_BYTES)" "$(sed -n 1p /run/expected)"
+		sed -i 1d /run/expected
+	done >/run/sizes
+	wrong=$(awk -v drift=$COUNTER_DRIFT '$2 - $3 > drift || $3 - $2 > drift' /run/sizes)
+	assert_eq "a size that is not as in /proc" "$wrong" ""
 	# What is not locked may have gone meanwhile.
-	(($(field VICTIM_FILE_BYTES) >= 3 << 20 && $(field VICTIM_FILE_BYTES) <= file)) ||
+	(($(field VICTIM_FILE_BYTES) >= (3 << 20) - COUNTER_DRIFT && $(field VICTIM_FILE_BYTES) <= file + COUNTER_DRIFT)) ||
 		fail "the victim's file pages are $(field VICTIM_FILE_BYTES), 3M to $file expected"
 	(($(field TRIGGER_ANON_BYTES) >= 20 << 20 && $(field TRIGGER_ANON_BYTES) <= 29 << 20)) ||
 		fail "the trigger's anonymous pages are $(field TRIGGER_ANON_BYTES), 20M to 29M expected"
@@ -283,8 +305,6 @@ test_fields()
 	(($(field HANDLER_NSEC) <= (after - before) * 1000)) ||
 		fail "$(field HANDLER_NSEC) ns in the handler, the OOM took $((after - before)) us"
 	domain_end
-	swapoff /var/tmp/swap
-	rm /var/tmp/swap
 }
 
 # Those that cgroups before and since have.
@@ -522,23 +542,6 @@ test_freed_without_daemon()
 	systemctl reload oompolicyd.service
 }
 
-# The kernel's own lines are read by others, who look for these.
-test_kernel_lines()
-{
-	local victim line
-	domain_begin lines
-	start first victim 8M
-	victim=$SPAWNED
-	start default trigger 20M 8M
-	overrun "$SPAWNED"
-	for line in '^trigger invoked oom-killer: gfp_mask=0x[0-9a-f]+\([A-Z_|]+\), order=[0-9]+, oom_score_adj=-?[0-9]+$' \
-		"^oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=\\(null\\),cpuset=[^,]+,mems_allowed=[0-9,-]+,oom_memcg=/record/lines,task_memcg=/record/lines/first,task=victim,pid=$victim,uid=0$" \
-		"^Memory cgroup out of memory: Killed process $victim \\(victim\\) total-vm:[0-9]+kB, anon-rss:[0-9]+kB, file-rss:[0-9]+kB, shmem-rss:[0-9]+kB, UID:0 pgtables:[0-9]+kB oom_score_adj:0$"; do
-		kernel_has "$line" || fail "the kernel does not say $line"
-	done
-	domain_end
-}
-
 # Who, why and what to change, in the log of the unit that died.
 test_message()
 {
@@ -569,7 +572,7 @@ END
 	COLUMNS=80 oompolicyctl info "$(oompolicyctl list --no-legend | awk 'END { print $1 }')"
 }
 
-plan 18
+plan 17
 mkdir -p $ROOT $DIR/bin $DIR/state
 chmod 1777 $DIR/state
 echo +memory >/sys/fs/cgroup/cgroup.subtree_control
@@ -577,6 +580,7 @@ echo +memory >$ROOT/cgroup.subtree_control
 for backend in evaluate_task struct_ops; do
 	run_test "runners_up_$backend" test_runners_up $backend
 	run_test "fields_$backend" test_fields $backend
+	swap_end
 	run_test "oom_group_$backend" test_oom_group $backend
 	run_test "freed_$backend" test_freed $backend
 done
@@ -588,5 +592,4 @@ run_test runners_up_bounded test_runners_up_bounded
 run_test runners_up_of_many test_runners_up_of_many
 run_test limits test_limits
 run_test gfp test_gfp
-run_test kernel_lines test_kernel_lines
 run_test message test_message
