@@ -138,7 +138,7 @@ static int compare(const void *a, const void *b)
 /* Of different priorities the runners-up are those that follow the victim. */
 static void check_spread(const struct op_search *bpf, int n)
 {
-	uint32_t priorities[N_MAX];
+	uint32_t priorities[N_MAX] = {};
 
 	for (int i = 0; i < n; i++)
 		priorities[i] = spread_priority(i);
