@@ -460,6 +460,7 @@ static void print_domain(struct page *p)
 	uint64_t select_nsec = event_get_number(p->event, PREFIX "SELECT_NSEC");
 	uint64_t handler_nsec = event_get_number(p->event, PREFIX "HANDLER_NSEC");
 	const char *type = get(p, "DOMAIN_TYPE"), *tasks = get(p, "TASKS");
+	const char *cgroups = get(p, "CGROUPS") ?: "?";
 	char selected[TEXT_SPAN_SIZE], handled[TEXT_SPAN_SIZE];
 
 	fputc('\n', p->term->out);
@@ -475,8 +476,9 @@ static void print_domain(struct page *p)
 	      strcmp(get(p, "REMOTE") ?: "0", "1") == 0 ? ", for a cgroup of others" : "",
 	      strcmp(get(p, "SYSRQ") ?: "0", "1") == 0 ? ", asked for by SysRq" : "");
 	if (tasks)
-		print(p, "Looked at", "%s processes in %s cgroups", tasks,
-		      get(p, "CGROUPS") ?: "?");
+		print(p, "Looked at", "%s process%s in %s cgroup%s", tasks,
+		      strcmp(tasks, "1") == 0 ? "" : "es", cgroups,
+		      strcmp(cgroups, "1") == 0 ? "" : "s");
 	if (select_nsec != UINT64_MAX && handler_nsec != UINT64_MAX)
 		print(p, "Took", "%s to choose, %s in all", text_format_span(select_nsec, selected),
 		      text_format_span(handler_nsec, handled));

@@ -61,7 +61,7 @@ static bool disagree(struct dryrun *d, const char *format, ...)
 
 static int read_row(sd_bus_message *m, struct forecast *f)
 {
-	struct forecast_row unused, *row = f->n < SCENARIO_ROWS_MAX ? &f->rows[f->n] : &unused;
+	struct forecast_row unused = {}, *row = f->n < SCENARIO_ROWS_MAX ? &f->rows[f->n] : &unused;
 	int r;
 
 	f->n++;

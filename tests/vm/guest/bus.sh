@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# vm: memory=1024 cpus=2 timeout=300
+# vm: memory=1024 cpus=2 timeout=400
 #
 # oompolicyctl and the bus, with the daemon in the unit as shipped: what they say is compared with
 # what the kernel says and with what this script did itself.
@@ -40,10 +40,31 @@ Protect=yes
 END
 }
 
-# as_nobody COMMAND...
+# as_user NAME COMMAND...
+as_user()
+{
+	local user=$1
+	shift
+	setpriv --reuid="$user" --regid=65534 --clear-groups -- "$@"
+}
+
 as_nobody()
 {
-	setpriv --reuid=65534 --regid=65534 --clear-groups -- "$@"
+	as_user nobody "$@"
+}
+
+# polkit is there for one test: the others see a machine without it.
+polkit_hide()
+{
+	ln -sf /dev/null /run/systemd/system/polkit.service
+	systemctl daemon-reload
+	systemctl stop polkit.service
+}
+
+polkit_show()
+{
+	rm /run/systemd/system/polkit.service
+	systemctl daemon-reload
 }
 
 hog_filled()
@@ -98,6 +119,9 @@ test_status()
 
 	mkdir -p "$ROOT"/{work/{low,high,safe,plain},other}
 	wait_for 10 "the cgroups to be ruled" ruled 3
+	# The same in JSON, for those who ask for metrics with it.
+	assert_eq "metrics as JSON" "$(oompolicyctl metrics --json=short | sed 's/"map_entries":[0-9]*//')" \
+		"$(oompolicyctl status --json=short | sed 's/"map_entries":[0-9]*//')"
 	assert_eq "entries of the map" "$(oompolicyctl metrics | sed -n 's/^oompolicyd_map_entries //p')" \
 		"$(bpftool map dump name op_rules | sed -n 's/^Found \([0-9]*\) elements*$/\1/p')"
 }
@@ -150,19 +174,40 @@ test_explain()
 	assert_match "the policies" "$OUTPUT" 'Policy: other where it runs out itself, default for'
 }
 
+# What changes is told: signals of properties, and of records, are kept in /run/signals.
+signals_begin()
+{
+	busctl --json=short --match="type='signal',sender='org.oompolicyd1'" monitor \
+		>/run/signals 2>/run/monitor &
+	MONITOR=$!
+	wait_for 10 "busctl to listen" grep -q Monitoring /run/monitor
+}
+
+signals_end()
+{
+	kill "$MONITOR"
+}
+
+# signal_has PROPERTY REGEX
+signal_has()
+{
+	grep PropertiesChanged /run/signals | grep -e "$1" | grep -q -e "$2"
+}
+
 # The record in the journal, on the bus, in `list` and in `info` is one and the same.
 test_record()
 {
-	local monitor id line signal
-	busctl --json=short --match="type='signal',interface='org.oompolicyd1.Manager'" monitor \
-		>/run/signals 2>/run/monitor &
-	monitor=$!
-	wait_for 10 "busctl to listen" grep -q Monitoring /run/monitor
+	local id line signal
+	signals_begin
 	LIST_SINCE=$(date '+%Y-%m-%d %H:%M:%S')
 	overrun work low
 	wait_for 20 "the signal" grep -q OomRecord /run/signals
 	wait_for 20 "the record" listed
-	kill $monitor
+	wait_for 10 "the signal of properties" signal_has '"LastOom"' '"ooms":[1-9]'
+	mkdir -p "$ROOT/new/low"
+	wait_for 10 "the signal of a ruled cgroup" signal_has '"CgroupsRuled"' '"data":4'
+	rmdir "$ROOT/new/low" "$ROOT/new"
+	signals_end
 
 	signal=$(grep OomRecord /run/signals)
 	assert_eq "signals" "$(wc -l <<<"$signal")" 1
@@ -195,7 +240,8 @@ test_record()
 	[[ -n $(oompolicyctl list --policy=default --no-legend --since="$LIST_SINCE") ]] || fail "filtered out"
 	assert_eq "of another policy" "$(oompolicyctl list --policy=other --no-legend 2>/dev/null)" ""
 	assert_eq "before" "$(oompolicyctl list --until="$LIST_SINCE" --no-legend 2>/dev/null)" ""
-	assert_eq "of a unit" "$(oompolicyctl list --unit=none --no-legend 2>/dev/null)" ""
+	assert_eq "of a unit" "$(oompolicyctl list --unit=none 2>&1)" \
+		"oompolicyctl: No record of an OOM fits."
 }
 
 # A unit's victim is found by its unit, and --follow sees it come.
@@ -224,6 +270,7 @@ test_unprivileged()
 	assert_status 0 as_nobody oompolicyctl metrics
 	before=$(json_value configuration "$(oompolicyctl status --json=short)")
 	assert_status 77 as_nobody oompolicyctl reload
+	assert_match "the sentence" "$OUTPUT" 'only root may, as polkit gives no answer'
 	assert_status 77 as_nobody oompolicyctl declare --yes /bus/work
 	assert_eq "the configuration" "$(json_value configuration "$(oompolicyctl status --json=short)")" \
 		"$before"
@@ -240,6 +287,66 @@ OOMPOLICY_VICTIM_COMM=forged
 END
 	journal_wait 10 "the forged entry" OOMPOLICY_VICTIM_COMM=forged
 	! oompolicyctl list | grep forged || fail "a forged entry is shown"
+}
+
+# Debian's polkitd, with a rule as an administrator writes it: who it names may, others may not, and
+# who only looks is not asked about.
+test_polkit()
+{
+	local out low reload before
+	cat >/etc/polkit-1/rules.d/10-oompolicyd.rules <<'END'
+polkit.addRule(function(action, subject) {
+	if (action.id.indexOf("org.oompolicyd1.") != 0)
+		return polkit.Result.NOT_HANDLED;
+	if (subject.user == "games")
+		return polkit.Result.YES;
+	if (subject.user == "news")
+		return polkit.Result.NO;
+	return polkit.Result.NOT_HANDLED;
+});
+END
+	chmod 644 /etc/polkit-1/rules.d/10-oompolicyd.rules
+	polkit_show
+	for out in status tree rank metrics "explain /"; do
+		# shellcheck disable=SC2086 # a command and its argument
+		assert_status 0 as_nobody oompolicyctl $out
+	done
+	assert_eq "polkit, after looking" "$(systemctl show -P ActiveState polkit.service)" inactive
+
+	spawn "$ROOT/work/low" sleep 60
+	low=$SPAWNED
+	before=$(json_value configuration "$(oompolicyctl status --json=short)")
+	assert_status 77 as_nobody oompolicyctl reload
+	assert_match "the sentence" "$OUTPUT" '^oompolicyctl: Not permitted: .*administrator.*root'
+	assert_eq "polkit, after a request" "$(systemctl show -P ActiveState polkit.service)" active
+	assert_status 77 as_nobody oompolicyctl declare --yes /bus/work
+	assert_status 77 as_user news oompolicyctl reload
+	assert_match "the sentence" "$OUTPUT" "^oompolicyctl: Not permitted by polkit's rules"
+	assert_match "in JSON" "$(as_user news oompolicyctl reload --json=short 2>/dev/null)" \
+		'^\{"ok":false,"message":"Not permitted'
+	assert_status 77 as_user news oompolicyctl declare --yes /bus/work
+	assert_eq "the configuration" \
+		"$(json_value configuration "$(oompolicyctl status --json=short)")" "$before"
+	! is_gone "$low" || fail "killed though it was not permitted"
+
+	assert_status 0 oompolicyctl reload
+	assert_status 0 as_user games oompolicyctl reload
+	assert_eq "the configuration" \
+		"$(json_value configuration "$(oompolicyctl status --json=short)")" $((before + 2))
+	assert_status 0 as_user games oompolicyctl declare --yes /bus/work
+	assert_match "the outcome" "$OUTPUT" "\(pid $low,"
+	wait_for 20 "it to die" is_gone "$low"
+
+	# While polkit thinks, others are answered.
+	systemctl kill -s STOP polkit.service
+	as_user games oompolicyctl reload >/run/polkit-reload &
+	reload=$!
+	assert_status 0 as_nobody oompolicyctl status
+	! is_gone "$reload" || fail "it did not wait for polkit"
+	systemctl kill -s CONT polkit.service
+	wait "$reload" || fail "not permitted after polkit had to think: $(cat /run/polkit-reload)"
+	rm /etc/polkit-1/rules.d/10-oompolicyd.rules
+	polkit_hide
 }
 
 # A declared OOM kills as the rules say, though no memory is short, and the answer names the victim.
@@ -314,7 +421,10 @@ test_detached()
 {
 	local id
 	id=$(oompolicyctl status | awk '$1 == "other" && $NF == "attached" { print $(NF - 2) }')
+	signals_begin
 	bpftool link detach id "$id"
+	wait_for 10 "the signal" signal_has '"Policies"' '"other",[^]]*false'
+	signals_end
 	assert_status 1 oompolicyctl status
 	assert_match "the first line" "${OUTPUT%%$'\n'*}" 'NOT all policies'
 	assert_match "the policy" "$(grep '^other' <<<"$OUTPUT")" ' DETACHED$'
@@ -357,6 +467,7 @@ test_activation()
 {
 	daemon_stop
 	assert_status 69 oompolicyctl status
+	assert_match "the sentence" "$OUTPUT" 'not running.*systemctl status oompolicyd'
 	assert_eq "the daemon" "$(systemctl show -P ActiveState "$UNIT")" inactive
 	systemctl enable -q "$UNIT"
 	busctl get-property org.oompolicyd1 /org/oompolicyd1 org.oompolicyd1.Manager Version
@@ -366,6 +477,39 @@ test_activation()
 	! busctl get-property org.oompolicyd1 /org/oompolicyd1 org.oompolicyd1.Manager Version \
 		2>/dev/null || fail "the bus starts a unit that is disabled"
 	daemon_start
+}
+
+# at_terminal COMMAND: what a terminal gets of it.
+at_terminal()
+{
+	TERM=xterm script -qec "$1" /dev/null
+}
+
+# What only a terminal gets: colours, the pager, a question.
+test_terminal()
+{
+	local escape=$'\e[' tree='oompolicyctl tree --all --no-legend /bus/work' pager=/run/pager low
+	[[ $(PAGER='' at_terminal "$tree") == *"$escape"* ]] || fail "there are no colours"
+	[[ $(NO_COLOR=1 PAGER='' at_terminal "$tree") != *"$escape"* ]] || fail "NO_COLOR has no effect"
+	[[ $($tree) != *"$escape"* ]] || fail "colours in a pipe"
+
+	printf '#!/bin/sh\necho paged\nexec cat\n' >$pager
+	chmod 755 $pager
+	assert_match "by the pager" "$(PAGER=$pager at_terminal "$tree")" '^paged.*/bus/work'
+	[[ $(PAGER=$pager at_terminal "$tree --no-pager") != *paged* ]] || fail "--no-pager has no effect"
+	[[ $(PAGER=$pager $tree) != *paged* ]] || fail "a pager in a pipe"
+	assert_match "by a pager that is not there" "$(PAGER=/none at_terminal "$tree")" '/bus/work'
+	assert_status 1 sh -c 'oompolicyctl tree >/dev/full'
+	assert_match "the sentence" "$OUTPUT" 'No space left on device'
+
+	spawn "$ROOT/work/low" sleep 60
+	low=$SPAWNED
+	assert_status 1 at_terminal 'oompolicyctl declare /bus/work' <<<n
+	assert_match "the question" "$OUTPUT" 'Declare an OOM of /bus/work\?.*Nothing was declared'
+	! is_gone "$low" || fail "killed though the answer was no"
+	assert_status 0 at_terminal 'oompolicyctl declare /bus/work' <<<y
+	assert_match "the outcome" "$OUTPUT" "\(pid $low,"
+	wait_for 20 "it to die" is_gone "$low"
 }
 
 # complete WORD...: what bash would offer for the last.
@@ -385,6 +529,9 @@ test_completion()
 	assert_eq "commands" "$(complete_words oompolicyctl re)" reload
 	assert_eq "cgroups" "$(complete_words oompolicyctl tree /bus/)" "/bus/other /bus/work"
 	assert_eq "below" "$(complete_words oompolicyctl explain --json=short /bus/work/l)" /bus/work/low
+	mkdir -p "$ROOT/work/an odd\$(name"
+	assert_eq "odd names" "$(complete_words oompolicyctl rank "/bus/work/an")" "/bus/work/an odd\$(name"
+	rmdir "$ROOT/work/an odd\$(name"
 	assert_eq "policies" "$(complete_words oompolicyctl list --policy = o)" "oompolicyd other"
 	id=$(oompolicyctl list --no-legend -n 1 | cut -d' ' -f1)
 	assert_eq "records" "$(complete_words oompolicyctl info "$id")" "$id"
@@ -412,7 +559,8 @@ test_memory()
 	((after <= before + 512)) || fail "asking for the tree 50 times made $before KiB $after KiB"
 }
 
-plan 14
+plan 16
+polkit_hide
 mkdir -p "$ROOT"/{work/{low,high,safe,plain},other}
 echo +memory >/sys/fs/cgroup/cgroup.subtree_control
 echo +memory >"$ROOT/cgroup.subtree_control"
@@ -425,7 +573,9 @@ run_test explain test_explain
 run_test record test_record
 run_test follow test_follow
 run_test unprivileged test_unprivileged
+run_test polkit test_polkit
 run_test declare test_declare
+run_test terminal test_terminal
 run_test reload test_reload
 run_test hostile_names test_hostile_names
 run_test completion test_completion

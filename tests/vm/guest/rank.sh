@@ -3,7 +3,8 @@
 # vm: memory=1024 cpus=2 timeout=300
 #
 # `oompolicyctl rank` against what happens: OOM after OOM, processes die in the order that it said
-# before the first, with whom it said, and nobody dies of asking.
+# before the first, with whom it said, and nobody dies of asking. The random tables ask before each of
+# their OOMs, and the demo does on other kernels.
 # shellcheck source=tests/vm/guest/lib.sh
 . lib.sh
 
