@@ -156,19 +156,20 @@ test_kernel_kills()
 # in a record a second, which is sent when the OOM is there again.
 test_aborted()
 {
-	local aborter reason=all-protected n suppressed
+	local reason=all-protected n suppressed
 	[[ $BACKEND != evaluate_task ]] || reason=unfinished
 	domain_make aborted keep
 	hog keep 12M 4M
+	rm -f /run/aborter
 	/usr/lib/oompolicyd-tests/interface stay-abort >/run/aborter &
-	aborter=$!
+	ABORTER=$!
 	disown
-	trap 'kill "$aborter" 2>/dev/null' EXIT
+	trap 'kill "$ABORTER" 2>/dev/null || :' EXIT
 	wait_for 20 "the program to be attached" grep -q attached /run/aborter
 	limit_above 1
 	kill -USR1 "$HOG"
 	wait_for 20 "two records" aborted_at_least 2
-	kill "$aborter"
+	kill "$ABORTER"
 	wait_for 20 "the process to die" is_gone "$HOG"
 	assert_record "$MESSAGE_ID_NO_OPINION" BACKEND "$BACKEND" DECISION no-opinion REASON "$reason" \
 		POLICY outcome DOMAIN /outcome/aborted VICTIM_PID - TRIGGER_PID "$HOG"
