@@ -43,18 +43,18 @@ table_is_sound()
 	done
 }
 
-# kernels_of TEXT: of a guest script that begins so.
+# kernels_of TEXT [SETTING]: of a guest script that begins so.
 kernels_of()
 {
 	printf '%s\n' "$1" >"$work/script.sh"
-	script_kernels "$work/script.sh" | paste -sd' '
+	script_kernels "$work/script.sh" "${2:-kernels}" | paste -sd' '
 }
 
 all_scripts_name_known_kernels()
 {
 	local script
 	for script in "$TOP"/tests/vm/guest/*.sh "$TOP"/tests/bench/*.sh; do
-		script_kernels "$script" >/dev/null || echo "$script"
+		{ script_kernels "$script" && script_kernels "$script" extra; } >/dev/null || echo "$script"
 	done
 }
 
@@ -88,6 +88,9 @@ expect no_settings bookworm kernels_of 'echo'
 expect several_kernels 'bookworm sid' kernels_of '# vm: memory=512 kernels=bookworm,sid timeout=3'
 expect not_the_default 'v1' kernels_of '# vm: kernels=v1'
 expect unknown_kernel 'fails' kernels_of '# vm: kernels=bookworms'
+expect extra_kernels 'trixie v2' kernels_of '# vm: kernels=sid extra=trixie,v2' extra
+expect no_extra_kernels '' kernels_of '# vm: kernels=bookworm,sid' extra
+expect unknown_extra_kernel 'fails' kernels_of '# vm: extra=bookworms' extra
 expect scripts_name_known_kernels '' all_scripts_name_known_kernels
 
 expect pattern_none '' group_selected module@sid ''

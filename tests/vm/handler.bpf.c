@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * An OOM handler that does as its loader says: kills one process or nobody, and returns a given
- * number, also when that is a lie. Built from the interface's description alone, without any
+ * An OOM handler that does as its loader says: kills one process, two or nobody, and returns a
+ * given number, also when that is a lie. Built from the interface's description alone, without any
  * header of this project, so that it fails if the module's idea of the interface drifts.
  */
 #include <linux/types.h>
@@ -30,12 +30,24 @@ extern void bpf_task_release(struct task_struct *task) __ksym;
 char LICENSE[] SEC("license") = "GPL";
 
 const volatile __s32 victim_pid;
+const volatile __s32 second_pid; /* 0: there is no second victim */
 const volatile __s32 result;
 __u64 calls;
+int last_order;	 /* of the last call's OOM */
 int kill_result; /* of the last kill */
 /* Was the task a victim, before and after it? */
 int victim_before;
 int victim_after;
+
+static void kill_second(struct oom_control *oc)
+{
+	struct task_struct *task = bpf_task_from_pid(second_pid);
+
+	if (!task)
+		return;
+	bpf_oom_kill_process(oc, task, "killed as well");
+	bpf_task_release(task);
+}
 
 SEC("struct_ops.s/handle_out_of_memory")
 int BPF_PROG(test_handle, struct oom_control *oc)
@@ -44,7 +56,8 @@ int BPF_PROG(test_handle, struct oom_control *oc)
 
 	__sync_fetch_and_add(&calls, 1);
 	/* Both types must be looked into, or the compiler only forward-declares them. */
-	if (oc->order > 10 || !victim_pid)
+	last_order = oc->order;
+	if (!victim_pid)
 		return result;
 	task = bpf_task_from_pid(victim_pid);
 	if (!task)
@@ -55,6 +68,8 @@ int BPF_PROG(test_handle, struct oom_control *oc)
 		victim_after = bpf_task_is_oom_victim(task);
 	}
 	bpf_task_release(task);
+	if (second_pid)
+		kill_second(oc);
 	return result;
 }
 

@@ -157,20 +157,38 @@ static void list(const struct interface_test *tests)
 		puts(tests->name);
 }
 
-/* Keeps everything attached until it is killed. */
-static bool stay(void)
+/* Keeps what is attached until it is killed. */
+static void __attribute__((noreturn)) stay_attached(void)
 {
-	CHECK(attach_evaluation() && attach_handler());
 	puts("attached");
 	fflush(stdout);
 	for (;;)
 		pause();
 }
 
-static const struct interface_test stay_test = {"stay", stay};
+static bool stay(void)
+{
+	CHECK(attach_evaluation() && attach_handler());
+	stay_attached();
+}
+
+/* Every selection of the kernel's ends with nobody. */
+static bool stay_abort(void)
+{
+	bss->other_answer = BPF_EVAL_ABORT;
+	CHECK(attach(skel->progs.test_evaluate));
+	stay_attached();
+}
+
+static const struct interface_test stay_tests[] = {
+	{"stay", stay},
+	{"stay-abort", stay_abort},
+	{NULL, NULL},
+};
 
 /* interface list | interface list-v1 | interface NAME: runs one test; says why on standard error
- * when it fails. interface stay: attaches all programs and stays. */
+ * when it fails. interface stay: attaches all programs and stays; interface stay-abort: attaches
+ * one that aborts every selection. */
 int main(int argc, char **argv)
 {
 	const struct interface_test *test;
@@ -188,9 +206,8 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	test = find(evaluate_tests, argv[1])
-		       ?: find(declare_tests, argv[1]) ?: find(notify_tests, argv[1]);
-	if (!test && strcmp(argv[1], stay_test.name) == 0)
-		test = &stay_test;
+		       ?: find(declare_tests, argv[1])
+		       ?: find(notify_tests, argv[1]) ?: find(stay_tests, argv[1]);
 	if (!test)
 		return 64;
 

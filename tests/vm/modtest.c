@@ -160,6 +160,107 @@ static bool test_lie(void)
 	return true;
 }
 
+/* In load order, up to the one that kills: the first lies, the third is not asked. */
+static bool test_load_order(void)
+{
+	_cleanup_handler_ struct op_handler *first = handler_open("first", 0, 1), *second = NULL,
+					    *third = NULL;
+	_cleanup_link_ struct bpf_link *first_link = NULL, *second_link = NULL, *third_link = NULL;
+	struct eater e;
+
+	CHECK(start_eater(&e) == 0);
+	second = handler_open("second", e.pid, 1);
+	third = handler_open("third", e.pid, 1);
+	CHECK(first && op_handler__load(first) == 0);
+	CHECK(second && op_handler__load(second) == 0);
+	CHECK(third && op_handler__load(third) == 0);
+	first_link = bpf_map__attach_struct_ops(first->maps.test_ops);
+	second_link = bpf_map__attach_struct_ops(second->maps.test_ops);
+	third_link = bpf_map__attach_struct_ops(third->maps.test_ops);
+	CHECK(first_link && second_link && third_link);
+	CHECK(eater_was_killed(finish_eater(&e)));
+	CHECK(first->bss->calls == 1);
+	CHECK(second->bss->calls == 1);
+	CHECK(third->bss->calls == 0);
+	CHECK(kernel_logged("oom_policy=second\n"));
+	return true;
+}
+
+/* Lets a handler decide over an OOM of @e in which @beside lives too. Both have to die. */
+static bool check_both_die(struct op_handler *h, struct eater *e, struct eater *beside)
+{
+	_cleanup_link_ struct bpf_link *link = NULL;
+
+	CHECK(h && op_handler__load(h) == 0);
+	link = bpf_map__attach_struct_ops(h->maps.test_ops);
+	CHECK(link);
+	CHECK(eater_was_killed(finish_eater(e)));
+	CHECK(eater_was_killed(eater_wait(beside)));
+	CHECK(h->bss->calls == 1);
+	CHECK(kernel_log_read() == 0);
+	return true;
+}
+
+/* A whole cgroup, one by one, for one OOM. */
+static bool test_kill_several(void)
+{
+	_cleanup_handler_ struct op_handler *h = NULL;
+	struct eater e, beside;
+
+	CHECK(start_eater(&e) == 0 && start_eater(&beside) == 0);
+	h = handler_open("several", e.pid, 1);
+	CHECK(h);
+	h->rodata->second_pid = beside.pid;
+	if (!check_both_die(h, &e, &beside))
+		return false;
+	CHECK(kernel_log_count("Killed process") == 2);
+	CHECK(kernel_logged("killed as well: Killed process"));
+	return true;
+}
+
+static bool test_kill_group(void)
+{
+	_cleanup_handler_ struct op_handler *h = NULL;
+	struct eater e, beside;
+	uint64_t before = 0, after = 0;
+
+	CHECK(cgtree_write(CGROUP, "memory.oom.group", "1") == 0);
+	CHECK(cgtree_read_u64(CGROUP, "memory.events", "oom_group_kill", &before) == 0);
+	CHECK(start_eater(&e) == 0 && start_eater(&beside) == 0);
+	h = handler_open("group", e.pid, 1);
+	if (!check_both_die(h, &e, &beside))
+		return false;
+	CHECK(cgtree_read_u64(CGROUP, "memory.events", "oom_group_kill", &after) == 0);
+	CHECK(after - before == 1);
+	CHECK(kernel_logged("are going to be killed due to memory.oom.group set"));
+	return true;
+}
+
+/* An OOM of the system, as SysRq makes one: the policies are asked for it too. */
+static bool test_system_oom(void)
+{
+	_cleanup_close_ int sysrq = open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC);
+	_cleanup_handler_ struct op_handler *h = NULL;
+	_cleanup_link_ struct bpf_link *link = NULL;
+	struct eater e;
+
+	CHECK(start_eater(&e) == 0);
+	h = handler_open("system", e.pid, 1);
+	CHECK(h && op_handler__load(h) == 0);
+	link = bpf_map__attach_struct_ops(h->maps.test_ops);
+	CHECK(link && kernel_log_mark() == 0);
+	/* A worker of the kernel's does it. The eater has no orders, and only death ends it. */
+	CHECK(write(sysrq, "f", 1) == 1);
+	CHECK(eater_settle(&e) == 0);
+	CHECK(eater_was_killed(eater_wait(&e)));
+	CHECK(h->bss->calls == 1 && h->bss->last_order == -1);
+	CHECK(kernel_log_read() == 0);
+	CHECK(kernel_logged("oom_policy=system\n"));
+	CHECK(kernel_logged("oom-kill:constraint=CONSTRAINT_NONE"));
+	CHECK(kernel_logged(",global_oom,"));
+	return true;
+}
+
 /* Tries to kill @victim, is refused with @error, and lies about it: the kernel kills the eater. */
 static bool check_refused(pid_t victim, int error)
 {
@@ -386,6 +487,10 @@ static const struct {
 	{"kill-and-report", test_kill_and_report},
 	{"unnamed-policy", test_unnamed_policy},
 	{"lie", test_lie},
+	{"load-order", test_load_order},
+	{"kill-several", test_kill_several},
+	{"kill-group", test_kill_group},
+	{"system-oom", test_system_oom},
 	{"init-refused", test_init_refused},
 	{"kernel-thread-refused", test_kernel_thread_refused},
 	{"oom-score-adj-min-refused", test_score_adj_min_refused},

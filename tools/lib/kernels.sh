@@ -3,7 +3,7 @@
 #
 # The kernels that the tests run on, all of them, in this one table.
 #
-# NAME     what a guest script says in its `# vm: kernels=` and a result after the '@'
+# NAME     what a guest script says in its `# vm: kernels= extra=` and a result after the '@'
 # SYSTEM   the Debian that is booted, which the module and the daemon are built in
 # KERNEL   'package': the one that comes with that Debian; else the trimmed one that
 #          tests/vm/kernel builds by this name from the linux-source package
@@ -62,15 +62,15 @@ script_setting()
 	sed -n 's/^# vm: *//p' "$1" | tr -s ' ' '\n' | sed -n "s/^$2=//p" | tail -n 1
 }
 
-# script_kernels SCRIPT: the kernels that a guest script is to run on, one a line. Dies where it
-# names one that is not in the table.
+# script_kernels SCRIPT [SETTING]: the kernels that a guest script is to run on, one a line; or with
+# `extra`, those that it runs on with --all alone. Dies where it names one that is not in the table.
 script_kernels()
 {
-	local kernels name
-	kernels=$(script_setting "$1" kernels)
+	local kernels name setting=${2:-kernels}
+	kernels=$(script_setting "$1" "$setting")
 	for name in ${kernels//,/ }; do
 		kernel_select "$name" || die 65 "$1: there is no kernel '$name', see tools/lib/kernels.sh"
 		printf '%s\n' "$name"
 	done
-	[[ -n $kernels ]] || printf '%s\n' "$KERNEL_DEFAULT"
+	[[ -n $kernels || $setting == extra ]] || printf '%s\n' "$KERNEL_DEFAULT"
 }

@@ -154,18 +154,20 @@ payload_for()
 # guest_groups SUITE LANES FILE...: each script on each of its kernels, so many at a time.
 guest_groups()
 {
-	local suite=$1 lanes=$2 script group kernel kernels n=0
+	local suite=$1 lanes=$2 script group kernel kernels extra n=0
 	shift 2
 	local groups=() left_out=()
 	local -A script_of=() kernel_of=()
 	for script; do
 		[[ ${script##*/} == lib.sh ]] && continue
 		kernels=$(script_kernels "$script")
-		for kernel in $kernels; do
+		extra=$(script_kernels "$script" extra)
+		for kernel in $kernels $extra; do
 			group=$(group_name "$script" "$kernel")
 			group_selected "$group" "$PATTERN" || continue
 			kernel_select "$kernel"
-			if [[ $KERNEL_RUNS == with-all && $EVERY_KERNEL == no ]]; then
+			if [[ $EVERY_KERNEL == no ]] &&
+				{ [[ $KERNEL_RUNS == with-all ]] || grep -q -x "$kernel" <<<"$extra"; }; then
 				left_out+=("$group")
 				continue
 			fi

@@ -79,7 +79,7 @@ for name in "${names[@]}"; do
 	run_test "$name" run_reported "$INTERFACE" "$name"
 done
 for name in "${objects[@]}"; do
-	run_test "conformance-$name" run_reported taskset -c 1 "$CONFORMANCE" "$name" \
+	run_test "conformance-$name" run_reported "$CONFORMANCE" "$name" \
 		"/usr/lib/oompolicyd-tests/$name.conformance.o"
 done
 run_test unload-refused-while-attached test_unload_refused_while_attached

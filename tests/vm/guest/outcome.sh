@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# vm: memory=1024 cpus=2 timeout=400
+# vm: memory=1024 cpus=2 timeout=400 extra=trixie,sid,v2
 #
 # What an OOM came to is in its record, whoever decided: each outcome with each backend, under the
 # unit as shipped. The two must say the same.
@@ -152,6 +152,45 @@ test_kernel_kills()
 	! journal_has "MESSAGE_ID=$MESSAGE_ID_NO_OPINION" || fail "there is a second record of it"
 }
 
+# Somebody else's program ends every selection that no policy decides: what the policy found stands
+# in a record a second, which is sent when the OOM is there again.
+test_aborted()
+{
+	local reason=all-protected n suppressed
+	[[ $BACKEND != evaluate_task ]] || reason=unfinished
+	domain_make aborted keep
+	hog keep 12M 4M
+	rm -f /run/aborter
+	/usr/lib/oompolicyd-tests/interface stay-abort >/run/aborter &
+	ABORTER=$!
+	disown
+	trap 'kill "$ABORTER" 2>/dev/null || :' EXIT
+	wait_for 20 "the program to be attached" grep -q attached /run/aborter
+	limit_above 1
+	kill -USR1 "$HOG"
+	wait_for 20 "two records" aborted_at_least 2
+	kill "$ABORTER"
+	wait_for 20 "the process to die" is_gone "$HOG"
+	assert_record "$MESSAGE_ID_NO_OPINION" BACKEND "$BACKEND" DECISION no-opinion REASON "$reason" \
+		POLICY outcome DOMAIN /outcome/aborted VICTIM_PID - TRIGGER_PID "$HOG"
+	aborted OOMPOLICY_SUPPRESSED >/run/suppressed
+	n=$(wc -l </run/suppressed)
+	suppressed=$(awk '{ n += $1 } END { print n + 0 }' /run/suppressed)
+	((suppressed > 0)) || fail "none was left out beside $n records"
+	assert_record "$MESSAGE_ID_KERNEL_KILL" BACKEND "$BACKEND" REASON all-protected VICTIM_PID "$HOG"
+}
+
+# aborted FIELD
+aborted()
+{
+	journalctl -q -o cat "--output-fields=$1" --since="$LOG_SINCE" "MESSAGE_ID=$MESSAGE_ID_NO_OPINION"
+}
+
+aborted_at_least()
+{
+	(($(aborted OOMPOLICY_SEQ | wc -l) >= $1))
+}
+
 # Two domains at once, for some seconds: each has its own record a second.
 test_nobody()
 {
@@ -255,7 +294,7 @@ daemon_says()
 	journalctl -q -o cat --since="$LOG_SINCE" "_PID=$(daemon_pid)" | grep -q -F -e "$1"
 }
 
-plan $((9 * ${#BACKENDS[@]} + 2))
+plan $((10 * ${#BACKENDS[@]} + 2))
 mkdir -p "$ROOT"
 echo +memory >/sys/fs/cgroup/cgroup.subtree_control
 echo +memory >"$ROOT/cgroup.subtree_control"
@@ -264,6 +303,7 @@ for backend in "${BACKENDS[@]}"; do
 	run_test "backend-is-in-use-$backend" test_backend_is_in_use
 	run_test "policy-kills-$backend" test_policy_kills
 	run_test "kernel-kills-$backend" test_kernel_kills
+	run_test "aborted-$backend" test_aborted
 	run_test "nobody-$backend" test_nobody
 	run_test "waiting-$backend" test_waiting
 	run_test "remote-$backend" test_remote
