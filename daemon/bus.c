@@ -21,6 +21,7 @@
 #include "bus-rank.h"
 #include "config/basic.h"
 #include "config/bytes.h"
+#include "guard.h"
 #include "log.h"
 
 #define USEC_PER_SEC UINT64_C(1000000)
@@ -111,6 +112,26 @@ static int on_get_policies(sd_bus *connection, const char *path, const char *int
 					  p->victim, p->default_priority, p->link_id, p->program_id,
 					  (int)p->attached);
 	}
+	return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int on_get_warnings(sd_bus *connection, const char *path, const char *interface,
+			   const char *name, sd_bus_message *reply, void *userdata,
+			   sd_bus_error *error)
+{
+	struct guard_warnings warnings;
+	struct bus *b = userdata;
+	int r;
+
+	(void)connection;
+	(void)path;
+	(void)interface;
+	(void)name;
+	(void)error;
+	b->provider->acquire_warnings(b->userdata, &warnings);
+	r = sd_bus_message_open_container(reply, 'a', "s");
+	for (size_t i = 0; r >= 0 && i < warnings.n; i++)
+		r = sd_bus_message_append(reply, "s", warnings.items[i]);
 	return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
@@ -576,6 +597,7 @@ static const sd_bus_vtable vtable[] = {
 	PROPERTY("LastOom", "t", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	PROPERTY("LastOomUSec", "t", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	PROPERTY("ReloadError", "s", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_PROPERTY("Warnings", "as", on_get_warnings, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", outcome), on_reload,
 				METHOD_FLAGS),
 	SD_BUS_METHOD_WITH_ARGS("Declare", SD_BUS_ARGS("s", cgroup), SD_BUS_RESULT("s", outcome),
@@ -621,7 +643,7 @@ void bus_send_changed(struct bus *b, enum bus_change change)
 		"CgroupsRuled",	 "MapEntriesMax",     "ReloadError", NULL,
 	};
 	static const char *const cgroups[] = {"CgroupsRuled", NULL};
-	static const char *const policies[] = {"Policies", NULL};
+	static const char *const policies[] = {"Policies", "Warnings", NULL};
 
 	if (!may_send(b))
 		return;
