@@ -328,6 +328,7 @@ void loader_pins_begin(struct loader_pins *p, enum backend backend, uint64_t bui
 
 	/* A good one that is not taken over; but its last records may be. */
 	p->old_backend = p->found == PINS_STATE_GOOD ? p->note->backend : BACKEND_AUTO;
+	p->old_lost_said = p->note->position.n_lost_said;
 	forget_note(p);
 	p->directory[0] = '\0';
 	p->unpinned = (struct pins_note){};

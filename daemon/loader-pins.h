@@ -19,7 +19,8 @@ struct loader_pins {
 	struct pins_note unpinned;
 	int note_fd;
 	enum pins_state found;	  /* in PINS_DIRECTORY, at the start */
-	enum backend old_backend; /* of a good one that was not taken over */
+	enum backend old_backend; /* of a good one that was not taken over; likewise the next */
+	uint64_t old_lost_said;	  /* records that are known to be lost */
 	bool old_waits;		  /* those in PINS_DIRECTORY go when the ones here are in force */
 	bool is_mapped;
 };

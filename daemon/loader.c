@@ -385,13 +385,24 @@ static int pass_old(const void *data, size_t size, void *userdata)
 static void drain_old(struct loader *l, int events_fd, uint64_t until_nsec)
 {
 	_cleanup_(loader_ring_done) struct loader_ring ring = {};
+	_cleanup_close_ int stats_fd =
+		loader_pins_get_old(PINS_MAP_PREFIX, shared_names[SHARED_STATS]);
 	struct old old = {.loader = l, .until_nsec = until_nsec};
+	struct op_stats stats = {};
+	uint32_t zero = 0;
 	uint64_t unread;
 
 	if (events_fd < 0 || loader_ring_init(&ring, events_fd) < 0)
 		return;
-	if (l->pins.found == PINS_STATE_GOOD)
+	if (l->pins.found == PINS_STATE_GOOD) {
 		(void)loader_ring_consume(&ring, pass_old, &old);
+		if (bpf_map_lookup_elem(stats_fd, &zero, &stats) == 0 &&
+		    stats.events_lost > l->pins.old_lost_said)
+			log_message(LOG_WARNING, MESSAGE_ID_RECORDS_LOST,
+				    "%llu records of OOMs were lost, as they found no room before "
+				    "this daemon was started.",
+				    stats.events_lost - l->pins.old_lost_said);
+	}
 	unread = loader_ring_unread(&ring);
 	if (unread)
 		log_message(LOG_WARNING, MESSAGE_ID_RECORDS_LOST,
