@@ -52,6 +52,10 @@ struct hand {
 	__u32 is_sysrq;
 };
 
+/* Far more than the kernel needs from one of two programs to the other, and less than an OOM takes
+ * that looks at nobody. */
+#define OP_BEGIN_NSEC 1000000ULL
+
 __hidden struct hand hand = {};
 __hidden __u64 thread_mm = 0;
 
@@ -76,7 +80,7 @@ static __always_inline bool find_policy(const struct oom_state *state)
 	policy = bpf_map_lookup_elem(rules, &key);
 	if (!policy)
 		return false;
-	daemon_tgid = in_force ? in_force->daemon_tgid : 0;
+	set_daemon(in_force);
 	hand.default_priority = policy->priority;
 	hand.victim = policy->index;
 	index = OP_NAMES_INDEX(state->config, state->slot);
@@ -99,6 +103,20 @@ static __always_inline void defer(void)
 	pending_set(pending);
 }
 
+/*
+ * For a moment there are two of this program, when a daemon gives its maps to programs of another
+ * build, and both see the OOM begin. The record that the first has left is this OOM's, and not one
+ * whose end was not seen: no task was looked at since.
+ */
+static __always_inline bool is_begun(__u64 now)
+{
+	struct pending *pending = find_pending();
+
+	return pending && pending->tid == current_tid() && !pending->is_sent &&
+	       pending->record.backend == OP_BACKEND_EVALUATE_TASK && !pending->choice.tasks &&
+	       now - pending->record.header.ktime_nsec < OP_BEGIN_NSEC;
+}
+
 SEC("fentry/bpf_set_policy_name")
 int BPF_PROG(op_begin, struct oom_control *oc)
 {
@@ -112,7 +130,8 @@ int BPF_PROG(op_begin, struct oom_control *oc)
 	state = bpf_map_lookup_elem(&op_oom, &zero);
 	if (!state)
 		return 0;
-	op_record_flush();
+	if (!is_begun(begun))
+		op_record_flush();
 	record_begin(begun, OP_BACKEND_EVALUATE_TASK);
 	reason = record_domain(oc, &domain_id);
 	state->slot = 0;

@@ -115,10 +115,21 @@ struct op_rule {
 
 struct op_switch {
 	__u32 config;	   /* index into op_configs */
-	__u32 follows;	   /* 1: what the kernel does for an OOM that is left to it is followed */
+	__u32 follows;	   /* OP_FOLLOWS_* */
 	__u32 daemon_tgid; /* never chosen; 0: no daemon runs */
-	__u32 pad;
+	/* When that process started, the lower half of so many OP_TICK_NSEC of CLOCK_BOOTTIME:
+	 * another one may have its id after a daemon that was killed. */
+	__u32 daemon_start_ticks;
 };
+
+/* Of what the kernel does for OOMs, what is followed: */
+#define OP_FOLLOWS_NOTHING 0
+#define OP_FOLLOWS_ALL 1
+#define OP_FOLLOWS_OWN \
+	2 /* those that policies of this set were asked about; another set is there */
+
+/* The unit in which /proc/PID/stat has times (USER_HZ of x86 and arm64). */
+#define OP_TICK_NSEC 10000000ULL
 
 /*
  * op_names: what the kernel's report calls a policy, where it is not a handler of its own that has
@@ -303,6 +314,13 @@ struct op_freed_event {
 	char comm[OP_COMM_LEN]; /* untrusted bytes, NUL-terminated */
 };
 
+/* --- op_link_events: somebody has attached something. Of one build alone, and without a header. */
+struct op_link_event {
+	__u32 link_id; /* 0: it has none, or none yet */
+	__u32 pid;     /* of the process that did it */
+	char comm[OP_COMM_LEN];
+};
+
 /* --- op_stats: one element, counters since the object was loaded. */
 struct op_stats {
 	__u64 runs;		/* times the handler ran */
@@ -393,6 +411,7 @@ _Static_assert(OP_OOM_EVENT_SIZE(0) ==
 _Static_assert(sizeof(struct op_declaration) == 16 + OP_DECLARED_LEN, "op_declaration layout");
 _Static_assert(sizeof(struct op_ranked) == 88, "op_ranked layout");
 _Static_assert(sizeof(struct op_rank_run) == 72, "op_rank_run layout");
+_Static_assert(sizeof(struct op_link_event) == 24, "op_link_event layout");
 _Static_assert(sizeof(struct op_stats) == 56, "op_stats layout");
 
 #endif

@@ -212,7 +212,7 @@ static __always_inline void answer(struct oom_control *oc, __u64 domain_id, stru
 	struct op_switch *in_force = bpf_map_lookup_elem(&op_switch_map, &zero);
 	void *rules = find_rules();
 
-	daemon_tgid = in_force ? in_force->daemon_tgid : 0;
+	set_daemon(in_force);
 	record.config = number;
 	bpf_probe_read_kernel_str(record.policy, sizeof(record.policy), (const void *)policy_name);
 	if (!rules || !is_config(rules, number)) {

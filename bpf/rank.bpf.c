@@ -148,7 +148,7 @@ static __always_inline __u32 find_never(struct task_struct *task, struct mm_stru
 		return OP_NEVER_PROTECTED;
 	if (task->tgid == OP_PID_INIT)
 		return OP_NEVER_INIT;
-	if (task->tgid == daemon_tgid)
+	if (is_daemon(task))
 		return OP_NEVER_DAEMON;
 	if (is_spared(task))
 		return OP_NEVER_SCORE_ADJ;

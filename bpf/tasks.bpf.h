@@ -10,6 +10,23 @@
 
 /* The daemon never dies of what it decides. As op_switch has it, once for each OOM. */
 __u32 daemon_tgid = 0;
+__u32 daemon_start_ticks = 0;
+
+static __always_inline void set_daemon(const struct op_switch *in_force)
+{
+	daemon_tgid = in_force ? in_force->daemon_tgid : 0;
+	daemon_start_ticks = in_force ? in_force->daemon_start_ticks : 0;
+}
+
+static __always_inline bool is_daemon(struct task_struct *task)
+{
+	__u64 start;
+
+	if (task->tgid != daemon_tgid)
+		return false;
+	start = READ_ONLY(task)->group_leader->start_boottime;
+	return (__u32)(start / OP_TICK_NSEC) == daemon_start_ticks;
+}
 
 /* A child of vfork() runs in its parent's memory: killing it frees nothing. */
 static __always_inline bool in_vfork(struct task_struct *task, struct mm_struct *mm)
@@ -35,16 +52,14 @@ static __always_inline bool is_dying(struct task_struct *task)
 /* Is it one that nobody could kill? Nothing here depends on what it could set itself. */
 static __always_inline bool is_spared(struct task_struct *task)
 {
-	return task->flags & OP_PF_KTHREAD || task->tgid == OP_PID_INIT ||
-	       task->tgid == daemon_tgid ||
+	return task->flags & OP_PF_KTHREAD || task->tgid == OP_PID_INIT || is_daemon(task) ||
 	       READ_ONLY(task)->signal->oom_score_adj == OP_OOM_SCORE_ADJ_MIN;
 }
 
 /* Why none that is spared was chosen, as OP_RUNNER_*. */
 static __always_inline __u32 spared_reason(struct task_struct *task)
 {
-	return task->tgid == OP_PID_INIT || task->tgid == daemon_tgid ? OP_RUNNER_SPARED
-								      : OP_RUNNER_ADJ;
+	return task->tgid == OP_PID_INIT || is_daemon(task) ? OP_RUNNER_SPARED : OP_RUNNER_ADJ;
 }
 
 /* Would the death of one that is not spared free its memory? */

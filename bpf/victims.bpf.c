@@ -229,6 +229,14 @@ static __always_inline void record_member(struct oom_state *state, struct task_s
 	state->killing_members++;
 }
 
+static __always_inline __u32 find_follows(void)
+{
+	__u32 zero = 0;
+	struct op_switch *in_force = bpf_map_lookup_elem(&op_switch_map, &zero);
+
+	return in_force ? in_force->follows : OP_FOLLOWS_NOTHING;
+}
+
 SEC("tp_btf/mark_victim")
 int BPF_PROG(op_mark_victim, struct task_struct *task)
 {
@@ -259,8 +267,9 @@ int BPF_PROG(op_mark_victim, struct task_struct *task)
 			pending->finished_nsec = now;
 			return 0;
 		}
-		/* Another thread of a victim, which gets at the reserves. */
-		if (known)
+		/* Another thread of a victim, which gets at the reserves; or a victim of another
+		 * set of policies. */
+		if (known || find_follows() != OP_FOLLOWS_ALL)
 			return 0;
 		op_record_flush();
 		record_unasked();

@@ -173,6 +173,25 @@ static int read_counters(sd_bus_message *m, struct status *s)
 	return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
+static int read_warnings(sd_bus_message *m, struct status *s)
+{
+	int r;
+
+	r = sd_bus_message_enter_container(m, 'a', "s");
+	if (r < 0)
+		return r;
+	for (;;) {
+		const char *text;
+
+		r = sd_bus_message_read(m, "s", &text);
+		if (r <= 0)
+			break;
+		if (s->n_warnings < STATUS_WARNINGS_MAX)
+			s->warnings[s->n_warnings++] = text;
+	}
+	return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
 /* Reads the variant of the property @name; those of a later version are skipped. */
 static int read_property(sd_bus_message *m, const char *name, struct status *s)
 {
@@ -198,16 +217,27 @@ static int read_property(sd_bus_message *m, const char *name, struct status *s)
 		{"LastOomUSec", "t", &s->last_oom_real_usec},
 		{"ReloadError", "s", &s->reload_error},
 	};
+	static const struct {
+		const char *name;
+		int (*read)(sd_bus_message *m, struct status *s);
+	} lists[] = {
+		{"Policies", read_policies},
+		{"Counters", read_counters},
+		{"Warnings", read_warnings},
+	};
+	size_t i = 0;
 	int r;
 
-	for (size_t i = 0; i < ARRAY_SIZE(plain); i++)
-		if (strcmp(name, plain[i].name) == 0)
-			return sd_bus_message_read(m, "v", plain[i].type, plain[i].value);
-	if (strcmp(name, "Policies") != 0 && strcmp(name, "Counters") != 0)
+	for (size_t j = 0; j < ARRAY_SIZE(plain); j++)
+		if (strcmp(name, plain[j].name) == 0)
+			return sd_bus_message_read(m, "v", plain[j].type, plain[j].value);
+	while (i < ARRAY_SIZE(lists) && strcmp(name, lists[i].name) != 0)
+		i++;
+	if (i == ARRAY_SIZE(lists))
 		return sd_bus_message_skip(m, "v");
 	r = sd_bus_message_enter_container(m, 'v', NULL);
 	if (r >= 0)
-		r = *name == 'P' ? read_policies(m, s) : read_counters(m, s);
+		r = lists[i].read(m, s);
 	return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 

@@ -27,6 +27,8 @@ struct status_counter {
 };
 
 #define STATUS_COUNTERS_MAX 32
+/* More than a daemon has. */
+#define STATUS_WARNINGS_MAX 32
 
 struct status {
 	const char *version;
@@ -49,6 +51,8 @@ struct status {
 	uint64_t last_oom_seq; /* 0: none */
 	uint64_t last_oom_real_usec;
 	const char *reload_error;
+	const char *warnings[STATUS_WARNINGS_MAX];
+	size_t n_warnings;
 	void *reply;
 };
 

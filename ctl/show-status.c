@@ -129,6 +129,8 @@ static int print_page(const struct status *s, uint64_t now_usec, const struct te
 	print_last_oom(s, now_usec, t);
 	if (*s->reload_error)
 		r = print_text(t, "Reload failed", s->reload_error);
+	for (size_t i = 0; r == 0 && i < s->n_warnings; i++)
+		r = print_text(t, "Warning", s->warnings[i]);
 	return r < 0 ? r : print_policies(s, t);
 }
 
@@ -150,6 +152,15 @@ static struct json *policies_to_json(const struct status *s)
 		json_add_boolean(object, "attached", p->attached);
 		json_append(array, object);
 	}
+	return array;
+}
+
+static struct json *warnings_to_json(const struct status *s)
+{
+	struct json *array = json_new_array();
+
+	for (size_t i = 0; i < s->n_warnings; i++)
+		json_append_bytes(array, s->warnings[i], strlen(s->warnings[i]));
 	return array;
 }
 
@@ -185,6 +196,7 @@ static int print_json(const struct status *s, enum json_mode mode, const struct 
 	json_add_number(object, "last_oom", s->last_oom_seq);
 	json_add_number(object, "last_oom_usec", s->last_oom_real_usec);
 	json_add_text(object, "reload_error", s->reload_error);
+	json_add(object, "warnings", warnings_to_json(s));
 	return json_print(object, mode, t->out);
 }
 
@@ -263,6 +275,8 @@ int show_metrics(const struct status *s, const struct term *t)
 		    s->map_entries_max);
 	print_gauge(t, "reload_failed", "Whether the last reload failed.",
 		    *s->reload_error != '\0');
+	print_gauge(t, "warnings", "Things that are not as they should be, see the status.",
+		    s->n_warnings);
 	print_counter(t, "ooms", "OOMs that the policies were asked about.", counter(s, "ooms"));
 	print_counter(t, "kills", "Victims that a policy killed.", counter(s, "kills"));
 	print_counter(t, "records_lost", "Records of OOMs that were lost.",

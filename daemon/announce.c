@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "config/basic.h"
 #include "config/policy.h"
+#include "guard.h"
 #include "handover.h"
 #include "loader.h"
 #include "log.h"
@@ -81,10 +82,13 @@ void announce_status(const struct answers_view *view, const struct loader_histor
 		     const char *prefix)
 {
 	const char *why = loader_why_not_better(view->loader);
+	struct guard_warnings warnings = {};
 	char status[ANNOUNCE_SIZE];
 
 	announce_describe(view, status, sizeof(status));
-	sd_notifyf(0, "%sSTATUS=%s%s%s%s%s%s%s", prefix, status, handover_describe(found),
+	guard_acquire_warnings(view->guard, &warnings);
+	sd_notifyf(0, "%sSTATUS=%s%s%s%s%s%s%s%s", prefix, status, handover_describe(found),
 		   *why ? " (not a better one: " : "", why, *why ? ")" : "",
+		   view->cgroups_lost || warnings.n > 0 ? "; oompolicyctl status has warnings" : "",
 		   view->reload_error[0] ? "; the last reload failed: " : "", view->reload_error);
 }

@@ -7,7 +7,6 @@
 #include "answers.h"
 
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/stat.h>
 
 #include <systemd/sd-event.h>
@@ -17,10 +16,10 @@
 #include "clock.h"
 #include "config/basic.h"
 #include "config/policy.h"
+#include "guard.h"
 #include "loader-rank.h"
 #include "loader.h"
 #include "log.h"
-#include "messages.h"
 #include "rank.h"
 #include "record.h"
 #include "reserve.h"
@@ -112,6 +111,20 @@ static void answer_policies(void *userdata, struct bus_policies *ret)
 			.attached = p->attached,
 		};
 	}
+}
+
+/* Looks for others first, as the kernel need not have told of them. */
+static void answer_warnings(void *userdata, struct guard_warnings *ret)
+{
+	struct answers_view view = look(userdata);
+
+	*ret = (struct guard_warnings){};
+	if (view.cgroups_lost)
+		snprintf(ret->items[ret->n++], GUARD_WARNING_SIZE,
+			 "The cgroup2 hierarchy is not mounted any more: the configuration cannot "
+			 "be reloaded.");
+	guard_look(view.guard);
+	guard_acquire_warnings(view.guard, ret);
 }
 
 static int answer_entries(void *userdata, uint32_t *ret)
@@ -584,6 +597,7 @@ static int answer_declare(void *userdata, const char *cgroup, char message[stati
 const struct bus_provider answers_provider = {
 	.acquire_status = answer_status,
 	.acquire_policies = answer_policies,
+	.acquire_warnings = answer_warnings,
 	.count_entries = answer_entries,
 	.domain_policy = answer_domain_policy,
 	.walk_tree = answer_tree,
@@ -618,39 +632,14 @@ void answers_note_oom(struct answers *a, const struct op_oom_event *e,
 	bus_send_record(a->bus, text->fields, text->n_fields);
 }
 
-static int on_detached(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+void answers_note_policies(struct answers *a)
 {
-	struct answers *a = userdata;
-	struct answers_view view = look(a);
-	const char *name;
-
-	(void)source;
-	(void)fd;
-	(void)revents;
-	while ((name = loader_next_detached(view.loader))) {
-		char field[32 + OP_POLICY_NAME_LEN];
-		const char *const fields[] = {field};
-
-		snprintf(field, sizeof(field), "OOMPOLICY_POLICY=%s", name);
-		log_fields(LOG_WARNING, MESSAGE_ID_POLICY_DETACHED, fields, ARRAY_SIZE(fields),
-			   "Policy '%s' was detached from the kernel by another program: what it "
-			   "answered for is left to the kernel until oompolicyd is restarted.",
-			   name);
-	}
 	bus_send_changed(a->bus, BUS_CHANGE_POLICIES);
-	return 0;
 }
 
 void answers_start(struct answers *a, struct sd_event *event)
 {
-	struct answers_view view = look(a);
-	int fd = loader_detach_fd(view.loader), r;
-
-	r = fd < 0 ? 0 : sd_event_add_io(event, NULL, fd, EPOLLIN, on_detached, a);
-	if (r < 0)
-		log_warning("Cannot watch whether a policy is detached: %s, ignoring.",
-			    strerror(-r));
-	r = bus_new(event, &answers_provider, a, &a->bus);
+	int r = bus_new(event, &answers_provider, a, &a->bus);
 	if (r < 0)
 		log_warning("Cannot use the system bus: %s. oompolicyctl cannot ask this daemon, "
 			    "ignoring.",

@@ -6,11 +6,13 @@
 #ifndef OP_ANSWERS_H
 #define OP_ANSWERS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct bus;
 struct bus_provider;
 struct config;
+struct guard;
 struct loader;
 struct loader_rank;
 struct op_oom_event;
@@ -23,7 +25,9 @@ struct answers_view {
 	const struct config *config;
 	const struct tracker *tracker;
 	struct loader *loader;
+	struct guard *guard; /* NULL: not yet */
 	const char *cgroup_root;
+	bool cgroups_lost; /* the tree is not mounted there any more */
 	uint32_t config_number;
 	const char *reload_error;
 };
@@ -47,17 +51,18 @@ struct answers {
 extern const struct bus_provider answers_provider;
 
 /*
- * Goes on the bus, and watches whether somebody else detaches a policy, which is logged. Both are
- * optional: what cannot be done is logged and survived. Once everything that a view holds is there.
+ * Goes on the bus, which is optional: what cannot be done is logged and survived. Once everything
+ * that a view holds is there, the guard apart.
  */
 void answers_start(struct answers *a, struct sd_event *event);
 void answers_done(struct answers *a);
 
 /* To be told of: a configuration that was put in force; the outcome of a reload, when all is as it
- * will be; the number of ruled cgroups; an OOM. */
+ * will be; the number of ruled cgroups; whether policies are attached, and warnings; an OOM. */
 void answers_note_config(struct answers *a);
 void answers_note_reload(struct answers *a);
 void answers_note_cgroups(struct answers *a);
+void answers_note_policies(struct answers *a);
 void answers_note_oom(struct answers *a, const struct op_oom_event *e,
 		      const struct record_text *text);
 

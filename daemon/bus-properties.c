@@ -10,6 +10,7 @@
 #include "bus-names.h"
 #include "bus.h"
 #include "config/basic.h"
+#include "guard.h"
 
 static int append_policies(sd_bus_message *reply, const struct bus_provider *provider,
 			   void *userdata)
@@ -26,6 +27,19 @@ static int append_policies(sd_bus_message *reply, const struct bus_provider *pro
 					  p->victim, p->default_priority, p->link_id, p->program_id,
 					  (int)p->attached);
 	}
+	return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int append_warnings(sd_bus_message *reply, const struct bus_provider *provider,
+			   void *userdata)
+{
+	struct guard_warnings warnings;
+	int r;
+
+	provider->acquire_warnings(userdata, &warnings);
+	r = sd_bus_message_open_container(reply, 'a', "s");
+	for (size_t i = 0; r >= 0 && i < warnings.n; i++)
+		r = sd_bus_message_append(reply, "s", warnings.items[i]);
 	return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
@@ -84,6 +98,8 @@ int bus_properties_append(sd_bus_message *reply, const struct bus_provider *prov
 
 	if (strcmp(name, "Policies") == 0)
 		return append_policies(reply, provider, userdata);
+	if (strcmp(name, "Warnings") == 0)
+		return append_warnings(reply, provider, userdata);
 	/* Apart from the others, as it is dear: sd-bus asks for each property by itself. */
 	if (strcmp(name, "MapEntries") == 0) {
 		r = provider->count_entries(userdata, &n_entries);

@@ -437,6 +437,7 @@ static const sd_bus_vtable vtable[] = {
 	PROPERTY("LastOom", "t", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	PROPERTY("LastOomUSec", "t", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	PROPERTY("ReloadError", "s", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	PROPERTY("Warnings", "as", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", outcome), on_reload,
 				METHOD_FLAGS),
 	SD_BUS_METHOD_WITH_ARGS("Declare", SD_BUS_ARGS("s", cgroup), SD_BUS_RESULT("s", outcome),
@@ -482,7 +483,7 @@ void bus_send_changed(struct bus *b, enum bus_change change)
 		"CgroupsRuled",	 "MapEntriesMax",     "ReloadError", NULL,
 	};
 	static const char *const cgroups[] = {"CgroupsRuled", NULL};
-	static const char *const policies[] = {"Policies", NULL};
+	static const char *const policies[] = {"Policies", "Warnings", NULL};
 
 	if (!may_send(b))
 		return;

@@ -14,6 +14,7 @@
 #include "bpf/oompolicy.h"
 
 struct bus;
+struct guard_warnings;
 struct sd_event;
 
 /* Longest sentence of a provider, with the terminating NUL. */
@@ -138,6 +139,8 @@ struct bus_provider {
 	/* Is asked for each record of an OOM: has to be cheap. */
 	void (*acquire_status)(void *userdata, struct bus_status *ret);
 	void (*acquire_policies)(void *userdata, struct bus_policies *ret);
+	/* What is not as it should be. */
+	void (*acquire_warnings)(void *userdata, struct guard_warnings *ret);
 	/* Counts the entries of the rules map in force: takes a while where they are many. */
 	int (*count_entries)(void *userdata, uint32_t *ret);
 	/* The policy that answers for OOMs of @domain, "/" being the system. "": none. */
@@ -171,9 +174,9 @@ struct bus *bus_free(struct bus *b);
 
 /* What properties belong together. */
 enum bus_change {
-	BUS_CHANGE_CONFIG,  /* after a reload, also one that failed */
-	BUS_CHANGE_CGROUPS, /* how many are ruled */
-	BUS_CHANGE_POLICIES,
+	BUS_CHANGE_CONFIG,   /* after a reload, also one that failed */
+	BUS_CHANGE_CGROUPS,  /* how many are ruled */
+	BUS_CHANGE_POLICIES, /* and the warnings */
 };
 
 /* Tells that properties have changed. Takes NULL, and does nothing while there is no bus. */

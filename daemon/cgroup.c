@@ -92,10 +92,16 @@ static int find_mount_point(char **ret)
 	return *ret ? 0 : -ENOMEM;
 }
 
+bool cgroup_is_mount_point(const char *path)
+{
+	struct stat st;
+
+	return is_cgroup2(path) && stat(path, &st) == 0 && st.st_ino == ROOT_CGROUP_ID;
+}
+
 int cgroup_acquire_mount_point(char **ret)
 {
 	_cleanup_free_ char *path = NULL;
-	struct stat st;
 	int error, r;
 
 	cgroup_set_logger(log_from_library, CGROUP_LOG_WARNING, NULL);
@@ -106,9 +112,7 @@ int cgroup_acquire_mount_point(char **ret)
 	r = find_mount_point(&path);
 	if (r < 0)
 		return r;
-	if (stat(path, &st) < 0)
-		return -errno;
-	if (st.st_ino != ROOT_CGROUP_ID)
+	if (!cgroup_is_mount_point(path))
 		return -EXDEV;
 	*ret = TAKE_PTR(path);
 	return 0;

@@ -3,6 +3,7 @@
 #ifndef OP_CGROUP_H
 #define OP_CGROUP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,9 @@
  * negative errno.
  */
 int cgroup_acquire_mount_point(char **ret);
+
+/* Whether @path shows the root of the unified hierarchy. */
+bool cgroup_is_mount_point(const char *path);
 
 /*
  * Finds the mount point of the memory controller where that is of cgroup v1; to be called after

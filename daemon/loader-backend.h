@@ -74,6 +74,17 @@ struct backend_driver {
 	/* Adds the policies as the kernel has them. */
 	void (*acquire_policies)(const struct loader *l, struct loader_policies *ret);
 
+	/*
+	 * Attaches again what somebody else has detached, under the slots that it had: the maps,
+	 * and so the rules in force, are the same. Errors as attach(). NULL where nothing can be
+	 * detached.
+	 */
+	int (*restore)(struct loader *l, char why[static LOADER_WHY_SIZE]);
+
+	/* Whether the link with this id is ours, and which of ours was attached last. */
+	bool (*owns_link)(const struct loader *l, uint32_t link_id);
+	uint32_t (*last_link)(const struct loader *l);
+
 	/* What was watched under @slot, see loader_link_watch(), was detached: forgets the link's
 	 * descriptor in l->detach_fd, and gives the policy's name. NULL where no link can be. */
 	const char *(*forget)(struct loader *l, uint32_t slot);
@@ -81,6 +92,18 @@ struct backend_driver {
 
 extern const struct backend_driver backend_struct_ops;
 extern const struct backend_driver backend_evaluate_task;
+
+/* Where the kernel's types have what others may attach to, too. See loader-others.c. */
+struct loader_hooks {
+	uint32_t ops_value_id;	 /* the value of a struct_ops map of bpf_oom_ops; 0: none */
+	uint32_t handler_offset; /* in it, bytes; likewise the next */
+	uint32_t name_offset;
+	uint32_t evaluate_id; /* the function bpf_oom_evaluate_task; 0: none */
+	bool has_update;      /* a struct_ops without a link can be followed, and: */
+	bool has_trampoline;  /* a program that changes what a function returns */
+};
+struct kernel_types;
+void loader_find_hooks(const struct kernel_types *types, struct loader_hooks *ret);
 
 struct loader {
 	const struct backend_driver *backend;
@@ -100,6 +123,7 @@ struct loader {
 	enum loader_origin origin;
 	struct loader_ring oom_ring;
 	struct gfp_bits gfp_bits;
+	struct loader_hooks hooks;
 	struct op_cgroups *cgroups; /* NULL: cgroups are not followed */
 	struct ring_buffer *cgroup_ring;
 };

@@ -21,9 +21,6 @@
 #define HOOK_FUNCTION "bpf_oom_evaluate_task"
 #define NAME_FUNCTION "bpf_set_policy_name"
 
-#define BEGIN_LINK "begin"
-#define EVALUATE_LINK "evaluate"
-
 struct names {
 	struct op_name items[OP_POLICIES_MAX];
 	size_t n;
@@ -93,11 +90,11 @@ static int attach_programs(struct loader *l, struct op_evaluate *skeleton)
 	struct evaluation *e = l->state;
 
 	e->evaluate_fd = loader_keep_link(l, bpf_program__attach(skeleton->progs.op_evaluate),
-					  EVALUATE_LINK);
+					  PINS_EVALUATE);
 	if (e->evaluate_fd < 0)
 		return e->evaluate_fd;
 	e->begin_fd =
-		loader_keep_link(l, bpf_program__attach(skeleton->progs.op_begin), BEGIN_LINK);
+		loader_keep_link(l, bpf_program__attach(skeleton->progs.op_begin), PINS_BEGIN);
 	return e->begin_fd < 0 ? e->begin_fd : 0;
 }
 
@@ -142,9 +139,11 @@ static int update(struct loader *l, char why[static LOADER_WHY_SIZE])
 	r = op_evaluate__load(skeleton);
 	if (r < 0)
 		return loader_translate_error(r, why);
-	loader_pins_remove(&l->pins, PINS_LINK_PREFIX, BEGIN_LINK);
-	loader_pins_remove(&l->pins, PINS_LINK_PREFIX, EVALUATE_LINK);
+	loader_pins_remove(&l->pins, PINS_LINK_PREFIX, PINS_BEGIN);
+	loader_pins_remove(&l->pins, PINS_LINK_PREFIX, PINS_EVALUATE);
 	r = attach_programs(l, skeleton);
+	if (r == 0)
+		loader_wait_selection();
 	safe_close(begin_fd);
 	safe_close(evaluate_fd);
 	return r < 0 ? loader_translate_error(r, why) : 0;
@@ -158,8 +157,8 @@ static int adopt(struct loader *l, bool is_other, char why[static LOADER_WHY_SIZ
 	e = l->state = evaluation_new();
 	if (!e)
 		return -ENOMEM;
-	e->begin_fd = loader_pins_get(&l->pins, PINS_LINK_PREFIX, BEGIN_LINK);
-	e->evaluate_fd = loader_pins_get(&l->pins, PINS_LINK_PREFIX, EVALUATE_LINK);
+	e->begin_fd = loader_pins_get(&l->pins, PINS_LINK_PREFIX, PINS_BEGIN);
+	e->evaluate_fd = loader_pins_get(&l->pins, PINS_LINK_PREFIX, PINS_EVALUATE);
 	if (e->begin_fd >= 0)
 		loader_link_acquire_status(e->begin_fd, 0, &begin);
 	if (e->evaluate_fd >= 0)
@@ -252,6 +251,18 @@ static void acquire_policies(const struct loader *l, struct loader_policies *ret
 	}
 }
 
+static uint32_t last_link(const struct loader *l)
+{
+	const struct evaluation *e = l->state;
+
+	return loader_link_id(e->evaluate_fd);
+}
+
+static bool owns_link(const struct loader *l, uint32_t link_id)
+{
+	return link_id == last_link(l);
+}
+
 /* The kernel lets nobody detach such a link but its owner (bpf_tracing_link_lops has no detach). */
 static const char *forget(struct loader *l _unused_, uint32_t slot _unused_)
 {
@@ -272,5 +283,7 @@ const struct backend_driver backend_evaluate_task = {
 	.cancel = cancel,
 	.expire = expire,
 	.acquire_policies = acquire_policies,
+	.owns_link = owns_link,
+	.last_link = last_link,
 	.forget = forget,
 };

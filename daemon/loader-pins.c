@@ -12,12 +12,20 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include <bpf/bpf.h>
 
 #include "config/basic.h"
 #include "log.h"
 #include "messages.h"
+
+/* The kernel's selection looks at each task of the machine once, and prints nothing: some
+ * milliseconds for thousands of them. */
+#define SELECTION_NSEC 250000000L
+
+/* As many milliseconds: far more than the kernel needs for a program that nobody runs. */
+#define UNLOAD_PAUSES_MAX 1000U
 
 static void make_path(char path[static PINS_PATH_SIZE], const char *directory, const char *prefix,
 		      const char *name)
@@ -116,6 +124,13 @@ static bool is_policy(const char *name)
 	       *slot <= '9';
 }
 
+/* What is asked, and what begins it, of a backend whose links cannot be detached. */
+static bool is_evaluation(const char *name)
+{
+	return strcmp(name, PINS_LINK_PREFIX PINS_EVALUATE) == 0 ||
+	       strcmp(name, PINS_LINK_PREFIX PINS_BEGIN) == 0;
+}
+
 static bool is_not_note(const char *name)
 {
 	return strcmp(name, PINS_NOTE) != 0;
@@ -124,6 +139,39 @@ static bool is_not_note(const char *name)
 static bool is_any(const char *name _unused_)
 {
 	return true;
+}
+
+void loader_wait_selection(void)
+{
+	const struct timespec pause = {.tv_nsec = SELECTION_NSEC};
+
+	nanosleep(&pause, NULL);
+}
+
+/* The program of a pinned link; 0 where it is not told. */
+static uint32_t linked_program(const char *path)
+{
+	_cleanup_close_ int fd = bpf_obj_get(path);
+	struct bpf_link_info info = {};
+	__u32 size = sizeof(info);
+
+	return fd >= 0 && bpf_link_get_info_by_fd(fd, &info, &size) == 0 ? info.prog_id : 0;
+}
+
+/* The kernel lets go of what was pinned at its leisure, and of the program when nobody runs it. */
+static void wait_unloaded(uint32_t program_id)
+{
+	const struct timespec pause = {.tv_nsec = 1000000};
+
+	for (unsigned i = 0; i < UNLOAD_PAUSES_MAX; i++) {
+		_cleanup_close_ int fd = bpf_prog_get_fd_by_id(program_id);
+
+		if (fd < 0)
+			return;
+		safe_close(TAKE_FD(fd));
+		nanosleep(&pause, NULL);
+	}
+	log_debug("Program %u is still there, ignoring.", program_id);
 }
 
 static void remove_pins(const char *directory, name_filter_t filter, bool detach)
@@ -157,12 +205,31 @@ static void remove_pins(const char *directory, name_filter_t filter, bool detach
 }
 
 /* The director after the others, which go by what it found for the OOM in hand. */
+static void remove_policies(const char *directory, bool detach)
+{
+	static const char *const names[] = {PINS_BEGIN, PINS_EVALUATE};
+	uint32_t programs[ARRAY_SIZE(names)] = {};
+	char path[PINS_PATH_SIZE];
+
+	remove_pins(directory, is_policy, detach);
+	remove_pins(directory, is_director, detach);
+	for (size_t i = 0; detach && i < ARRAY_SIZE(names); i++) {
+		make_path(path, directory, PINS_LINK_PREFIX, names[i]);
+		programs[i] = linked_program(path);
+	}
+	if (programs[0] || programs[1])
+		loader_wait_selection();
+	remove_pins(directory, is_evaluation, false);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (programs[i])
+			wait_unloaded(programs[i]);
+}
+
 static void remove_directory(const char *directory, bool detach)
 {
 	char reached[PINS_PATH_SIZE];
 
-	remove_pins(directory, is_policy, detach);
-	remove_pins(directory, is_director, detach);
+	remove_policies(directory, detach);
 	remove_pins(directory, is_not_note, false);
 	remove_pins(directory, is_any, false);
 	pins_make_path(reached, directory);
@@ -261,6 +328,8 @@ void loader_pins_begin(struct loader_pins *p, enum backend backend, uint64_t bui
 	int r;
 
 	/* A good one that is not taken over; but its last records may be. */
+	p->old_backend = p->found == PINS_STATE_GOOD ? p->note->backend : BACKEND_AUTO;
+	p->old_lost_said = p->note->position.n_lost_said;
 	forget_note(p);
 	p->directory[0] = '\0';
 	p->unpinned = (struct pins_note){};
@@ -332,6 +401,11 @@ bool loader_pins_complete(struct loader_pins *p)
 {
 	__atomic_store_n(&p->note->complete, 1, __ATOMIC_RELEASE);
 	return p->old_waits;
+}
+
+void loader_pins_retire(void)
+{
+	remove_policies(PINS_DIRECTORY, true);
 }
 
 void loader_pins_replace(struct loader_pins *p)

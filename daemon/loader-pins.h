@@ -18,8 +18,10 @@ struct loader_pins {
 	struct pins_note *note;			     /* in a map, or else @unpinned */
 	struct pins_note unpinned;
 	int note_fd;
-	enum pins_state found; /* in PINS_DIRECTORY, at the start */
-	bool old_waits;	       /* those in PINS_DIRECTORY go when the ones here are in force */
+	enum pins_state found;	  /* in PINS_DIRECTORY, at the start */
+	enum backend old_backend; /* of a good one that was not taken over; likewise the next */
+	uint64_t old_lost_said;	  /* records that are known to be lost */
+	bool old_waits;		  /* those in PINS_DIRECTORY go when the ones here are in force */
 	bool is_mapped;
 };
 
@@ -47,7 +49,17 @@ bool loader_pins_complete(struct loader_pins *p);
 /* Opens a pin of the set that is to be removed. */
 int loader_pins_get_old(const char *prefix, const char *name);
 
-/* Removes the other set, which takes its policies out of the kernel. */
+/*
+ * Waits until a selection is over that is in hand: what is asked about each task must not go
+ * before, as the kernel would choose among the rest. Those that begin meanwhile have other programs
+ * to ask.
+ */
+void loader_wait_selection(void);
+
+/* Takes the policies of the other set out of the kernel. None of them runs when it returns. */
+void loader_pins_retire(void);
+
+/* Removes the rest of the other set, and gives this one its place. */
 void loader_pins_replace(struct loader_pins *p);
 
 /* Removes this set, whose links stay attached for as long as they are held open. */

@@ -179,7 +179,7 @@ static int attach_policy(struct loader *l, const char *name, uint32_t slot,
 	r = load_policy(l, name, slot, &skeleton, why);
 	if (!skeleton)
 		return r;
-	if (slot == OP_SLOT_DIRECTOR) {
+	if (slot == OP_SLOT_DIRECTOR && l->shared[SHARED_SWITCH] < 0) {
 		r = loader_keep_maps(l, skeleton->obj);
 		if (r < 0)
 			return r;
@@ -396,6 +396,80 @@ static void acquire_policies(const struct loader *l, struct loader_policies *ret
 	}
 }
 
+static bool owns_link(const struct loader *l, uint32_t link_id)
+{
+	const struct handlers *h = l->state;
+
+	for (uint32_t slot = 0; slot < OP_SLOTS_MAX; slot++)
+		if (h->links[slot] >= 0 && loader_link_id(h->links[slot]) == link_id)
+			return true;
+	return false;
+}
+
+/* Of those that are used: nobody minds who is asked before the others. */
+static uint32_t last_link(const struct loader *l)
+{
+	const struct handlers *h = l->state;
+	uint32_t last = 0;
+
+	for (uint32_t slot = 0; slot < OP_SLOTS_MAX; slot++) {
+		uint32_t id = h->slots.items[slot].state == SLOT_ACTIVE
+				      ? loader_link_id(h->links[slot])
+				      : 0;
+
+		if (id > last)
+			last = id;
+	}
+	return last;
+}
+
+static bool is_attached(int link_fd)
+{
+	struct loader_policy_status status = {};
+
+	if (link_fd >= 0)
+		loader_link_acquire_status(link_fd, 0, &status);
+	return status.attached;
+}
+
+/* Takes what is left of the policy in @slot out of the kernel, at once. */
+static void drop_link(struct loader *l, uint32_t slot)
+{
+	struct handlers *h = l->state;
+	char pin[PINS_NAME_SIZE];
+
+	link_name(pin, slot);
+	loader_pins_remove(&l->pins, PINS_LINK_PREFIX, pin);
+	if (h->links[slot] >= 0)
+		(void)bpf_link_detach(h->links[slot]);
+	h->links[slot] = safe_close(h->links[slot]);
+}
+
+/* The director has to come before the others. Where it was detached they are taken out first, as
+ * they would go by what it found for an OOM before. */
+static int restore(struct loader *l, char why[static LOADER_WHY_SIZE])
+{
+	struct handlers *h = l->state;
+	bool all = !is_attached(h->links[OP_SLOT_DIRECTOR]);
+	int r = 0;
+
+	for (uint32_t slot = OP_SLOTS_MAX; all && slot-- > 0;)
+		if (h->links[slot] >= 0)
+			drop_link(l, slot);
+	for (uint32_t slot = 0; r == 0 && slot < OP_SLOTS_MAX; slot++) {
+		enum slot_state state = h->slots.items[slot].state;
+
+		if (slot != OP_SLOT_DIRECTOR && state != SLOT_ACTIVE && state != SLOT_RETIRED)
+			continue;
+		if (is_attached(h->links[slot]))
+			continue;
+		drop_link(l, slot);
+		r = attach_policy(l, slot_name(h, slot), slot, why);
+	}
+	malloc_trim(0);
+	return r;
+}
+
 static const char *forget(struct loader *l, uint32_t slot)
 {
 	struct handlers *h = l->state;
@@ -419,5 +493,8 @@ const struct backend_driver backend_struct_ops = {
 	.cancel = cancel,
 	.expire = expire,
 	.acquire_policies = acquire_policies,
+	.restore = restore,
+	.owns_link = owns_link,
+	.last_link = last_link,
 	.forget = forget,
 };

@@ -17,6 +17,7 @@
 
 #include "config/basic.h"
 #include "loader-backend.h"
+#include "loader-types.h"
 #include "rank.skel.h"
 
 #define RANKED_SIZE (OP_RANK_MAX * sizeof(struct op_ranked))
@@ -50,6 +51,7 @@ int loader_rank_new(const struct loader *l, struct loader_rank **ret)
 {
 	_cleanup_(rank_skeleton_freep) struct op_rank *skeleton = NULL;
 	_cleanup_(loader_rank_freep) struct loader_rank *k = NULL;
+	struct op_switch self = {};
 	int r;
 
 	k = calloc(1, sizeof(*k));
@@ -60,7 +62,9 @@ int loader_rank_new(const struct loader *l, struct loader_rank **ret)
 	skeleton = op_rank__open();
 	if (!skeleton)
 		return -errno;
-	skeleton->bss->daemon_tgid = (__u32)getpid();
+	loader_note_self(&self);
+	skeleton->bss->daemon_tgid = self.daemon_tgid;
+	skeleton->bss->daemon_start_ticks = self.daemon_start_ticks;
 	r = choose_maps(l, skeleton);
 	if (r >= 0)
 		r = op_rank__load(skeleton);

@@ -51,6 +51,14 @@ void loader_link_acquire_status(int link_fd, uint32_t program_id,
 	}
 }
 
+uint32_t loader_link_id(int link_fd)
+{
+	struct bpf_link_info info = {};
+	__u32 size = sizeof(info);
+
+	return link_fd >= 0 && bpf_link_get_info_by_fd(link_fd, &info, &size) == 0 ? info.id : 0;
+}
+
 int loader_link_watch(int epoll_fd, int link_fd, uint32_t slot)
 {
 	/* EPOLLHUP is always told; nothing else is of interest. */

@@ -15,6 +15,9 @@ uint32_t loader_link_program(int program_fd);
 void loader_link_acquire_status(int link_fd, uint32_t program_id,
 				struct loader_policy_status *status);
 
+/* The id of a link, 0 where there is none. */
+uint32_t loader_link_id(int link_fd);
+
 /* Has @epoll_fd tell @slot when the link is detached. -EPERM: this kernel cannot tell. */
 int loader_link_watch(int epoll_fd, int link_fd, uint32_t slot);
 

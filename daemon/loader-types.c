@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Owns the reading of the kernel's types (BTF) and of our capabilities. Refuses to know what a
- * backend needs of them.
+ * Owns the reading of the kernel's types (BTF), of our capabilities, and of who we are. Refuses to
+ * know what a backend needs of them.
  */
 #include "loader-types.h"
 
+#include <fcntl.h>
 #include <linux/capability.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -116,4 +118,37 @@ int loader_check_privilege(bool in_module, char why[static LOADER_WHY_SIZE])
 		return LOADER_E_PRIVILEGE;
 	}
 	return loader_permitted(why);
+}
+
+/* The 22nd field of proc(5)'s stat, of which the 2nd may have any bytes in it. 0: not known, which
+ * spares nobody: oom_score_adj is there, too. */
+static uint32_t read_start_ticks(void)
+{
+	_cleanup_close_ int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+	unsigned long long ticks = 0;
+	char line[1024];
+	const char *rest;
+	ssize_t n;
+
+	n = fd < 0 ? -1 : read(fd, line, sizeof(line) - 1);
+	if (n <= 0)
+		return 0;
+	line[n] = '\0';
+	rest = strrchr(line, ')');
+	if (!rest || sscanf(rest + 1,
+			    " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+			    "%*s %*s %llu",
+			    &ticks) != 1)
+		return 0;
+	return (uint32_t)ticks;
+}
+
+void loader_note_self(struct op_switch *s)
+{
+	static uint32_t ticks;
+
+	if (!ticks)
+		ticks = read_start_ticks();
+	s->daemon_tgid = (uint32_t)getpid();
+	s->daemon_start_ticks = ticks;
 }

@@ -23,4 +23,8 @@ void kernel_types_done(struct kernel_types *t);
 /* As loader_permitted(), for what is in the module where @in_module. */
 int loader_check_privilege(bool in_module, char why[static LOADER_WHY_SIZE]);
 
+/* Notes this process as the one that is never chosen. */
+struct op_switch;
+void loader_note_self(struct op_switch *s);
+
 #endif

@@ -369,16 +369,44 @@ static uint64_t build_id(const struct backend_driver *backend)
 	return loader_freed_hash(pins_hash(hash, data, size));
 }
 
-/* Those that the set before cannot have left to this one, because it had maps of its own. */
-static void drain_old(struct loader *l, int events_fd)
+struct old {
+	struct loader *loader;
+	uint64_t until_nsec;
+};
+
+static int pass_old(const void *data, size_t size, void *userdata)
+{
+	const struct op_event_header *header = data;
+	const struct old *old = userdata;
+
+	return size >= sizeof(*header) && header->ktime_nsec >= old->until_nsec
+		       ? 0
+		       : pass_oom(data, size, old->loader);
+}
+
+/* Those that the set before cannot have left to this one, because it had maps of its own. An OOM
+ * that began later is in ours. */
+static void drain_old(struct loader *l, int events_fd, uint64_t until_nsec)
 {
 	_cleanup_(loader_ring_done) struct loader_ring ring = {};
+	_cleanup_close_ int stats_fd =
+		loader_pins_get_old(PINS_MAP_PREFIX, shared_names[SHARED_STATS]);
+	struct old old = {.loader = l, .until_nsec = until_nsec};
+	struct op_stats stats = {};
+	uint32_t zero = 0;
 	uint64_t unread;
 
 	if (events_fd < 0 || loader_ring_init(&ring, events_fd) < 0)
 		return;
-	if (l->pins.found == PINS_STATE_GOOD)
-		(void)loader_ring_consume(&ring, pass_oom, l);
+	if (l->pins.found == PINS_STATE_GOOD) {
+		(void)loader_ring_consume(&ring, pass_old, &old);
+		if (bpf_map_lookup_elem(stats_fd, &zero, &stats) == 0 &&
+		    stats.events_lost > l->pins.old_lost_said)
+			log_message(LOG_WARNING, MESSAGE_ID_RECORDS_LOST,
+				    "%llu records of OOMs were lost, as they found no room before "
+				    "this daemon was started.",
+				    stats.events_lost - l->pins.old_lost_said);
+	}
 	unread = loader_ring_unread(&ring);
 	if (unread)
 		log_message(LOG_WARNING, MESSAGE_ID_RECORDS_LOST,
@@ -388,25 +416,27 @@ static void drain_old(struct loader *l, int events_fd)
 }
 
 /*
- * The policies of before go, after ours are in force: until then each OOM is decided by them, which
- * are asked first, and by ours where they have no opinion. What the kernel does is followed from
- * here on, as what they kill is not the kernel's doing.
+ * The policies of before go, after ours are in force since @since_nsec. Until then handlers of
+ * before are asked first, and ours where they have no opinion; but of handlers and evaluation the
+ * handlers are, and of two evaluations ours. What they kill is in their records, and is not taken
+ * for the kernel's doing.
  */
-static void replace_old(struct loader *l)
+static void replace_old(struct loader *l, uint64_t since_nsec)
 {
 	_cleanup_close_ int events_fd =
 		loader_pins_get_old(PINS_MAP_PREFIX, shared_names[SHARED_EVENTS]);
 	struct op_switch in_force = {
 		.config = l->config,
-		.daemon_tgid = (uint32_t)getpid(),
+		.follows = l->victims_fd >= 0 ? OP_FOLLOWS_ALL : OP_FOLLOWS_NOTHING,
 	};
 	uint32_t zero = 0;
 
-	loader_pins_replace(&l->pins);
-	drain_old(l, events_fd);
-	follow_kernel(l);
-	in_force.follows = l->victims_fd >= 0;
+	loader_note_self(&in_force);
+	loader_pins_retire();
 	(void)bpf_map_update_elem(l->shared[SHARED_SWITCH], &zero, &in_force, BPF_ANY);
+	drain_old(l, events_fd,
+		  l->pins.old_backend == BACKEND_EVALUATE_TASK ? since_nsec : clock_now_nsec());
+	loader_pins_replace(&l->pins);
 }
 
 static int adopt_maps(struct loader *l)
@@ -457,14 +487,18 @@ int loader_prepare(struct loader *l, const char *const *names, size_t n_names, u
 int loader_commit(struct loader *l, const struct loader_rules *rules, uint64_t *ret_switch_nsec,
 		  char why[static LOADER_WHY_SIZE])
 {
-	struct op_switch next = {.config = (l->config + 1) % OP_CONFIGS_MAX,
-				 .follows = l->victims_fd >= 0,
-				 .daemon_tgid = (uint32_t)getpid()};
+	struct op_switch next = {
+		.config = (l->config + 1) % OP_CONFIGS_MAX,
+		.follows = l->victims_fd < 0   ? OP_FOLLOWS_NOTHING
+			   : l->pins.old_waits ? OP_FOLLOWS_OWN
+					       : OP_FOLLOWS_ALL,
+	};
 	uint64_t begun = 0, done = 0;
 	uint32_t zero = 0;
 	int r;
 
 	why[0] = '\0';
+	loader_note_self(&next);
 	r = bpf_map_update_elem(l->shared[SHARED_CONFIGS], &next.config, &rules->fd, BPF_ANY);
 	if (r == 0)
 		r = l->backend->stage(l, next.config);
@@ -484,7 +518,7 @@ int loader_commit(struct loader *l, const struct loader_rules *rules, uint64_t *
 	if (!l->pins.note->since_real_usec)
 		l->pins.note->since_real_usec = clock_real_usec();
 	if (loader_pins_complete(&l->pins))
-		replace_old(l);
+		replace_old(l, done);
 	return 0;
 }
 
@@ -642,8 +676,7 @@ int loader_new(enum backend wanted, const struct loader_callbacks *callbacks,
 			return r;
 		if (l->pins.old_waits)
 			l->origin = LOADER_REPLACED;
-		else
-			follow_kernel(l);
+		follow_kernel(l);
 	} else {
 		if (!adopt_victims(l, l->origin == LOADER_UPDATED) &&
 		    need_types(l, &types, why) == 0)
@@ -659,8 +692,10 @@ int loader_new(enum backend wanted, const struct loader_callbacks *callbacks,
 			    strerror(-r));
 		unfollow_cgroups(l);
 	}
-	if (need_types(l, &types, why) == 0)
+	if (need_types(l, &types, why) == 0) {
 		loader_find_gfp_bits(types.vmlinux, &l->gfp_bits);
+		loader_find_hooks(&types, &l->hooks);
+	}
 	/* Megabytes of type information were needed, and libc would keep them. */
 	kernel_types_done(&types);
 	malloc_trim(0);
@@ -791,6 +826,12 @@ const char *loader_next_detached(struct loader *l)
 	if (epoll_wait(l->detach_fd, &event, 1, 0) != 1)
 		return NULL;
 	return l->backend->forget(l, event.data.u32);
+}
+
+int loader_restore(struct loader *l, char why[static LOADER_WHY_SIZE])
+{
+	why[0] = '\0';
+	return l->backend->restore ? l->backend->restore(l, why) : 0;
 }
 
 /* --- what comes of it for other daemons */

@@ -223,6 +223,12 @@ int loader_detach_fd(const struct loader *l);
 /* The name of a policy that was detached by somebody else, each once, or NULL. */
 const char *loader_next_detached(struct loader *l);
 
+/*
+ * Attaches again what was detached by somebody else. Until then the kernel decides for it. Returns
+ * 0, also where nothing was to be done; LOADER_E_* and a sentence; a negative errno.
+ */
+int loader_restore(struct loader *l, char why[static LOADER_WHY_SIZE]);
+
 static inline void loader_freep(struct loader **l)
 {
 	loader_free(*l);

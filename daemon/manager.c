@@ -29,12 +29,14 @@
 #include "configuration.h"
 #include "control.h"
 #include "declare.h"
+#include "guard.h"
 #include "handover.h"
 #include "history.h"
 #include "journal-find.h"
 #include "loader.h"
 #include "log.h"
 #include "messages.h"
+#include "mounts.h"
 #include "oomcontrol.h"
 #include "pins.h"
 #include "report.h"
@@ -60,7 +62,7 @@
 
 struct manager {
 	char *config_path; /* NULL: the layered set */
-	char *cgroup_root;
+	struct mounts mounts;
 	struct config *config;
 	uint32_t config_number; /* of the one in force, counted from 1 */
 	struct history history; /* of those before it */
@@ -77,6 +79,7 @@ struct manager {
 	sd_event_source *oom_source;
 	struct control *control;
 	struct answers answers;
+	struct guard *guard;
 
 	uint64_t cgroups_lost; /* as of the last walk */
 	uint64_t resynced_usec;
@@ -96,7 +99,9 @@ static struct answers_view manager_view(const struct manager *m)
 		.config = m->config,
 		.tracker = &m->tracker,
 		.loader = m->loader,
-		.cgroup_root = m->cgroup_root,
+		.guard = m->guard,
+		.cgroup_root = m->mounts.root,
+		.cgroups_lost = m->mounts.lost,
 		.config_number = m->config_number,
 		.reload_error = m->reload_error,
 	};
@@ -165,6 +170,7 @@ static void on_oom(const struct op_oom_event *e, const struct record_text *text,
 	if (m->oomcontrol)
 		oomcontrol_seen(m->oomcontrol, e);
 	answers_note_oom(&m->answers, e, text);
+	guard_note_oom(m->guard);
 }
 
 /* Asked once after a start, for the record that a daemon was killed over. */
@@ -306,9 +312,20 @@ static void manager_consume_cgroups(struct manager *m)
 		sd_event_source_set_enabled(m->resync_timer, SD_EVENT_ONESHOT);
 }
 
+/* What is below the mount point while nothing is mounted there are no cgroups. */
+static int manager_walk(const struct manager *m, const struct config *c, const uint16_t *slots,
+			uint32_t number, struct tracker *ret)
+{
+	return cgroup_is_mount_point(m->mounts.root)
+		       ? tracker_init(m->mounts.root, c, slots, number, ret)
+		       : -ENODEV;
+}
+
 static const char *describe_tracker_error(int r)
 {
-	return r == -E2BIG ? "more cgroups have a rule than fit" : strerror(-r);
+	return r == -ENODEV  ? "the cgroup2 hierarchy is not mounted"
+	       : r == -E2BIG ? "more cgroups have a rule than fit"
+			     : strerror(-r);
 }
 
 static int resync(struct manager *m)
@@ -318,7 +335,7 @@ static int resync(struct manager *m)
 	char why[LOADER_WHY_SIZE];
 	int r;
 
-	r = tracker_init(m->cgroup_root, m->config, m->tracker.slots, m->config_number, &t);
+	r = manager_walk(m, m->config, m->tracker.slots, m->config_number, &t);
 	if (r < 0)
 		return r;
 	r = loader_commit(m->loader, &t.rules, &switch_nsec, why);
@@ -360,6 +377,29 @@ static int on_cgroup_ready(sd_event_source *source, int fd, uint32_t revents, vo
 	return 0;
 }
 
+/* --- what others do */
+
+static void on_guard_changed(void *userdata)
+{
+	struct manager *m = userdata;
+
+	notify_status(m, "");
+	answers_note_policies(&m->answers);
+}
+
+/* The tree is the same, but what is to be read in it may have failed meanwhile. */
+static void on_mounts_changed(void *userdata)
+{
+	struct manager *m = userdata;
+
+	if (!m->mounts.lost) {
+		m->tracker.stale = true;
+		triggers_retry(m->triggers);
+		manager_consume_cgroups(m);
+	}
+	on_guard_changed(m);
+}
+
 /* --- configuration */
 
 static int prepare_policies(struct loader *l, const struct config *c,
@@ -382,7 +422,7 @@ static int manager_declare(const char *path, void *userdata,
 {
 	const struct manager *m = userdata;
 
-	return declare_path(m->declare, m->cgroup_root, path, "--declare", message);
+	return declare_path(m->declare, m->mounts.root, path, "--declare", message);
 }
 
 /* What is attached and staged, but not in force yet. */
@@ -399,7 +439,7 @@ static int stage(struct manager *m, const struct config *c, uint32_t number, str
 			 why[0] ? why : strerror(-r));
 		return r;
 	}
-	r = tracker_init(m->cgroup_root, c, slots, number, ret);
+	r = manager_walk(m, c, slots, number, ret);
 	if (r < 0) {
 		loader_cancel(m->loader);
 		snprintf(message, CONTROL_MESSAGE_SIZE,
@@ -421,7 +461,7 @@ static int apply_config(struct manager *m, struct config **c, struct announce_ti
 	char why[LOADER_WHY_SIZE] = "";
 	int r;
 
-	r = declare_arm_triggers(m->declare, m->event, m->cgroup_root, *c, m->active, &triggers,
+	r = declare_arm_triggers(m->declare, m->event, m->mounts.root, *c, m->active, &triggers,
 				 message);
 	if (r < 0)
 		return r;
@@ -493,6 +533,7 @@ static int manager_reload(void *userdata, char message[static CONTROL_MESSAGE_SI
 		announce_active(&view, &timing, true, message);
 		caveats_log_backend(m->config, loader_backend(m->loader));
 		manager_consume_cgroups(m);
+		guard_retry(m->guard);
 	}
 	notify_status(m, "READY=1\n");
 	answers_note_reload(&m->answers);
@@ -553,7 +594,7 @@ static int start_requirements(struct manager *m)
 		log_error("%s", why);
 		return MANAGER_E_PRIVILEGE;
 	}
-	r = cgroup_acquire_mount_point(&m->cgroup_root);
+	r = mounts_init(&m->mounts);
 	if (r == -ENOENT || r == -EXDEV) {
 		log_error(r == -ENOENT
 				  ? "No cgroup2 hierarchy is mounted: policies rule cgroups."
@@ -734,6 +775,10 @@ int manager_new(const char *config_path, struct manager **ret)
 		return r;
 	}
 	answers_start(&m->answers, m->event);
+	r = guard_new(m->event, m->loader, on_guard_changed, m, &m->guard);
+	if (r < 0)
+		return r;
+	mounts_watch(&m->mounts, m->event, on_mounts_changed, m);
 	r = sd_event_set_watchdog(m->event, true);
 	if (r < 0)
 		log_warning("Cannot serve systemd's watchdog: %s, ignoring.", strerror(-r));
@@ -775,6 +820,8 @@ struct manager *manager_free(struct manager *m)
 	if (!m)
 		return NULL;
 	answers_done(&m->answers);
+	m->guard = guard_free(m->guard);
+	mounts_done(&m->mounts);
 	control_free(m->control);
 	triggers_free(m->triggers);
 	m->oomcontrol = oomcontrol_free(m->oomcontrol);
@@ -798,7 +845,6 @@ struct manager *manager_free(struct manager *m)
 	history_done(&m->history);
 	config_free(m->config);
 	free(m->memory_root);
-	free(m->cgroup_root);
 	free(m->config_path);
 	free(m);
 	return NULL;

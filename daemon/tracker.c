@@ -5,8 +5,9 @@
  * cgroup) brings everything back. So an idle daemon costs nothing per cgroup.
  *
  * No cgroup is missed: records flow before the walk begins, and are applied after it, to the map
- * that the walk has filled. Cgroup ids are never used twice, so applying a record again is
- * harmless, and one that comes too late for a cgroup that is gone is followed by its removal.
+ * that the walk has filled. Cgroup ids are never used twice (64 bits, of which the upper half
+ * counts the rounds of the lower; fs/kernfs/dir.c, __kernfs_new_node()), so applying a record again
+ * is harmless, and one that comes too late for a cgroup that is gone is followed by its removal.
  */
 #include "tracker.h"
 

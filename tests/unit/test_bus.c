@@ -21,6 +21,7 @@
 #include "config/bytes.h"
 #include "daemon/bus-names.h"
 #include "daemon/bus.h"
+#include "daemon/guard.h"
 #include "files.h"
 #include "test.h"
 
@@ -81,6 +82,12 @@ static void fake_policies(void *userdata, struct bus_policies *ret)
 			},
 		.n = 2,
 	};
+}
+
+static void fake_warnings(void *userdata, struct guard_warnings *ret)
+{
+	(void)userdata;
+	*ret = (struct guard_warnings){.items = {"Another is asked first.", "It is gone."}, .n = 2};
 }
 
 static int fake_entries(void *userdata, uint32_t *ret)
@@ -221,6 +228,7 @@ static int fake_declare(void *userdata, const char *cgroup, char message[static 
 static const struct bus_provider provider = {
 	.acquire_status = fake_status,
 	.acquire_policies = fake_policies,
+	.acquire_warnings = fake_warnings,
 	.count_entries = fake_entries,
 	.domain_policy = fake_domain_policy,
 	.walk_tree = fake_tree,

@@ -102,6 +102,8 @@ static void test_status(void)
 		.last_oom_seq = 9,
 		.last_oom_real_usec = 1700000100000000,
 		.reload_error = "/etc/oompolicy.conf:3: \033[31mbad",
+		.warnings = {"Another program's 'x' is asked before these.", "\033[31mbad"},
+		.n_warnings = 2,
 	};
 	struct term t = new_term(80);
 

@@ -331,6 +331,28 @@ static void test_come_and_go(void)
 	end(&t);
 }
 
+/* Whatever had an id or a path before, what has it now counts: the kernel gives no id twice, and
+ * many cgroups the same path one after the other. */
+static void test_again(void)
+{
+	struct tracker t;
+
+	begin(&t);
+	apply(&t, OP_EVENT_CGROUP_MKDIR, 1, 900001, "/a/new");
+	apply(&t, OP_EVENT_CGROUP_RMDIR, 2, 900001, "");
+	apply(&t, OP_EVENT_CGROUP_MKDIR, 3, 900001, "/b/new");
+	CHECK_INT(map_find(900001), n_map);
+	apply(&t, OP_EVENT_CGROUP_MKDIR, 4, 900002, "/a/new");
+	apply(&t, OP_EVENT_CGROUP_RMDIR, 5, 900001, "");
+	CHECK_INT(t.n_ruled, 2);
+	CHECK_INT(map[map_find(900002)].rule.priority, 7);
+	CHECK(!t.stale);
+	/* One whose end was not told of keeps its entry until the tree is walked, which is now. */
+	apply(&t, OP_EVENT_CGROUP_MKDIR, 7, 900002, "/b/new");
+	CHECK(t.stale);
+	end(&t);
+}
+
 /* cgroup v1 has ids of its own: neither its comings nor its goings count. */
 static void test_other_hierarchy(void)
 {
@@ -405,12 +427,9 @@ static void test_full_from_the_start(void)
 }
 
 static const struct test_case cases[] = {
-	TEST_CASE(walk),
-	TEST_CASE(policy_cgroups),
-	TEST_CASE(order),
-	TEST_CASE(come_and_go),
-	TEST_CASE(other_hierarchy),
-	TEST_CASE(stale),
-	TEST_CASE(full_from_the_start),
+	TEST_CASE(walk),  TEST_CASE(policy_cgroups),
+	TEST_CASE(order), TEST_CASE(come_and_go),
+	TEST_CASE(again), TEST_CASE(other_hierarchy),
+	TEST_CASE(stale), TEST_CASE(full_from_the_start),
 };
 TEST_MAIN(cases)

@@ -42,11 +42,19 @@ test_unload_while_declared()
 	"$INTERFACE" declare-memcg
 }
 
-# Every program of the daemon is in the table verifier-budget, and within it, with either backend.
-# They are found by their names, as the daemon keeps no descriptor of those of struct_ops.
+# Every program of the daemon is in the table verifier-budget, and within it. Those that it has loaded
+# are found by their names, as it keeps no descriptor of those of struct_ops.
 test_verifier_budget()
 {
-	local backend decides name insns most
+	local backend decides name insns states most_insns most_states
+	verified >/run/verified || fail "not all can be loaded"
+	while read -r name insns states; do
+		read -r most_insns most_states < <(awk -v name="$name" '$1 == name { print $2, $3 }' verifier-budget) ||
+			fail "$name is not in the table verifier-budget"
+		printf '%s: %d instructions of %d, %d states of %d\n' "$name" "$insns" "$most_insns" "$states" "$most_states"
+		((insns <= most_insns)) || fail "$name takes $insns instructions, the budget is $most_insns"
+		((states <= most_states)) || fail "$name takes $states states, the budget is $most_states"
+	done </run/verified
 	for backend in struct_ops evaluate_task; do
 		decides=op_handle_oom
 		[[ $backend == struct_ops ]] || decides=op_evaluate
@@ -59,14 +67,10 @@ Cgroup=/
 Pressure=full 900ms/1s
 END
 		systemctl restart oompolicyd.service || fail "no start with Backend=$backend: $(daemon_status)"
-		verified op_ | sort -u >/run/verified
-		grep -q "^$decides " /run/verified || fail "$decides is not loaded, only: $(paste -sd' ' /run/verified)"
-		while read -r name insns; do
-			most=$(awk -v name="$name" '$1 == name { print $2 }' verifier-budget)
-			printf '%s: %s: %d instructions of %s\n' $backend "$name" "$insns" "${most:-none}"
-			[[ -n $most ]] || fail "$name is not in the table verifier-budget"
-			((insns <= most)) || fail "$name takes $insns instructions, the budget is $most"
-		done </run/verified
+		bpftool prog list | sed -n 's/.* name \(op_[a-z_]*\) .*/\1/p' | sort -u >/run/loaded
+		grep -q -x "$decides" /run/loaded || fail "$decides is not loaded, only: $(paste -sd' ' /run/loaded)"
+		name=$(cut -d ' ' -f 1 /run/verified | sort | comm -13 - /run/loaded)
+		[[ -z $name ]] || fail "nothing is known of $name"
 	done
 	daemon_stop
 }

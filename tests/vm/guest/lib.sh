@@ -184,6 +184,37 @@ daemon_pid()
 	systemctl show -P MainPID oompolicyd.service
 }
 
+# policy_link POLICY: the id of the link by which the kernel has it; fails where it has none.
+policy_link()
+{
+	# It fails where any is detached.
+	{ oompolicyctl status || :; } | awk -v name="$1" '
+		$1 == name && $NF == "attached" { print $(NF - 2); found = 1 }
+		END { exit !found }'
+}
+
+# policy_detach POLICY
+policy_detach()
+{
+	wait_for 20 "'$1' to be attached" policy_link "$1"
+	bpftool link detach id "$(policy_link "$1")"
+}
+
+# policy_detach_for_good POLICY: more often than the daemon puts up with, see daemon/guard.h.
+policy_detach_for_good()
+{
+	local i
+	for ((i = 0; i < 6; i++)); do
+		policy_detach "$1"
+	done
+	wait_for 20 "the daemon to give up" policy_is_given_up
+}
+
+policy_is_given_up()
+{
+	{ oompolicyctl status || :; } | grep -q 'Warning: Another program goes on detaching policies: '
+}
+
 # --- workloads: a slice with one limit, services in it
 
 # workload_slice NAME LIMIT

@@ -26,11 +26,13 @@ readonly MESSAGE_ID_POLICY_INACTIVE=be047c40413e4417b987156cfe69e541
 # Where in the note, see daemon/pins.h.
 readonly NOTE_COMPLETE=12 NOTE_ABI=20 NOTE_BUILD=24
 
+# config_pins [STOP [BACKEND]]
 config_pins()
 {
 	config_write <<END
 [Daemon]
 Stop=${1:-remove}
+Backend=${2:-auto}
 
 [Policy pins]
 
@@ -268,6 +270,55 @@ test_other_version()
 	assert_eq "the records after it" "$RECORDED" 1
 }
 
+# becomes BACKEND ORIGIN
+becomes()
+{
+	config_pins keep "$1"
+	systemctl reset-failed $UNIT
+	systemctl restart $UNIT
+	assert_match "the status" "$(status)" " Backend: $1"$'\n.*'"Policies: pinned, $2, since "
+}
+
+# One OOM after the other, fewer in all than the ring holds; each prints "1 kept" where the policy decided.
+steady()
+{
+	while [[ ! -e /run/steady-end ]]; do
+		oomstorm burst $ROOT/one $ROOT/one/{keep,mark} 1
+	done >/run/steady
+}
+
+# From one to the other, and each time what was there decides until the next one does.
+test_backends()
+{
+	local kills steady wrong
+	rm -f /run/steady-end
+	STORM_BEFORE=$(oom_kills)
+	steady &
+	steady=$!
+	becomes evaluate_task replaced
+	becomes evaluate_task adopted
+	daemon_stop
+	note_poke $NOTE_BUILD 1 2 3 4 5 6 7 8
+	daemon_start
+	assert_match "the status" "$(status)" 'Policies: pinned, updated, since '
+	becomes struct_ops replaced
+	becomes struct_ops adopted
+	wait_for 5 "no handlers but two" handlers_are 2
+	touch /run/steady-end
+	wait "$steady"
+	kills=$(($(oom_kills) - STORM_BEFORE))
+	assert_eq "the OOMs, and those that were decided" "$(sort /run/steady | uniq -c | xargs)" "$kills 1 kept"
+	records_settle 30 "$kills"
+	assert_eq "the records" "$RECORDED" "$kills"
+	assert_eq "the processes with two records" "$(cut -d ' ' -f 6 /run/records | sort | uniq -d)" ""
+	for wrong in "$MESSAGE_ID_NO_OPINION" "$MESSAGE_ID_KERNEL_KILL"; do
+		assert_eq "the OOMs that no policy decided" "$(records_count "$wrong")" 0
+	done
+	printf '%d OOMs, %d records\n' "$kills" "$RECORDED"
+	config_pins
+	systemctl reload $UNIT
+}
+
 test_half_made()
 {
 	daemon_stop
@@ -341,7 +392,7 @@ test_cost()
 	figure pins_start_adopted "$(start_usec)" us
 }
 
-plan 11
+plan 12
 storm_setup
 mkdir -p $ROOT
 echo +memory >/sys/fs/cgroup/cgroup.subtree_control
@@ -356,6 +407,7 @@ run_test stop_keeps test_stop_keeps
 run_test remove test_remove
 run_test other_build test_other_build
 run_test other_version test_other_version
+run_test backends test_backends
 run_test half_made test_half_made
 run_test foreign test_foreign
 run_test unwritable test_unwritable

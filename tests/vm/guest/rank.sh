@@ -324,10 +324,8 @@ test_failures()
 # Where the policies do not decide nothing is made up.
 test_no_policy()
 {
-	local id
-	id=$(oompolicyctl status | awk '$1 == "newest" && $NF == "attached" { print $(NF - 2) }')
 	hog newest/a 1
-	bpftool link detach id "$id"
+	policy_detach_for_good newest
 	assert_eq "detached" "$(outcome /rank/newest)" "kernel detached"
 	assert_eq "the list" "$(ranked /rank/newest)" ""
 	config_write <<<$'[Policy newest]\nCgroup=/rank/newest\nScope=memcg'

@@ -382,7 +382,95 @@ test_hostile_names()
 		'killed e\\nPRIORITY=0\\[^ ]*%n \(pid '"$SPAWNED"', /rare/hostile/evil\\[^ ]*\[31m\\[^ ]*%n%s, priority '
 }
 
-plan 10
+# spawn_as PID CGROUP COMMAND...: as spawn(), with the id of a process that is gone. Another process may
+# be faster.
+spawn_as()
+{
+	local pid=$1 i
+	shift
+	for ((i = 0; i < 50; i++)); do
+		echo $((pid - 1)) >/proc/sys/kernel/ns_last_pid
+		spawn "$@"
+		((SPAWNED != pid)) || return 0
+		kill -KILL "$SPAWNED"
+		wait "$SPAWNED" 2>/dev/null || :
+	done
+	fail "no process got the id $pid"
+}
+
+# A record is about whoever died, also where it is read when another process has the id, and another
+# cgroup the path.
+test_reused_ids()
+{
+	local victim id
+	domain_make reused small other
+	id=$(stat -c %i "$DOMAIN/small")
+	rm -f /run/hog-reused
+	daemon_signal STOP
+	trap 'daemon_signal CONT' EXIT
+	spawn "$DOMAIN/small" memhog /run/hog-reused 1M 64M
+	victim=$SPAWNED
+	wait_for 20 "the hog to fill its memory" hog_filled reused $((1 << 20))
+	limit_above $((1 << 20))
+	kill -USR1 "$victim"
+	wait_for 20 "the hog to die" is_gone "$victim"
+	echo max >"$DOMAIN/memory.max"
+	wait_for 10 "its cgroup to be empty" rmdir "$DOMAIN/small"
+	mkdir "$DOMAIN/small"
+	(($(stat -c %i "$DOMAIN/small") != id)) || fail "the kernel has used the cgroup's id again"
+	spawn_as "$victim" "$DOMAIN/other" sleep 60
+	daemon_signal CONT
+	trap - EXIT
+	wait_for 20 "the record" records_are 1
+	assert_eq "who died" "$(records "$MESSAGE_ID_KILL" OOMPOLICY_VICTIM_{PID,COMM,CGROUP} OOMPOLICY_RULE)" \
+		"$victim memhog /rare/reused/small small"
+	kill -0 "$victim" || fail "the process that has the id now is gone"
+	kill -KILL "$victim"
+}
+
+# A process that happens to get the id of a daemon that was killed is not spared.
+test_reused_daemon_pid()
+{
+	local pid keep
+	pid=$(daemon_pid)
+	# Before it dies, as somebody has to give them their rules.
+	domain_make dead small keep
+	wait_for 10 "their rules" test_dead_are_ruled
+	mkdir -p "/run/systemd/system/$UNIT.d"
+	printf '[Service]\nRestart=no\n' >"/run/systemd/system/$UNIT.d/dead.conf"
+	systemctl daemon-reload
+	daemon_signal KILL
+	wait_for 20 "the daemon to be gone" is_gone "$pid"
+	rm -f /run/hog-{small,keep}
+	spawn "$DOMAIN/keep" memhog /run/hog-keep 8M
+	keep=$SPAWNED
+	spawn_as "$pid" "$DOMAIN/small" memhog /run/hog-small 1M 64M
+	wait_for 20 "the processes to fill their memory" hog_filled small $((1 << 20))
+	wait_for 20 "the processes to fill their memory" hog_filled keep $((8 << 20))
+	limit_above $((1 << 20))
+	kill -USR1 "$pid"
+	wait_for 20 "a process to die" test_one_is_gone "$pid" "$keep"
+	is_gone "$pid" || fail "the one that has the dead daemon's id was spared"
+	! is_gone "$keep" || fail "the other one died, too"
+	kill -KILL "$keep"
+	rm "/run/systemd/system/$UNIT.d/dead.conf"
+	systemctl daemon-reload
+	systemctl reset-failed "$UNIT"
+	daemon_start
+	wait_for 20 "the record" records_are 1
+}
+
+test_dead_are_ruled()
+{
+	(($(oompolicyctl tree --all --json=short /rare/dead | grep -o -E '"rule": ?"(small|keep)"' | wc -l) == 2))
+}
+
+test_one_is_gone()
+{
+	is_gone "$1" || is_gone "$2"
+}
+
+plan 12
 mkdir -p $ROOT
 echo +memory >/sys/fs/cgroup/cgroup.subtree_control
 echo +memory >$ROOT/cgroup.subtree_control
@@ -397,6 +485,8 @@ run_test ring_full test_ring_full
 run_test rules_map_full test_rules_map_full
 run_test cgroup_ring_full test_cgroup_ring_full
 run_test hostile_names test_hostile_names
+run_test reused_ids test_reused_ids
+run_test reused_daemon_pid test_reused_daemon_pid
 run_test daemon_in_the_domain test_daemon_in_the_domain
 run_test nobody_to_kill test_nobody_to_kill
 run_test allocating_task_is_warned_of test_allocating_task_is_warned_of

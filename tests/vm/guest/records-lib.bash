@@ -87,11 +87,15 @@ records_settle()
 
 # storm_setup: for more OOMs than the machine's logs are made for. The reports would have the journal
 # drop what the tests look for; and the emulated console is slow, and whoever writes to it keeps its
-# processor meanwhile. Warnings still get there, for the host to judge.
+# processor meanwhile. Warnings still get there, for the host to judge. STORM_KILLS is how many
+# records there are if they are thousands.
 storm_setup()
 {
+	# A record is some 20 KiB in the journal.
+	local mib=$((150 + ${STORM_KILLS:-0} / 50))
+	mount -o remount,size=$((mib + 50))M /run
 	mkdir -p /run/systemd/journald.conf.d
-	printf '[Journal]\nReadKMsg=no\nRuntimeMaxUse=150M\nRuntimeKeepFree=1M\n' \
+	printf '[Journal]\nReadKMsg=no\nRuntimeMaxUse=%dM\nRuntimeKeepFree=1M\n' $mib \
 		>/run/systemd/journald.conf.d/storm.conf
 	systemctl restart systemd-journald.service
 	sysctl -q vm.oom_dump_tasks=0

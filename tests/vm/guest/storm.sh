@@ -7,7 +7,7 @@
 # process each time, which is the one to be kept.
 #
 # The argument is the number of kills in a row. The long run, for a growth that 400 do not show:
-#     tests/vm/boot --timeout 1800 tests/vm/guest/storm.sh 10000
+#     tests/vm/boot --memory 2048 --timeout 1800 tests/vm/guest/storm.sh 10000
 # shellcheck source=tests/vm/guest/lib.sh
 . lib.sh
 # shellcheck source=tests/vm/guest/records-lib.bash
@@ -136,7 +136,8 @@ test_churn()
 	assert_eq "the daemon's process" "$(daemon_pid)" "$pid"
 }
 
-plan 5
+plan 6
+STORM_KILLS=$KILLS
 storm_setup
 mkdir -p $ROOT
 echo +memory >/sys/fs/cgroup/cgroup.subtree_control
@@ -165,3 +166,4 @@ run_test in_a_row test_in_a_row
 run_test parallel test_parallel
 run_test nothing_grows test_nothing_grows
 run_test churn test_churn
+run_test nothing_grows_after_churn test_nothing_grows

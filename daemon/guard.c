@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Owns what is known of others: what they have attached beside our policies, and how often they
+ * have detached ours. How either is found out is the loader's.
+ *
+ * A policy that was detached is attached again at once: one that is silently off is worse than
+ * none, and an administrator who wants it off stops the unit. There is a limit, after which it
+ * stays off and is not silent about it. Somebody else's policy is never touched.
+ *
+ * Nothing here runs by a clock: the timers are for what was just told, and for a kernel that
+ * refused to attach.
+ */
+#include "guard.h"
+
+#include <string.h>
+#include <sys/epoll.h>
+
+#include <systemd/sd-event.h>
+
+#include "clock.h"
+#include "config/basic.h"
+#include "config/escape.h"
+#include "loader-others.h"
+#include "loader.h"
+#include "log.h"
+#include "messages.h"
+
+#define USEC_PER_SEC UINT64_C(1000000)
+
+/* While the kernel refuses: doubles from one to the other. */
+#define RETRY_MIN_USEC USEC_PER_SEC
+#define RETRY_MAX_USEC (64 * USEC_PER_SEC)
+
+/* For OOMs, which may come in storms. */
+#define LOOK_INTERVAL_USEC (10 * USEC_PER_SEC)
+
+#define OTHER_TEXT_SIZE (ESCAPE_SIZE(OP_POLICY_NAME_LEN) + 128)
+
+/* The kernel tells a moment before what was attached can be found. */
+#define LOOK_DELAY_USEC (USEC_PER_SEC / 5)
+
+struct guard {
+	struct loader *loader;
+	guard_changed_t changed;
+	void *userdata;
+
+	struct loader_others *watch; /* NULL: the kernel does not tell */
+	struct loader_other others[LOADER_OTHERS_MAX];
+	int n_others; /* also those that are not in the list */
+	uint64_t looked_usec;
+	struct op_link_event attached; /* the last that was told of */
+
+	sd_event_source *detach_source, *watch_source, *look_timer, *retry_timer;
+	struct guard_limit limit;
+	uint64_t retry_usec; /* the next pause; 0: none is needed */
+	bool given_up;
+};
+
+/* --- others */
+
+static bool is_same(const struct loader_other *a, const struct loader_other *b)
+{
+	return a->link_id == b->link_id && a->map_id == b->map_id && a->program_id == b->program_id;
+}
+
+static const struct loader_other *find_other(const struct loader_other *items, int n,
+					     const struct loader_other *other)
+{
+	for (int i = 0; i < n && i < LOADER_OTHERS_MAX; i++)
+		if (is_same(&items[i], other))
+			return &items[i];
+	return NULL;
+}
+
+static void describe_other(const struct loader_other *other, char *buf, size_t size)
+{
+	char name[ESCAPE_SIZE(OP_POLICY_NAME_LEN)], link[32] = "no link";
+
+	escape_text(other->name, sizeof(other->name), name, sizeof(name));
+	if (other->link_id)
+		snprintf(link, sizeof(link), "link %u", other->link_id);
+	snprintf(buf, size, "Another program's '%s' (%s, %s, program %u)", name, other->hook, link,
+		 other->program_id);
+}
+
+static const char *describe_order(enum loader_order order)
+{
+	return order == LOADER_ORDER_BEFORE
+		       ? "is asked before these policies: what it kills for they never see"
+	       : order == LOADER_ORDER_AFTER
+		       ? "is asked after these policies, where they have no opinion"
+		       : "may be asked before these policies, as the kernel does not tell";
+}
+
+/* Who attached it is known only of one that was told of. */
+static void log_other(const struct guard *g, const struct loader_other *other)
+{
+	char text[OTHER_TEXT_SIZE], who[128] = "", name[32 + OP_POLICY_NAME_LEN], hook[64],
+				    order[64], link[48], program[48];
+	const char *const fields[] = {name, hook, order, link, program};
+	const struct op_link_event *e = &g->attached;
+
+	if (e->pid && (!e->link_id || e->link_id == other->link_id)) {
+		char comm[ESCAPE_SIZE(OP_COMM_LEN)];
+
+		escape_text(e->comm, sizeof(e->comm), comm, sizeof(comm));
+		snprintf(who, sizeof(who), ", attached by %s (pid %u),", comm, e->pid);
+	}
+	describe_other(other, text, sizeof(text));
+	snprintf(name, sizeof(name), "OOMPOLICY_OTHER_NAME=%.*s", OP_POLICY_NAME_LEN, other->name);
+	snprintf(hook, sizeof(hook), "OOMPOLICY_OTHER_HOOK=%s", other->hook);
+	snprintf(order, sizeof(order), "OOMPOLICY_OTHER_ORDER=%s",
+		 loader_order_to_string(other->order));
+	snprintf(link, sizeof(link), "OOMPOLICY_OTHER_LINK=%u", other->link_id);
+	snprintf(program, sizeof(program), "OOMPOLICY_OTHER_PROGRAM=%u", other->program_id);
+	log_fields(LOG_WARNING, MESSAGE_ID_OTHER_POLICY, fields, ARRAY_SIZE(fields), "%s%s %s.",
+		   text, who, describe_order(other->order));
+}
+
+void guard_look(struct guard *g)
+{
+	struct loader_other found[LOADER_OTHERS_MAX];
+	bool changed = false;
+	int n;
+
+	if (!g)
+		return;
+	g->looked_usec = clock_now_usec();
+	n = loader_find_others(g->loader, found);
+	if (n < 0) {
+		log_debug("Cannot look for others' policies: %s, ignoring.", strerror(-n));
+		return;
+	}
+	for (int i = 0; i < n && i < LOADER_OTHERS_MAX; i++) {
+		const struct loader_other *known = find_other(g->others, g->n_others, &found[i]);
+
+		if (known && known->order == found[i].order)
+			continue;
+		changed = true;
+		log_other(g, &found[i]);
+	}
+	for (int i = 0; i < g->n_others && i < LOADER_OTHERS_MAX; i++)
+		if (!find_other(found, n, &g->others[i])) {
+			char text[OTHER_TEXT_SIZE];
+
+			changed = true;
+			describe_other(&g->others[i], text, sizeof(text));
+			log_info("%s is gone.", text);
+		}
+	memcpy(g->others, found, sizeof(g->others));
+	g->n_others = n;
+	if (changed)
+		g->changed(g->userdata);
+}
+
+void guard_note_oom(struct guard *g)
+{
+	if (g && !g->watch && clock_now_usec() - g->looked_usec >= LOOK_INTERVAL_USEC)
+		guard_look(g);
+}
+
+static void note_attached(const struct op_link_event *e, void *userdata)
+{
+	struct guard *g = userdata;
+
+	if (e->pid != (uint32_t)getpid())
+		g->attached = *e;
+}
+
+static int on_attached(sd_event_source *source _unused_, int fd _unused_, uint32_t revents _unused_,
+		       void *userdata)
+{
+	struct guard *g = userdata;
+
+	g->attached = (struct op_link_event){};
+	loader_others_consume(g->watch, note_attached, g);
+	if (g->attached.pid &&
+	    sd_event_source_set_time_relative(g->look_timer, LOOK_DELAY_USEC) >= 0)
+		sd_event_source_set_enabled(g->look_timer, SD_EVENT_ONESHOT);
+	return 0;
+}
+
+static int on_look_timer(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
+{
+	struct guard *g = userdata;
+
+	guard_look(g);
+	g->attached = (struct op_link_event){};
+	return 0;
+}
+
+static int add_timer(struct sd_event *event, sd_event_time_handler_t handler, struct guard *g,
+		     sd_event_source **ret)
+{
+	int r = sd_event_add_time(event, ret, CLOCK_MONOTONIC, 0, 1, handler, g);
+
+	return r < 0 ? r : sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
+}
+
+static void watch_others(struct guard *g, struct sd_event *event)
+{
+	int r = loader_others_new(g->loader, &g->watch);
+
+	if (r >= 0)
+		r = add_timer(event, on_look_timer, g, &g->look_timer);
+	if (r >= 0)
+		r = sd_event_add_io(event, &g->watch_source, loader_others_fd(g->watch), EPOLLIN,
+				    on_attached, g);
+	if (r >= 0)
+		return;
+	log_info("The kernel does not tell when other programs attach a policy: %s. It is looked "
+		 "for at reloads, with OOMs, and when the status is asked for.",
+		 strerror(-r));
+	g->watch = loader_others_free(g->watch);
+}
+
+/* --- ours */
+
+static void schedule_retry(struct guard *g)
+{
+	g->retry_usec = g->retry_usec ? 2 * g->retry_usec : RETRY_MIN_USEC;
+	if (g->retry_usec > RETRY_MAX_USEC)
+		g->retry_usec = RETRY_MAX_USEC;
+	if (sd_event_source_set_time_relative(g->retry_timer, g->retry_usec) >= 0)
+		sd_event_source_set_enabled(g->retry_timer, SD_EVENT_ONESHOT);
+}
+
+static bool all_attached(const struct guard *g)
+{
+	struct loader_policies policies;
+
+	loader_acquire_policies(g->loader, &policies);
+	for (size_t i = 0; i < policies.n; i++)
+		if (!policies.items[i].attached)
+			return false;
+	return true;
+}
+
+static void restore(struct guard *g)
+{
+	char why[LOADER_WHY_SIZE] = "";
+	int r;
+
+	if (all_attached(g))
+		return;
+	r = loader_restore(g->loader, why);
+	if (r == 0 && all_attached(g)) {
+		g->retry_usec = 0;
+		g->given_up = false;
+		log_message(LOG_NOTICE, MESSAGE_ID_POLICY_RESTORED,
+			    "What was detached is attached again: all policies are in force.");
+	} else {
+		log_error("Cannot attach again what was detached: %s",
+			  why[0] ? why : strerror(r < 0 ? -r : EIO));
+		schedule_retry(g);
+	}
+	g->changed(g->userdata);
+}
+
+static void give_up(struct guard *g)
+{
+	if (!g->given_up)
+		log_message(LOG_CRIT, MESSAGE_ID_POLICY_GIVEN_UP,
+			    "Another program has detached policies %u times in %u seconds: they "
+			    "stay off, and the kernel decides, until oompolicyd is reloaded or "
+			    "restarted.",
+			    GUARD_RESTORES_MAX + 1, (unsigned)(GUARD_WINDOW_USEC / USEC_PER_SEC));
+	g->given_up = true;
+	g->changed(g->userdata);
+}
+
+static int on_retry_timer(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
+{
+	struct guard *g = userdata;
+
+	if (!g->given_up)
+		restore(g);
+	return 0;
+}
+
+static int on_detached(sd_event_source *source _unused_, int fd _unused_, uint32_t revents _unused_,
+		       void *userdata)
+{
+	struct guard *g = userdata;
+	const char *name;
+
+	while ((name = loader_next_detached(g->loader))) {
+		char field[32 + OP_POLICY_NAME_LEN];
+		const char *const fields[] = {field};
+
+		snprintf(field, sizeof(field), "OOMPOLICY_POLICY=%s", name);
+		log_fields(LOG_WARNING, MESSAGE_ID_POLICY_DETACHED, fields, ARRAY_SIZE(fields),
+			   "Policy '%s' was detached from the kernel by another program: until it "
+			   "is attached again the kernel decides what it answered for.",
+			   name);
+	}
+	if (!g->given_up && guard_limit_pass(&g->limit, clock_now_usec()))
+		restore(g);
+	else
+		give_up(g);
+	return 0;
+}
+
+void guard_retry(struct guard *g)
+{
+	if (!g)
+		return;
+	g->limit = (struct guard_limit){};
+	g->given_up = false;
+	restore(g);
+	guard_look(g);
+}
+
+/* --- start and end */
+
+static int watch_ours(struct guard *g, struct sd_event *event)
+{
+	int fd = loader_detach_fd(g->loader), r;
+
+	r = add_timer(event, on_retry_timer, g, &g->retry_timer);
+	if (r < 0 || fd < 0)
+		return r;
+	return sd_event_add_io(event, &g->detach_source, fd, EPOLLIN, on_detached, g);
+}
+
+int guard_new(struct sd_event *event, struct loader *loader, guard_changed_t changed,
+	      void *userdata, struct guard **ret)
+{
+	_cleanup_(guard_freep) struct guard *g = calloc(1, sizeof(*g));
+	int r;
+
+	if (!g)
+		return -ENOMEM;
+	g->loader = loader;
+	g->changed = changed;
+	g->userdata = userdata;
+	r = watch_ours(g, event);
+	if (r < 0)
+		log_warning("Cannot watch whether a policy is detached: %s, ignoring.",
+			    strerror(-r));
+	watch_others(g, event);
+	guard_look(g);
+	*ret = TAKE_PTR(g);
+	return 0;
+}
+
+struct guard *guard_free(struct guard *g)
+{
+	if (!g)
+		return NULL;
+	sd_event_source_disable_unref(g->detach_source);
+	sd_event_source_disable_unref(g->watch_source);
+	sd_event_source_disable_unref(g->look_timer);
+	sd_event_source_disable_unref(g->retry_timer);
+	loader_others_free(g->watch);
+	free(g);
+	return NULL;
+}
+
+/* --- what is told of it */
+
+static void add_warning(struct guard_warnings *ret, const char *text, const char *more)
+{
+	if (ret->n < GUARD_WARNINGS_MAX)
+		snprintf(ret->items[ret->n++], GUARD_WARNING_SIZE, "%s %s.", text, more);
+}
+
+void guard_acquire_warnings(const struct guard *g, struct guard_warnings *ret)
+{
+	char text[OTHER_TEXT_SIZE];
+
+	if (!g)
+		return;
+	if (g->given_up)
+		add_warning(ret, "Another program goes on detaching policies:",
+			    "they stay off until oompolicyd is reloaded or restarted");
+	for (int i = 0; i < g->n_others && i < LOADER_OTHERS_MAX; i++) {
+		describe_other(&g->others[i], text, sizeof(text));
+		add_warning(ret, text, describe_order(g->others[i].order));
+	}
+	if (g->n_others > LOADER_OTHERS_MAX) {
+		snprintf(text, sizeof(text), "%d more are", g->n_others - LOADER_OTHERS_MAX);
+		add_warning(ret, text, "attached to the same hooks");
+	}
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What other programs do to the policies, told by a loader that only says so. */
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include <systemd/sd-event.h>
+
+#include "config/basic.h"
+#include "daemon/guard.h"
+#include "daemon/loader-others.h"
+#include "daemon/loader.h"
+#include "test.h"
+
+/* The other side. */
+static struct {
+	int detach_fd;
+	bool attached, refuses;
+	bool was_told; /* that it was detached */
+	unsigned n_restores;
+	struct loader_other others[LOADER_OTHERS_MAX];
+	int n_others;
+} kernel;
+
+static unsigned n_changes;
+
+int loader_detach_fd(const struct loader *l)
+{
+	(void)l;
+	return kernel.detach_fd;
+}
+
+const char *loader_next_detached(struct loader *l)
+{
+	uint64_t n;
+
+	(void)l;
+	if (kernel.was_told)
+		return NULL;
+	kernel.was_told = true;
+	CHECK(read(kernel.detach_fd, &n, sizeof(n)) == sizeof(n));
+	return "mine";
+}
+
+int loader_restore(struct loader *l, char why[static LOADER_WHY_SIZE])
+{
+	(void)l;
+	kernel.n_restores++;
+	if (kernel.refuses) {
+		snprintf(why, LOADER_WHY_SIZE, "Not now.");
+		return LOADER_E_KERNEL;
+	}
+	kernel.attached = true;
+	return 0;
+}
+
+void loader_acquire_policies(const struct loader *l, struct loader_policies *ret)
+{
+	(void)l;
+	*ret = (struct loader_policies){.items = {{.name = "mine", .attached = kernel.attached}},
+					.n = 1};
+}
+
+const char *loader_order_to_string(enum loader_order order)
+{
+	(void)order;
+	return "some";
+}
+
+int loader_find_others(const struct loader *l, struct loader_other items[static LOADER_OTHERS_MAX])
+{
+	(void)l;
+	memcpy(items, kernel.others, sizeof(kernel.others));
+	return kernel.n_others;
+}
+
+int loader_others_new(const struct loader *l, struct loader_others **ret)
+{
+	(void)l;
+	*ret = NULL;
+	return -EPERM;
+}
+
+struct loader_others *loader_others_free(struct loader_others *o)
+{
+	(void)o;
+	return NULL;
+}
+
+int loader_others_fd(const struct loader_others *o)
+{
+	(void)o;
+	return -EBADF;
+}
+
+void loader_others_consume(struct loader_others *o, loader_attached_t attached, void *userdata)
+{
+	(void)o;
+	(void)attached;
+	(void)userdata;
+}
+
+static void note_change(void *userdata)
+{
+	(void)userdata;
+	n_changes++;
+}
+
+static struct guard *begin(struct sd_event **ret_event)
+{
+	struct guard *g = NULL;
+
+	kernel.detach_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	CHECK(kernel.detach_fd >= 0);
+	kernel.attached = kernel.was_told = true;
+	kernel.refuses = false;
+	kernel.n_restores = 0;
+	kernel.n_others = 0;
+	n_changes = 0;
+	CHECK(sd_event_new(ret_event) >= 0);
+	CHECK_INT(guard_new(*ret_event, NULL, note_change, NULL, &g), 0);
+	return g;
+}
+
+static void end(struct guard *g, struct sd_event *event)
+{
+	guard_free(g);
+	sd_event_unref(event);
+	close(kernel.detach_fd);
+}
+
+static void detach(struct sd_event *event)
+{
+	const uint64_t one = 1;
+
+	kernel.attached = kernel.was_told = false;
+	CHECK(write(kernel.detach_fd, &one, sizeof(one)) == sizeof(one));
+	CHECK(sd_event_run(event, 1000000) > 0);
+}
+
+static size_t n_warnings(const struct guard *g)
+{
+	struct guard_warnings warnings = {};
+
+	guard_acquire_warnings(g, &warnings);
+	return warnings.n;
+}
+
+/* Attached again each time, up to the limit, and not after it until the administrator says so. */
+static void test_fight(void)
+{
+	struct sd_event *event;
+	struct guard *g = begin(&event);
+
+	for (unsigned i = 1; i <= GUARD_RESTORES_MAX; i++) {
+		detach(event);
+		CHECK(kernel.attached);
+		CHECK_INT(kernel.n_restores, i);
+		CHECK_INT(n_warnings(g), 0);
+	}
+	detach(event);
+	CHECK(!kernel.attached);
+	CHECK_INT(kernel.n_restores, GUARD_RESTORES_MAX);
+	CHECK_INT(n_warnings(g), 1);
+	CHECK_INT(n_changes, GUARD_RESTORES_MAX + 1);
+
+	guard_retry(g);
+	CHECK(kernel.attached);
+	CHECK_INT(n_warnings(g), 0);
+	detach(event);
+	CHECK(kernel.attached);
+	end(g, event);
+}
+
+static void test_limit(void)
+{
+	struct guard_limit limit = {};
+	uint64_t now_usec = 5;
+
+	for (unsigned i = 0; i < GUARD_RESTORES_MAX; i++)
+		CHECK(guard_limit_pass(&limit, now_usec + i));
+	CHECK(!guard_limit_pass(&limit, now_usec + GUARD_WINDOW_USEC - 1));
+	CHECK(guard_limit_pass(&limit, now_usec + GUARD_WINDOW_USEC));
+	CHECK_INT(limit.n, 1);
+}
+
+/* A kernel that refuses is asked again, and by a timer. */
+static void test_refused(void)
+{
+	struct sd_event *event;
+	struct guard *g = begin(&event);
+
+	kernel.refuses = true;
+	detach(event);
+	CHECK(!kernel.attached);
+	kernel.refuses = false;
+	CHECK(sd_event_run(event, 10000000) > 0);
+	CHECK(kernel.attached);
+	CHECK_INT(kernel.n_restores, 2);
+	/* No timer is left. */
+	CHECK_INT(sd_event_run(event, 0), 0);
+	end(g, event);
+}
+
+static void test_others(void)
+{
+	struct guard_warnings warnings = {};
+	struct sd_event *event;
+	struct guard *g = begin(&event);
+
+	kernel.others[0] = (struct loader_other){
+		.hook = "hook",
+		.name = "the\033irs",
+		.link_id = 7,
+		.program_id = 8,
+		.order = LOADER_ORDER_BEFORE,
+	};
+	kernel.n_others = 1;
+	guard_look(g);
+	guard_look(g);
+	CHECK_INT(n_changes, 1);
+	guard_acquire_warnings(g, &warnings);
+	CHECK_INT(warnings.n, 1);
+	CHECK_STR(warnings.items[0],
+		  "Another program's 'the\\x1birs' (hook, link 7, program 8) is asked before "
+		  "these policies: what it kills for they never see.");
+	/* What comes first may change, when ours are attached again. */
+	kernel.others[0].order = LOADER_ORDER_AFTER;
+	guard_look(g);
+	CHECK_INT(n_changes, 2);
+	kernel.n_others = 0;
+	guard_look(g);
+	guard_look(g);
+	CHECK_INT(n_changes, 3);
+	CHECK_INT(n_warnings(g), 0);
+	/* More than there is room for. */
+	for (uint32_t i = 0; i < LOADER_OTHERS_MAX; i++)
+		kernel.others[i] = (struct loader_other){.hook = "hook", .link_id = i + 1};
+	kernel.n_others = LOADER_OTHERS_MAX + 3;
+	guard_look(g);
+	CHECK_INT(n_warnings(g), LOADER_OTHERS_MAX + 1);
+	end(g, event);
+}
+
+static const struct test_case cases[] = {
+	TEST_CASE(fight),
+	TEST_CASE(limit),
+	TEST_CASE(refused),
+	TEST_CASE(others),
+};
+TEST_MAIN(cases)

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# vm: memory=1024 cpus=2 timeout=150
+#
+# What others do to the policies, or beside them: detach them, attach their own, take the module or
+# the cgroup tree away. The daemon is told by the kernel, says so, and mends what is its own.
+# shellcheck source=tests/vm/guest/lib.sh
+. lib.sh
+# shellcheck source=tests/vm/guest/records-lib.bash
+. records-lib.bash
+
+readonly UNIT=oompolicyd.service
+readonly ROOT=/sys/fs/cgroup/guard
+readonly OBJECTS=/usr/lib/oompolicyd-tests
+readonly MESSAGE_ID_OTHER_POLICY=214d9106111c4036aca95d5de25e2c9e
+readonly MESSAGE_ID_POLICY_RESTORED=0de8f22d4f424fd88c6e76b3dec74a7a
+readonly MESSAGE_ID_POLICY_GIVEN_UP=d1827051fb5c4651a824955ff385aebf
+readonly MESSAGE_ID_CGROUPS_LOST=44d70d0f18ac49319e615e0647aeab0e
+readonly MESSAGE_ID_CGROUPS_FOUND=c45ac4afadc5445390a8375f8acaea45
+readonly MESSAGE_ID_POLICY_DETACHED=948968d5d7ca4914ae1c93b012d08ee8
+
+# What is attached once is attached for the status, too.
+all_attached()
+{
+	oompolicyctl status
+}
+
+# decided POLICY DOMAIN: an OOM there has the policy's victim, not the kernel's.
+decided()
+{
+	log_mark
+	assert_eq "an OOM" "$(oomstorm burst "$ROOT/$2" "$ROOT/$2"/{keep,mark} 1)" "1 kept"
+	records_settle 20 1
+	assert_eq "who decided" "$(records "$MESSAGE_ID_KILL" OOMPOLICY_POLICY OOMPOLICY_RULE)" "$1 mark"
+}
+
+decided_by_all()
+{
+	decided guard one
+	decided other other
+}
+
+# One policy, and the one that all others go by: with them gone no OOM would be decided.
+test_detached()
+{
+	local name
+	for name in other oompolicyd guard; do
+		log_mark
+		policy_detach $name
+		journal_wait 10 "that it was detached" "MESSAGE_ID=$MESSAGE_ID_POLICY_DETACHED" OOMPOLICY_POLICY=$name
+		journal_wait 20 "that it is attached again" "MESSAGE_ID=$MESSAGE_ID_POLICY_RESTORED"
+		assert_status 0 oompolicyctl status
+		decided_by_all
+	done
+	# The next daemon takes over what this one has attached again.
+	systemctl restart $UNIT
+	wait_for 20 "the daemon" all_attached
+	assert_match "the status" "$(oompolicyctl status)" 'Policies: pinned, adopted, '
+	decided_by_all
+}
+
+# Whoever goes on is left to it, loudly, until the administrator says otherwise.
+test_fight()
+{
+	policy_detach_for_good other
+	journal_wait 20 "that it gives up" "MESSAGE_ID=$MESSAGE_ID_POLICY_GIVEN_UP" PRIORITY=2
+	assert_status 1 oompolicyctl status
+	assert_match "the status" "$OUTPUT" 'Warning: Another program goes on detaching policies: '
+	decided guard one
+	systemctl reload $UNIT
+	assert_status 0 oompolicyctl status
+	[[ $OUTPUT != *Warning:* ]] || fail "it still warns: $OUTPUT"
+	decided_by_all
+}
+
+warns()
+{
+	{ oompolicyctl status || :; } | grep -q -E -e "Warning: $1"
+}
+
+warns_not()
+{
+	! warns "$1"
+}
+
+# intrude OBJECT: leaves the process in INTRUDER.
+intrude()
+{
+	rm -f /run/intruder
+	intruder "$OBJECTS/$1.conformance.o" /run/intruder &
+	INTRUDER=$!
+	wait_for 20 "it to be attached" test -e /run/intruder
+}
+
+withdraw()
+{
+	kill "$INTRUDER"
+	wait "$INTRUDER" || :
+	wait_for 10 "it to be gone" warns_not Another
+}
+
+# The kernel asks in the order of attachment.
+test_other_policy()
+{
+	intrude policy
+	# Nobody has asked the daemon for anything.
+	journal_wait 10 "that it was seen" "MESSAGE_ID=$MESSAGE_ID_OTHER_POLICY" OOMPOLICY_OTHER_ORDER=after
+	assert_match "what it says" "$(journal_field MESSAGE "MESSAGE_ID=$MESSAGE_ID_OTHER_POLICY")" \
+		"^Another program's '[^ ]+' \(bpf_oom_ops, link [0-9]+, program [0-9]+\), attached by intruder \(pid $INTRUDER\), is asked after these policies"
+	warns 'Another program.* is asked after these policies' || fail "the status says nothing"
+	decided guard one
+	# A daemon that comes later is asked later.
+	systemctl stop $UNIT
+	log_mark
+	systemctl start $UNIT
+	journal_wait 10 "that it was seen" "MESSAGE_ID=$MESSAGE_ID_OTHER_POLICY" OOMPOLICY_OTHER_ORDER=before
+	wait_for 10 "the warning" warns 'Another program.* is asked before these policies'
+	assert_match "the metrics" "$(oompolicyctl metrics)" $'\noompolicyd_warnings 1\n'
+	withdraw
+	assert_eq "those that were seen" "$(journalctl -q -o cat --since="$LOG_SINCE" "MESSAGE_ID=$MESSAGE_ID_OTHER_POLICY" | wc -l)" 1
+}
+
+# Of the other hook, whichever backend we have.
+test_other_evaluation()
+{
+	intrude evaluate
+	journal_wait 10 "that it was seen" "MESSAGE_ID=$MESSAGE_ID_OTHER_POLICY" OOMPOLICY_OTHER_ORDER=after \
+		OOMPOLICY_OTHER_HOOK=bpf_oom_evaluate_task
+	withdraw
+}
+
+# It is in use as long as the daemon runs, whatever was detached, so it cannot be taken away.
+test_module()
+{
+	local i
+	policy_detach_for_good oompolicyd
+	for i in $(bpftool link list | sed -n 's/^\([0-9]*\): struct_ops .*/\1/p'); do
+		bpftool link detach id "$i"
+	done
+	wait_for 10 "no policy to be left" none_attached
+	assert_status 1 modprobe -r bpf_oom
+	assert_match "why" "$OUTPUT" 'bpf_oom is in use'
+	systemctl stop $UNIT
+	wait_for 10 "the module to be unused" modprobe -r bpf_oom
+	systemctl start $UNIT
+	wait_for 10 "the daemon" all_attached
+	decided_by_all
+}
+
+none_attached()
+{
+	! { oompolicyctl status || :; } | grep -q ' attached$'
+}
+
+# What the daemon reads there is the same wherever it is mounted.
+test_cgroup_tree()
+{
+	mount -o remount,nodev,nosuid,noexec,nsdelegate,memory_localevents /sys/fs/cgroup
+	mkdir -p /run/second
+	mount -t cgroup2 none /run/second
+	assert_status 0 systemctl reload $UNIT
+	decided guard one
+	# It is still there, so the daemon goes there.
+	umount -l /sys/fs/cgroup
+	journal_wait 10 "where it is" "MESSAGE_ID=$MESSAGE_ID_CGROUPS_FOUND"
+	assert_match "what it says" "$(journal_field MESSAGE "MESSAGE_ID=$MESSAGE_ID_CGROUPS_FOUND")" ' on /run/second now'
+	oompolicyd --reload
+	umount -l /run/second
+	journal_wait 10 "that it is nowhere" "MESSAGE_ID=$MESSAGE_ID_CGROUPS_LOST"
+	warns 'The cgroup2 hierarchy is not mounted' || fail "the status says nothing"
+	assert_status 1 oompolicyd --reload
+	mount -t cgroup2 -o nodev,nosuid,noexec,nsdelegate,memory_recursiveprot none /sys/fs/cgroup
+	journal_wait 10 "that it is back" "MESSAGE_ID=$MESSAGE_ID_CGROUPS_FOUND"
+	wait_for 10 "no warning" warns_not The
+	assert_status 0 systemctl reload $UNIT
+	mkdir -p $ROOT/new/{keep,mark}
+	decided_by_all
+	decided guard new
+}
+
+plan 6
+storm_setup
+mkdir -p $ROOT/{one,other}/{keep,mark}
+echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+echo +memory >$ROOT/cgroup.subtree_control
+config_write <<END
+[Policy guard]
+
+[Policy other]
+Cgroup=/guard/other
+
+[Rule mark]
+Cgroup=/guard/**/mark
+Priority=10
+
+[Rule keep]
+Cgroup=/guard/**/keep
+Priority=900
+END
+daemon_start
+run_test detached test_detached
+run_test fight test_fight
+run_test other_policy test_other_policy
+run_test other_evaluation test_other_evaluation
+run_test module test_module
+run_test cgroup_tree test_cgroup_tree
