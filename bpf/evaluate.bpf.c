@@ -52,10 +52,6 @@ struct hand {
 	__u32 is_sysrq;
 };
 
-/* Far more than the kernel needs from one of two programs to the other, and less than an OOM takes
- * that looks at nobody. */
-#define OP_BEGIN_NSEC 1000000ULL
-
 __hidden struct hand hand = {};
 __hidden __u64 thread_mm = 0;
 
@@ -108,13 +104,12 @@ static __always_inline void defer(void)
  * build, and both see the OOM begin. The record that the first has left is this OOM's, and not one
  * whose end was not seen: no task was looked at since.
  */
-static __always_inline bool is_begun(__u64 now)
+static __always_inline bool is_begun(void)
 {
 	struct pending *pending = find_pending();
 
 	return pending && pending->tid == current_tid() && !pending->is_sent &&
-	       pending->record.backend == OP_BACKEND_EVALUATE_TASK && !pending->choice.tasks &&
-	       now - pending->record.header.ktime_nsec < OP_BEGIN_NSEC;
+	       pending->record.backend == OP_BACKEND_EVALUATE_TASK && !pending->choice.tasks;
 }
 
 SEC("fentry/bpf_set_policy_name")
@@ -130,7 +125,7 @@ int BPF_PROG(op_begin, struct oom_control *oc)
 	state = bpf_map_lookup_elem(&op_oom, &zero);
 	if (!state)
 		return 0;
-	if (!is_begun(begun))
+	if (!is_begun())
 		op_record_flush();
 	record_begin(begun, OP_BACKEND_EVALUATE_TASK);
 	reason = record_domain(oc, &domain_id);

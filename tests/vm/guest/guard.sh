@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# vm: memory=1024 cpus=2 timeout=150
+# vm: memory=1024 cpus=2 timeout=300
 #
 # What others do to the policies, or beside them: detach them, attach their own, take the module or
 # the cgroup tree away. The daemon is told by the kernel, says so, and mends what is its own.
@@ -44,7 +44,7 @@ decided_by_all()
 test_detached()
 {
 	local name
-	for name in other oompolicyd guard; do
+	for name in other oompolicyd; do
 		log_mark
 		policy_detach $name
 		journal_wait 10 "that it was detached" "MESSAGE_ID=$MESSAGE_ID_POLICY_DETACHED" OOMPOLICY_POLICY=$name
@@ -59,7 +59,8 @@ test_detached()
 	decided_by_all
 }
 
-# Whoever goes on is left to it, loudly, until the administrator says otherwise.
+# Whoever goes on is left to it, loudly, until the administrator says otherwise. The module is in use
+# as long as the daemon runs, whatever was detached, so it cannot be taken away.
 test_fight()
 {
 	policy_detach_for_good other
@@ -67,10 +68,20 @@ test_fight()
 	assert_status 1 oompolicyctl status
 	assert_match "the status" "$OUTPUT" 'Warning: Another program goes on detaching policies: '
 	decided guard one
+	policy_detach guard
+	policy_detach oompolicyd
+	wait_for 10 "no policy to be left" none_attached
+	assert_status 1 modprobe -r bpf_oom
+	assert_match "why" "$OUTPUT" 'bpf_oom is in use'
 	systemctl reload $UNIT
 	assert_status 0 oompolicyctl status
 	[[ $OUTPUT != *Warning:* ]] || fail "it still warns: $OUTPUT"
 	decided_by_all
+}
+
+none_attached()
+{
+	! { oompolicyctl status || :; } | grep -q ' attached$'
 }
 
 warns()
@@ -129,29 +140,6 @@ test_other_evaluation()
 	withdraw
 }
 
-# It is in use as long as the daemon runs, whatever was detached, so it cannot be taken away.
-test_module()
-{
-	local i
-	policy_detach_for_good oompolicyd
-	for i in $(bpftool link list | sed -n 's/^\([0-9]*\): struct_ops .*/\1/p'); do
-		bpftool link detach id "$i"
-	done
-	wait_for 10 "no policy to be left" none_attached
-	assert_status 1 modprobe -r bpf_oom
-	assert_match "why" "$OUTPUT" 'bpf_oom is in use'
-	systemctl stop $UNIT
-	wait_for 10 "the module to be unused" modprobe -r bpf_oom
-	systemctl start $UNIT
-	wait_for 10 "the daemon" all_attached
-	decided_by_all
-}
-
-none_attached()
-{
-	! { oompolicyctl status || :; } | grep -q ' attached$'
-}
-
 # What the daemon reads there is the same wherever it is mounted.
 test_cgroup_tree()
 {
@@ -164,7 +152,7 @@ test_cgroup_tree()
 	umount -l /sys/fs/cgroup
 	journal_wait 10 "where it is" "MESSAGE_ID=$MESSAGE_ID_CGROUPS_FOUND"
 	assert_match "what it says" "$(journal_field MESSAGE "MESSAGE_ID=$MESSAGE_ID_CGROUPS_FOUND")" ' on /run/second now'
-	oompolicyd --reload
+	assert_status 0 oompolicyd --reload
 	umount -l /run/second
 	journal_wait 10 "that it is nowhere" "MESSAGE_ID=$MESSAGE_ID_CGROUPS_LOST"
 	warns 'The cgroup2 hierarchy is not mounted' || fail "the status says nothing"
@@ -178,7 +166,7 @@ test_cgroup_tree()
 	decided guard new
 }
 
-plan 6
+plan 5
 storm_setup
 mkdir -p $ROOT/{one,other}/{keep,mark}
 echo +memory >/sys/fs/cgroup/cgroup.subtree_control
@@ -202,5 +190,4 @@ run_test detached test_detached
 run_test fight test_fight
 run_test other_policy test_other_policy
 run_test other_evaluation test_other_evaluation
-run_test module test_module
 run_test cgroup_tree test_cgroup_tree
