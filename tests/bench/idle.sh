@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# vm: memory=1024 cpus=2 timeout=180
+# vm: memory=1024 cpus=2 timeout=300
 #
 # What the daemon costs while nothing happens: memory of its own, and how often it is woken up; and
 # what stays of a large configuration that is no more.

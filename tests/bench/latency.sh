@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# vm: memory=1024 cpus=2 timeout=120
+# vm: memory=1024 cpus=2 timeout=300
 #
 # How long it takes until an OOM is in the journal, by the clock of both: from the kill, which is
 # the last thing before the record, and from the moment the policy was asked, which adds its choice

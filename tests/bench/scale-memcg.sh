@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# vm: memory=1536 cpus=2 timeout=240
+# vm: memory=1536 cpus=2 timeout=300
 #
 # Selection as in scale.sh, when a cgroup with 100 and 1,000 cgroups in it reaches its limit. More
 # would show little but reclaim, which goes through all of them 200 times before each OOM.

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# vm: memory=1024 cpus=2 timeout=240 kernels=hybrid
+# vm: memory=1024 cpus=2 timeout=300 kernels=hybrid
 #
 # memory.oom_control of cgroup v1, on the root and on a cgroup that RootOomControl= names, with the
 # daemon in the unit as shipped. (Without any cgroup2 mount the daemon does not run.)

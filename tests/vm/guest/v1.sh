@@ -3,7 +3,7 @@
 #
 # bpf_oom.ko with the memory controller of cgroup v1: who listens on the root's memory.oom_control is
 # woken by a system OOM.
-# vm: memory=512 cpus=2 timeout=240 kernels=v1
+# vm: memory=512 cpus=2 timeout=300 kernels=v1
 . "$(dirname "$0")/lib.sh"
 
 readonly INTERFACE=/usr/lib/oompolicyd-tests/interface
