@@ -359,25 +359,35 @@ static __always_inline void note_spare(struct cgroup *cgrp, const struct effecti
 	op_add_spare();
 }
 
+/* The index of the nearest spare that has not been looked at; OP_SPARES_MAX: there is none. A
+ * function of its own, as the verifier would follow each outcome of it through its caller. */
+__noinline __u32 op_find_nearest_spare(void)
+{
+	__u32 i, nearest = OP_SPARES_MAX;
+	__u64 distance = ~0ULL;
+
+#pragma unroll
+	for (i = 0; i < OP_SPARES_MAX; i++)
+		if (i < n_spares && spares[i].distance < distance) {
+			distance = spares[i].distance;
+			nearest = i;
+		}
+	return nearest;
+}
+
 /* Looks for runners-up in the spares, the nearest first. */
 __noinline int op_visit_spares(void)
 {
 	int round;
 
 	bpf_for(round, 0, OP_SPARES_MAX) {
-		__u64 distance = ~0ULL;
+		__u32 nearest = op_find_nearest_spare();
 		struct spare *spare;
-		__u32 i, nearest = 0;
 
-#pragma unroll
-		for (i = 0; i < OP_SPARES_MAX; i++)
-			if (i < n_spares && spares[i].distance < distance) {
-				distance = spares[i].distance;
-				nearest = i;
-			}
-		spare = &spares[nearest & (OP_SPARES_MAX - 1)];
-		if (distance == ~0ULL ||
-		    !runners_want(&runners, spare->rule.flags & OP_RULE_PROTECT,
+		if (nearest >= OP_SPARES_MAX)
+			break;
+		spare = &spares[nearest];
+		if (!runners_want(&runners, spare->rule.flags & OP_RULE_PROTECT,
 				  spare->rule.priority, ~0ULL))
 			break;
 		spare->distance = ~0ULL;

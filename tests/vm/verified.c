@@ -14,6 +14,7 @@
 #include "cgroups.skel.h"
 #include "declare.skel.h"
 #include "evaluate.skel.h"
+#include "freed.skel.h"
 #include "links.skel.h"
 #include "policy.skel.h"
 #include "rank.skel.h"
@@ -90,6 +91,7 @@ int main(void)
 	op_policy__destroy(policy);
 	status |= LOOK(evaluate);
 	status |= LOOK(victims);
+	status |= LOOK(freed);
 	status |= LOOK(cgroups);
 	status |= LOOK(declare);
 	status |= LOOK(rank);
