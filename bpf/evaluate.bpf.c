@@ -123,7 +123,7 @@ int BPF_PROG(op_begin, struct oom_control *oc)
 
 	hand.oc = 0;
 	state = bpf_map_lookup_elem(&op_oom, &zero);
-	if (!state)
+	if (!state || !is_in_force())
 		return 0;
 	if (!is_begun())
 		op_record_flush();

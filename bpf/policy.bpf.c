@@ -253,8 +253,11 @@ int BPF_PROG(op_handle_oom, struct oom_control *oc)
 	if (slot != OP_SLOT_DIRECTOR && state->slot != slot)
 		return 0;
 
-	if (slot == OP_SLOT_DIRECTOR)
+	if (slot == OP_SLOT_DIRECTOR) {
+		if (!is_in_force())
+			return 0;
 		op_record_flush();
+	}
 	record_begin(begun, OP_BACKEND_STRUCT_OPS);
 	reason = record_domain(oc, &domain_id);
 

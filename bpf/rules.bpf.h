@@ -126,6 +126,20 @@ __noinline int op_find_policy(__u64 domain_id, __u32 is_memcg)
 	return found;
 }
 
+/* Is there any configuration? Before the first this set of programs may be asked beside another,
+ * and has nothing to say or to record. */
+static __always_inline bool is_in_force(void)
+{
+	struct op_switch *in_force;
+	__u32 zero = 0, index;
+
+	in_force = bpf_map_lookup_elem(&op_switch_map, &zero);
+	if (!in_force)
+		return false;
+	index = in_force->config;
+	return bpf_map_lookup_elem(&op_configs, &index) != NULL;
+}
+
 /* Fixes for this OOM which configuration it is decided by, and by whom. */
 static __always_inline void direct(__u64 domain_id, bool is_memcg, struct oom_state *state)
 {

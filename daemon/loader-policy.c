@@ -453,9 +453,9 @@ static int restore(struct loader *l, char why[static LOADER_WHY_SIZE])
 	bool all = !is_attached(h->links[OP_SLOT_DIRECTOR]);
 	int r = 0;
 
-	for (uint32_t slot = OP_SLOTS_MAX; all && slot-- > 0;)
-		if (h->links[slot] >= 0)
-			drop_link(l, slot);
+	for (uint32_t n = OP_SLOTS_MAX; all && n > 0; n--)
+		if (h->links[n - 1] >= 0)
+			drop_link(l, n - 1);
 	for (uint32_t slot = 0; r == 0 && slot < OP_SLOTS_MAX; slot++) {
 		enum slot_state state = h->slots.items[slot].state;
 

@@ -775,10 +775,6 @@ int manager_new(const char *config_path, struct manager **ret)
 		return r;
 	}
 	answers_start(&m->answers, m->event);
-	r = guard_new(m->event, m->loader, on_guard_changed, m, &m->guard);
-	if (r < 0)
-		return r;
-	mounts_watch(&m->mounts, m->event, on_mounts_changed, m);
 	r = sd_event_set_watchdog(m->event, true);
 	if (r < 0)
 		log_warning("Cannot serve systemd's watchdog: %s, ignoring.", strerror(-r));
@@ -790,6 +786,11 @@ int manager_new(const char *config_path, struct manager **ret)
 	caveats_log_backend(m->config, loader_backend(m->loader));
 	caveats_log_preemption();
 	notify_status(m, "READY=1\n");
+	/* Only now, as the kernel may take seconds to have a function followed. */
+	r = guard_new(m->event, m->loader, on_guard_changed, m, &m->guard);
+	if (r < 0)
+		return r;
+	mounts_watch(&m->mounts, m->event, on_mounts_changed, m);
 	*ret = TAKE_PTR(m);
 	return 0;
 }

@@ -29,11 +29,12 @@ static char logs[PROGRAMS_MAX][4096];
 
 static int print_stats(const char *name, const char *log)
 {
-	const char *line = strstr(log, "processed ");
+	/* Since 7.2 there is a line "insns processed" before it. */
+	const char *line = strstr(log, "\nprocessed ");
 	unsigned insns, states;
 
 	if (!line ||
-	    sscanf(line, "processed %u insns %*[^)]) max_states_per_insn %*u total_states %u",
+	    sscanf(line, " processed %u insns %*[^)]) max_states_per_insn %*u total_states %u",
 		   &insns, &states) != 2) {
 		fprintf(stderr, "verified: nothing is said of %s: %s\n", name, log);
 		return 1;

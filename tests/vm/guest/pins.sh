@@ -302,7 +302,6 @@ test_backends()
 	daemon_start
 	assert_match "the status" "$(status)" 'Policies: pinned, updated, since '
 	becomes struct_ops replaced
-	becomes struct_ops adopted
 	wait_for 5 "no handlers but two" handlers_are 2
 	touch /run/steady-end
 	wait "$steady"
