@@ -125,10 +125,11 @@ test_rank()
 		"$(journal_field OOMPOLICY_VICTIM_PID MESSAGE_ID="$MESSAGE_ID_KILL")" "$RANKED"
 }
 
-# One line of words, with a # for each number: what is left is the same in each run.
+# One line of words, with a # for each number: what is left is the same in each run. How the memory
+# comes back, and when that is known, is not.
 words()
 {
-	sed -E 's/\<[0-9a-f]{13}\>/#/g; s/[0-9]+(\.[0-9]+)?/#/g' |
+	sed -E '/^ *Memory back:/d; s/\<[0-9a-f]{13}\>/#/g; s/[0-9]+(\.[0-9]+)?/#/g' |
 		tr -s '[:space:]' ' '
 }
 
