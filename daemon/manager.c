@@ -201,19 +201,23 @@ static int manager_consume_ooms(struct manager *m)
 	return report_update_lost(m->report, loader_count_ooms_lost(m->loader));
 }
 
-/* Until the journal takes records again they stay in the ring, and a timer looks after them. */
+/*
+ * Until the journal takes records again they stay in the ring, and a timer looks after them. So it
+ * does where the kernel has no memory to watch the ring again, which it charges to the daemon's own
+ * cgroup (fs/eventpoll.c, ep_insert()).
+ */
 static int manager_follow_ooms(struct manager *m)
 {
 	bool waits = manager_consume_ooms(m) == -EAGAIN;
-	int r = 0;
+	int r;
 
-	if (waits)
+	if (!waits && sd_event_source_set_enabled(m->oom_source, SD_EVENT_ON) >= 0)
+		return sd_event_source_set_enabled(m->report_timer, SD_EVENT_OFF);
+	r = sd_event_source_set_enabled(m->oom_source, SD_EVENT_OFF);
+	if (r >= 0)
 		r = sd_event_source_set_time_relative(m->report_timer, REPORT_RETRY_USEC);
 	if (r >= 0)
-		r = sd_event_source_set_enabled(m->report_timer,
-						waits ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(m->oom_source, waits ? SD_EVENT_OFF : SD_EVENT_ON);
+		r = sd_event_source_set_enabled(m->report_timer, SD_EVENT_ONESHOT);
 	return r;
 }
 
