@@ -102,14 +102,15 @@ static __always_inline void defer(void)
 /*
  * For a moment there are two of this program, when a daemon gives its maps to programs of another
  * build, and both see the OOM begin. The record that the first has left is this OOM's, and not one
- * whose end was not seen: no task was looked at since.
+ * whose end was not seen: it is not ours, and no task was looked at since.
  */
 static __always_inline bool is_begun(void)
 {
 	struct pending *pending = find_pending();
 
 	return pending && pending->tid == current_tid() && !pending->is_sent &&
-	       pending->record.backend == OP_BACKEND_EVALUATE_TASK && !pending->choice.tasks;
+	       pending->record.backend == OP_BACKEND_EVALUATE_TASK && !pending->choice.tasks &&
+	       pending->record.header.ktime_nsec != hand.begun_nsec;
 }
 
 SEC("fentry/bpf_set_policy_name")
@@ -127,6 +128,7 @@ int BPF_PROG(op_begin, struct oom_control *oc)
 		return 0;
 	if (!is_begun())
 		op_record_flush();
+	hand.begun_nsec = begun;
 	record_begin(begun, OP_BACKEND_EVALUATE_TASK);
 	reason = record_domain(oc, &domain_id);
 	state->slot = 0;
@@ -146,7 +148,6 @@ int BPF_PROG(op_begin, struct oom_control *oc)
 	}
 	defer();
 
-	hand.begun_nsec = begun;
 	hand.total_pages = oc->totalpages;
 	hand.is_sysrq = record.flags & OP_OOM_SYSRQ;
 	hand.cgroup_id = 0;
