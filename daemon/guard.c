@@ -197,7 +197,7 @@ static int add_timer(struct sd_event *event, sd_event_time_handler_t handler, st
 	return r < 0 ? r : sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
 }
 
-static void watch_others(struct guard *g, struct sd_event *event)
+void guard_watch_others(struct guard *g, struct sd_event *event)
 {
 	int r = loader_others_new(g->loader, &g->watch);
 
@@ -206,12 +206,13 @@ static void watch_others(struct guard *g, struct sd_event *event)
 	if (r >= 0)
 		r = sd_event_add_io(event, &g->watch_source, loader_others_fd(g->watch), EPOLLIN,
 				    on_attached, g);
-	if (r >= 0)
-		return;
-	log_info("The kernel does not tell when other programs attach a policy: %s. It is looked "
-		 "for at reloads, with OOMs, and when the status is asked for.",
-		 strerror(-r));
-	g->watch = loader_others_free(g->watch);
+	if (r < 0) {
+		log_info("The kernel does not tell when other programs attach a policy: %s. It is "
+			 "looked for at reloads, with OOMs, and when the status is asked for.",
+			 strerror(-r));
+		g->watch = loader_others_free(g->watch);
+	}
+	guard_look(g);
 }
 
 /* --- ours */
@@ -338,7 +339,6 @@ int guard_new(struct sd_event *event, struct loader *loader, guard_changed_t cha
 	if (r < 0)
 		log_warning("Cannot watch whether a policy is detached: %s, ignoring.",
 			    strerror(-r));
-	watch_others(g, event);
 	guard_look(g);
 	*ret = TAKE_PTR(g);
 	return 0;

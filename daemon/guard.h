@@ -50,6 +50,10 @@ int guard_new(struct sd_event *event, struct loader *loader, guard_changed_t cha
 	      void *userdata, struct guard **ret);
 struct guard *guard_free(struct guard *g);
 
+/* Has the kernel tell when others attach something, once. That may take it seconds; where it does
+ * not, it is logged, and looked for. */
+void guard_watch_others(struct guard *g, struct sd_event *event);
+
 /* All take NULL. */
 
 /* Looks for what others have attached: for moments when that costs nobody anything. */

@@ -118,6 +118,7 @@ static struct guard *begin(struct sd_event **ret_event)
 	n_changes = 0;
 	CHECK(sd_event_new(ret_event) >= 0);
 	CHECK_INT(guard_new(*ret_event, NULL, note_change, NULL, &g), 0);
+	guard_watch_others(g, *ret_event);
 	return g;
 }
 

@@ -430,7 +430,7 @@ test_detached()
 	assert_match "the others" "$(oompolicyctl metrics)" 'policy_attached\{policy="default"\} 1'
 	assert_match "this one" "$(oompolicyctl metrics)" 'policy_attached\{policy="other"\} 0'
 	systemctl restart "$UNIT"
-	assert_status 0 oompolicyctl status
+	wait_for 20 "the daemon on the bus, with all policies" daemon_is_on_bus
 }
 
 daemon_is_on_bus()

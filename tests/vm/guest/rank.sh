@@ -254,12 +254,19 @@ $other - 0"
 	rmdir "$ROOT/work"/group/{in,safe} "$ROOT/work/group"
 }
 
+# A daemon that has just been started comes to the bus a little later.
+daemon_restart()
+{
+	systemctl restart "$UNIT"
+	wait_for 20 "the daemon on the bus" oompolicyctl status
+}
+
 # The same from the kernel's own selection, where Kill= has no say.
 test_evaluate_task()
 {
 	local low high pack=()
 	config_rank evaluate_task
-	systemctl restart "$UNIT"
+	daemon_restart
 	assert_match "the backend" "$(oompolicyctl status --json=short)" '"backend":"evaluate_task"'
 	hog work/high 6 && high=$SPAWNED
 	hog work/pack 3 && pack+=("$SPAWNED")
@@ -271,7 +278,7 @@ ${pack[0]} - 0
 $high - 0"
 	die_in_order work
 	config_rank
-	systemctl restart "$UNIT"
+	daemon_restart
 }
 
 # All of the system: whom nobody kills is there, too, with the reason.
@@ -329,7 +336,7 @@ test_no_policy()
 	assert_eq "detached" "$(outcome /rank/newest)" "kernel detached"
 	assert_eq "the list" "$(ranked /rank/newest)" ""
 	config_write <<<$'[Policy newest]\nCgroup=/rank/newest\nScope=memcg'
-	systemctl restart "$UNIT"
+	daemon_restart
 	assert_eq "of another domain" "$(outcome /rank/work)" "kernel no-policy"
 	assert_eq "of the system" "$(outcome /)" "kernel no-policy"
 	assert_eq "its own" "$(outcome /rank/newest)" "kill "
