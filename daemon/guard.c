@@ -339,7 +339,6 @@ int guard_new(struct sd_event *event, struct loader *loader, guard_changed_t cha
 	if (r < 0)
 		log_warning("Cannot watch whether a policy is detached: %s, ignoring.",
 			    strerror(-r));
-	guard_look(g);
 	*ret = TAKE_PTR(g);
 	return 0;
 }

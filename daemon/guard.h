@@ -42,16 +42,15 @@ static inline bool guard_limit_pass(struct guard_limit *l, uint64_t now_usec)
 typedef void (*guard_changed_t)(void *userdata);
 
 /*
- * Begins to watch the policies of @loader, which must outlive the result, and looks around. What
- * cannot be watched is logged and survived. Returns 0 and what the caller owns, or a negative
- * errno.
+ * Begins to watch the policies of @loader, which must outlive the result. What cannot be watched is
+ * logged and survived. Returns 0 and what the caller owns, or a negative errno.
  */
 int guard_new(struct sd_event *event, struct loader *loader, guard_changed_t changed,
 	      void *userdata, struct guard **ret);
 struct guard *guard_free(struct guard *g);
 
-/* Has the kernel tell when others attach something, once. That may take it seconds; where it does
- * not, it is logged, and looked for. */
+/* Has the kernel tell when others attach something, once, and looks around. That may take seconds;
+ * where the kernel does not tell, it is logged, and looked for. */
 void guard_watch_others(struct guard *g, struct sd_event *event);
 
 /* All take NULL. */

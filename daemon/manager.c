@@ -48,8 +48,6 @@
 
 /* STATUS= makes systemd send a bus signal: not for every cgroup that comes and goes. */
 #define STATUS_DELAY_USEC USEC_PER_SEC
-/* The kernel may take seconds to have a function followed: the daemon is on the bus before. */
-#define GUARD_DELAY_USEC USEC_PER_SEC
 /* A storm of records that only a walk can answer gets one walk in this time. */
 #define RESYNC_INTERVAL_USEC USEC_PER_SEC
 /* Without the order a search takes longer, and finds the same. */
@@ -77,7 +75,7 @@ struct manager {
 	char *memory_root; /* of cgroup v1; NULL: the memory controller is not there */
 
 	sd_event *event;
-	sd_event_source *status_timer, *resync_timer, *expiry_timer, *report_timer, *guard_timer;
+	sd_event_source *status_timer, *resync_timer, *expiry_timer, *report_timer;
 	sd_event_source *oom_source;
 	struct control *control;
 	struct answers answers;
@@ -662,14 +660,6 @@ static int start_policies(struct manager *m, struct config **config, struct anno
 	return 0;
 }
 
-static int on_guard_timer(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
-{
-	struct manager *m = userdata;
-
-	guard_watch_others(m->guard, m->event);
-	return 0;
-}
-
 static int add_timer(struct manager *m, sd_event_time_handler_t handler, sd_event_source **ret)
 {
 	int r = sd_event_add_time(m->event, ret, CLOCK_MONOTONIC, 0, 1, handler, m);
@@ -695,9 +685,6 @@ static int start_events(struct manager *m)
 	if (r < 0)
 		return r;
 	r = add_timer(m, on_resync_timer, &m->resync_timer);
-	if (r < 0)
-		return r;
-	r = add_timer(m, on_guard_timer, &m->guard_timer);
 	if (r < 0)
 		return r;
 	r = add_timer(m, on_report_timer, &m->report_timer);
@@ -802,14 +789,13 @@ int manager_new(const char *config_path, struct manager **ret)
 	announce_active(&view, &timing, false, status);
 	caveats_log_backend(m->config, loader_backend(m->loader));
 	caveats_log_preemption();
-	notify_status(m, "READY=1\n");
+	/* Before the loop runs: the kernel may take seconds to have a function followed, and new
+	 * cgroups would not be ruled meanwhile. */
 	r = guard_new(m->event, m->loader, on_guard_changed, m, &m->guard);
-	if (r >= 0)
-		r = sd_event_source_set_time_relative(m->guard_timer, GUARD_DELAY_USEC);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(m->guard_timer, SD_EVENT_ONESHOT);
 	if (r < 0)
 		return r;
+	guard_watch_others(m->guard, m->event);
+	notify_status(m, "READY=1\n");
 	mounts_watch(&m->mounts, m->event, on_mounts_changed, m);
 	*ret = TAKE_PTR(m);
 	return 0;
@@ -849,7 +835,6 @@ struct manager *manager_free(struct manager *m)
 	sd_event_source_disable_unref(m->expiry_timer);
 	sd_event_source_disable_unref(m->resync_timer);
 	sd_event_source_disable_unref(m->status_timer);
-	sd_event_source_disable_unref(m->guard_timer);
 	sd_event_source_disable_unref(m->report_timer);
 	sd_event_source_disable_unref(m->oom_source);
 	sd_event_unref(m->event);
