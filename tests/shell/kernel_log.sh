@@ -13,12 +13,12 @@ report='[    9.1] hog invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, o
 [    9.1]  dump_stack_lvl+0x5d/0x80
 [    9.2] Memory cgroup out of memory: Killed process 331 (hog)'
 
-# expect NAME clean|bad TEXT
+# expect NAME clean|bad TEXT [PANIC]
 expect()
 {
 	local seen=clean
 	printf '%s\r\n' "$3" >"$log"
-	"$checker" "$log" >"$log.out" || seen=bad
+	"$checker" "$log" "${@:4}" >"$log.out" || seen=bad
 	if [[ $seen != "$2" ]]; then
 		echo "not ok $1: the log was found $seen"
 	elif [[ $seen == bad && ! -s $log.out ]]; then
@@ -40,6 +40,13 @@ expect empty bad ''
 expect not_booted bad 'SeaBIOS'
 expect trace_without_oom bad "$boot"$'\n[ 9.1] Call Trace:'
 expect second_trace_in_report bad "$boot"$'\n'"$report"$'\n[ 9.3] Call Trace:'
+panic='[ 9.4] Kernel panic - not syncing: Out of memory: compulsory panic_on_oom is selected
+[ 9.4] Call Trace:
+[ 9.4]  panic+0x1/0x2'
+expect wanted_panic clean "$boot"$'\n'"$report"$'\n'"$panic" panic_on_oom
+expect another_panic bad "$boot"$'\n[ 9.4] Kernel panic - not syncing: Fatal exception' panic_on_oom
+expect no_panic bad "$boot"$'\n'"$report" panic_on_oom
+expect warning_before_panic bad "$boot"$'\n[ 9.0] WARNING: CPU: 1\n'"$panic" panic_on_oom
 while IFS='|' read -r name text; do
 	expect "$name" bad "$boot"$'\n[   12.3] '"$text"
 done <<'END'
