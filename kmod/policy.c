@@ -16,6 +16,7 @@
 #include <linux/mutex.h>
 #include <linux/rculist.h>
 #include <linux/srcu.h>
+#include <linux/uaccess.h>
 
 #include "bpf_oom.h"
 #include "compat.h"
@@ -40,6 +41,11 @@ bool bpf_oom_run_policies(struct oom_control *oc, const bool *freed, const char 
 	bool handled = false;
 	int idx;
 
+	/*
+	 * A policy may sleep, and yet not fault: whoever ran out of memory may hold the mmap_lock
+	 * of its own process or, for a remote OOM, of another.
+	 */
+	pagefault_disable();
 	idx = srcu_read_lock(&policies_srcu);
 	list_for_each_entry_srcu(policy, &policies, node, srcu_read_lock_held(&policies_srcu)) {
 		struct bpf_oom_ops *ops = policy->ops;
@@ -52,6 +58,7 @@ bool bpf_oom_run_policies(struct oom_control *oc, const bool *freed, const char 
 	}
 	*name = NULL;
 	srcu_read_unlock(&policies_srcu, idx);
+	pagefault_enable();
 	return handled;
 }
 

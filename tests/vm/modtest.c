@@ -18,6 +18,7 @@
 #include "config/basic.h"
 #include "eater.h"
 #include "handler.skel.h"
+#include "nonsleepable.skel.h"
 
 #define CGROUP "modtest"
 #define LIMIT_BYTES "16777216"
@@ -198,6 +199,47 @@ static bool check_both_die(struct op_handler *h, struct eater *e, struct eater *
 	CHECK(eater_was_killed(eater_wait(beside)));
 	CHECK(h->bss->calls == 1);
 	CHECK(kernel_log_read() == 0);
+	return true;
+}
+
+static void populate_run(int go)
+{
+	char byte;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (cgtree_write(CGROUP, "cgroup.procs", "0") < 0 || read(go, &byte, 1) != 1)
+		_exit(1);
+	mmap(NULL, EATER_BYTES, PROT_READ | PROT_WRITE,
+	     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	_exit(0);
+}
+
+/* The victim's own mmap_lock is held when the policy is asked: where locks are validated, the
+ * kernel's log must not say that the policy could want it again. */
+static bool test_under_mmap_lock(void)
+{
+	_cleanup_handler_ struct op_handler *h = NULL;
+	_cleanup_link_ struct bpf_link *link = NULL;
+	int go[2], status;
+	pid_t pid;
+
+	CHECK(pipe2(go, O_CLOEXEC) == 0);
+	pid = fork();
+	if (pid == 0)
+		populate_run(go[0]);
+	CHECK(pid > 0);
+	h = handler_open("populate", pid, 1);
+	CHECK(h && op_handler__load(h) == 0);
+	link = bpf_map__attach_struct_ops(h->maps.test_ops);
+	CHECK(link && kernel_log_mark() == 0);
+	CHECK(write(go[1], "", 1) == 1);
+	CHECK(waitpid(pid, &status, 0) == pid);
+	close(go[0]);
+	close(go[1]);
+	CHECK(eater_was_killed(status));
+	CHECK(h->bss->calls == 1);
+	CHECK(kernel_log_read() == 0);
+	CHECK(kernel_logged("oom_policy=populate\n"));
 	return true;
 }
 
@@ -383,6 +425,50 @@ static bool test_same_map_twice(void)
 	return true;
 }
 
+/* As before there were links: it is attached for as long as its map has the value. */
+static bool test_without_link(void)
+{
+	_cleanup_handler_ struct op_handler *h = NULL;
+	_cleanup_link_ struct bpf_link *attached = NULL;
+	struct eater e;
+
+	CHECK(start_eater(&e) == 0);
+	h = handler_open("plain", e.pid, 1);
+	CHECK(h && bpf_map__set_map_flags(h->maps.test_ops, 0) == 0);
+	CHECK(op_handler__load(h) == 0);
+	attached = bpf_map__attach_struct_ops(h->maps.test_ops);
+	CHECK(attached);
+	CHECK(eater_was_killed(finish_eater(&e)));
+	CHECK(h->bss->calls == 1);
+	CHECK(kernel_logged("oom_policy=plain\n"));
+	link_freep(&attached);
+	attached = NULL;
+	CHECK(start_eater(&e) == 0);
+	CHECK(eater_was_killed(finish_eater(&e)));
+	CHECK(h->bss->calls == 1);
+	CHECK(kernel_logged("oom_policy=default\n"));
+	return true;
+}
+
+static void nonsleepable_freep(struct op_nonsleepable **h)
+{
+	op_nonsleepable__destroy(*h);
+}
+
+/* All that a handler could do sleeps, so one that may not is a mistake. */
+static bool test_nonsleepable_refused(void)
+{
+	static char log[64 * 1024];
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .kernel_log_buf = log,
+		    .kernel_log_size = sizeof(log), .kernel_log_level = 1);
+	_cleanup_(nonsleepable_freep) struct op_nonsleepable *h = op_nonsleepable__open_opts(&opts);
+
+	CHECK(h);
+	CHECK(op_nonsleepable__load(h) == -EINVAL);
+	CHECK(strstr(log, "attach to unsupported member handle_out_of_memory"));
+	return true;
+}
+
 /* The name goes to the kernel log, where a newline would forge a line. */
 static bool test_bad_name_refused(void)
 {
@@ -488,6 +574,7 @@ static const struct {
 	{"unnamed-policy", test_unnamed_policy},
 	{"lie", test_lie},
 	{"load-order", test_load_order},
+	{"under-mmap-lock", test_under_mmap_lock},
 	{"kill-several", test_kill_several},
 	{"kill-group", test_kill_group},
 	{"system-oom", test_system_oom},
@@ -498,6 +585,8 @@ static const struct {
 	{"detach", test_detach},
 	{"update-map", test_update_map},
 	{"same-map-twice", test_same_map_twice},
+	{"without-link", test_without_link},
+	{"nonsleepable-refused", test_nonsleepable_refused},
 	{"bad-name-refused", test_bad_name_refused},
 	{"leaving-victim", test_leaving_victim},
 };
