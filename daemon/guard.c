@@ -14,6 +14,7 @@
 
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/inotify.h>
 
 #include <systemd/sd-event.h>
 
@@ -24,6 +25,7 @@
 #include "loader.h"
 #include "log.h"
 #include "messages.h"
+#include "pins.h"
 
 #define USEC_PER_SEC UINT64_C(1000000)
 
@@ -39,6 +41,10 @@
 /* The kernel tells a moment before what was attached can be found. */
 #define LOOK_DELAY_USEC (USEC_PER_SEC / 5)
 
+/* Whoever removes one pin removes them all: until then it is not begun to make them again. */
+#define PINS_DELAY_USEC (USEC_PER_SEC / 2)
+#define PINS_EVENTS (IN_DELETE | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
+
 struct guard {
 	struct loader *loader;
 	guard_changed_t changed;
@@ -51,7 +57,8 @@ struct guard {
 	struct op_link_event attached; /* the last that was told of */
 
 	sd_event_source *detach_source, *watch_source, *look_timer, *retry_timer;
-	struct guard_limit limit;
+	sd_event_source *pins_source, *pins_timer;
+	struct guard_limit limit, pins_limit;
 	uint64_t retry_usec; /* the next pause; 0: none is needed */
 	bool given_up;
 };
@@ -312,6 +319,52 @@ void guard_retry(struct guard *g)
 	guard_look(g);
 }
 
+/* --- what outlives us */
+
+static int on_pins(sd_event_source *source _unused_, const struct inotify_event *e _unused_,
+		   void *userdata)
+{
+	struct guard *g = userdata;
+	int enabled = SD_EVENT_OFF;
+
+	(void)sd_event_source_get_enabled(g->pins_timer, &enabled);
+	if (enabled == SD_EVENT_OFF &&
+	    sd_event_source_set_time_relative(g->pins_timer, PINS_DELAY_USEC) >= 0)
+		sd_event_source_set_enabled(g->pins_timer, SD_EVENT_ONESHOT);
+	return 0;
+}
+
+/* The directory that is there now: one that was removed tells no more. */
+static int watch_pins(struct guard *g, struct sd_event *event)
+{
+	char path[PINS_PATH_SIZE];
+
+	loader_describe_pins(g->loader, path, sizeof(path));
+	g->pins_source = sd_event_source_disable_unref(g->pins_source);
+	return !path[0] ? 0 : sd_event_add_inotify(event, &g->pins_source, path, PINS_EVENTS, on_pins, g);
+}
+
+static int on_pins_timer(sd_event_source *source, uint64_t usec _unused_, void *userdata)
+{
+	struct guard *g = userdata;
+	unsigned n = loader_count_missing_pins(g->loader);
+
+	/* What we remove ourselves is told of as well. */
+	if (n == 0)
+		return 0;
+	if (!guard_limit_pass(&g->pins_limit, clock_now_usec()))
+		loader_abandon_pins(g->loader, "Another program goes on removing what is pinned "
+					       "in " PINS_DIRECTORY ".");
+	else if (loader_restore_pins(g->loader) == 0)
+		log_message(LOG_WARNING, MESSAGE_ID_PINS_RESTORED,
+			    "Another program has removed %u pins of " PINS_DIRECTORY
+			    ": they are there again.",
+			    n);
+	(void)watch_pins(g, sd_event_source_get_event(source));
+	g->changed(g->userdata);
+	return 0;
+}
+
 /* --- start and end */
 
 static int watch_ours(struct guard *g, struct sd_event *event)
@@ -339,6 +392,12 @@ int guard_new(struct sd_event *event, struct loader *loader, guard_changed_t cha
 	if (r < 0)
 		log_warning("Cannot watch whether a policy is detached: %s, ignoring.",
 			    strerror(-r));
+	r = add_timer(event, on_pins_timer, g, &g->pins_timer);
+	if (r >= 0)
+		r = watch_pins(g, event);
+	if (r < 0)
+		log_warning("Cannot watch whether what is pinned is removed: %s, ignoring.",
+			    strerror(-r));
 	*ret = TAKE_PTR(g);
 	return 0;
 }
@@ -351,6 +410,8 @@ struct guard *guard_free(struct guard *g)
 	sd_event_source_disable_unref(g->watch_source);
 	sd_event_source_disable_unref(g->look_timer);
 	sd_event_source_disable_unref(g->retry_timer);
+	sd_event_source_disable_unref(g->pins_source);
+	sd_event_source_disable_unref(g->pins_timer);
 	loader_others_free(g->watch);
 	free(g);
 	return NULL;

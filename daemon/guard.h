@@ -15,8 +15,9 @@ struct loader;
 struct sd_event;
 
 /*
- * How often in this time what was detached is attached again. Whoever detaches more often means it,
- * or fights another program: the daemon is not to be the third.
+ * How often in this time what was detached is attached again, and what was removed is pinned again.
+ * Whoever does it more often means it, or fights another program: the daemon is not to be the
+ * third.
  */
 #define GUARD_RESTORES_MAX 3U
 #define GUARD_WINDOW_USEC UINT64_C(60000000)

@@ -17,6 +17,7 @@
 #include <bpf/bpf.h>
 
 #include "config/basic.h"
+#include "loader-backend.h"
 #include "log.h"
 #include "messages.h"
 
@@ -55,6 +56,46 @@ static int get_pin(const char *directory, const char *prefix, const char *name)
 
 	make_path(path, directory, prefix, name);
 	return bpf_obj_get(path);
+}
+
+/* --- what is pinned */
+
+static uint32_t object_id(int fd, bool is_link)
+{
+	struct bpf_link_info link = {};
+	struct bpf_map_info map = {};
+	__u32 link_size = sizeof(link), map_size = sizeof(map);
+
+	if (is_link)
+		return bpf_link_get_info_by_fd(fd, &link, &link_size) < 0 ? 0 : link.id;
+	return bpf_map_get_info_by_fd(fd, &map, &map_size) < 0 ? 0 : map.id;
+}
+
+static bool is_link(const char *name)
+{
+	return strncmp(name, PINS_LINK_PREFIX, strlen(PINS_LINK_PREFIX)) == 0;
+}
+
+static void forget_pin(struct loader_pins *p, const char *name)
+{
+	for (size_t i = 0; i < p->n_items; i++)
+		if (strcmp(p->items[i].name, name) == 0) {
+			p->n_items--;
+			memmove(&p->items[i], &p->items[i + 1],
+				(p->n_items - i) * sizeof(p->items[0]));
+			return;
+		}
+}
+
+static void note_pin(struct loader_pins *p, int fd, const char *prefix, const char *name)
+{
+	struct loader_pin pin;
+
+	snprintf(pin.name, sizeof(pin.name), "%s%s", prefix, name);
+	forget_pin(p, pin.name);
+	pin.id = object_id(fd, is_link(pin.name));
+	if (pin.id && p->n_items < LOADER_PINS_MAX)
+		p->items[p->n_items++] = pin;
 }
 
 /* --- the note */
@@ -297,8 +338,10 @@ void loader_pins_init(struct loader_pins *p)
 		remove_directory(PINS_DIRECTORY, true);
 		p->found = PINS_STATE_NONE;
 	}
-	if (p->found == PINS_STATE_GOOD)
+	if (p->found == PINS_STATE_GOOD) {
 		snprintf(p->directory, sizeof(p->directory), "%s", PINS_DIRECTORY);
+		note_pin(p, p->note_fd, PINS_NOTE, "");
+	}
 }
 
 void loader_pins_done(struct loader_pins *p)
@@ -331,6 +374,7 @@ void loader_pins_begin(struct loader_pins *p, enum backend backend, uint64_t bui
 	p->old_backend = p->found == PINS_STATE_GOOD ? p->note->backend : BACKEND_AUTO;
 	p->old_lost_said = p->note->position.n_lost_said;
 	forget_note(p);
+	p->n_items = 0;
 	p->directory[0] = '\0';
 	p->unpinned = (struct pins_note){};
 	p->old_waits = p->found == PINS_STATE_GOOD || p->found == PINS_STATE_OTHER;
@@ -374,22 +418,30 @@ void loader_pins_add(struct loader_pins *p, int fd, const char *prefix, const ch
 	r = bpf_obj_pin(fd, path);
 	if (r < 0)
 		give_up(p, path, r);
+	else
+		note_pin(p, fd, prefix, name);
 }
 
 void loader_pins_remove(struct loader_pins *p, const char *prefix, const char *name)
 {
-	char path[PINS_PATH_SIZE];
+	char path[PINS_PATH_SIZE], pin[PINS_NAME_SIZE];
 
 	if (!p->directory[0])
 		return;
+	snprintf(pin, sizeof(pin), "%s%s", prefix, name);
+	forget_pin(p, pin);
 	make_path(path, p->directory, prefix, name);
 	if (unlink(path) < 0 && errno != ENOENT)
 		log_warning("Cannot remove %s: %s, ignoring.", path, strerror(errno));
 }
 
-int loader_pins_get(const struct loader_pins *p, const char *prefix, const char *name)
+int loader_pins_get(struct loader_pins *p, const char *prefix, const char *name)
 {
-	return p->directory[0] ? get_pin(p->directory, prefix, name) : -ENOENT;
+	int fd = p->directory[0] ? get_pin(p->directory, prefix, name) : -ENOENT;
+
+	if (fd >= 0)
+		note_pin(p, fd, prefix, name);
+	return fd;
 }
 
 int loader_pins_get_old(const char *prefix, const char *name)
@@ -422,11 +474,97 @@ void loader_pins_drop(struct loader_pins *p)
 {
 	if (!p->directory[0])
 		return;
+	/* The note stays where it is: who keeps it up to date does not ask where that is. */
 	__atomic_store_n(&p->note->complete, 0, __ATOMIC_RELEASE);
-	p->unpinned = *p->note;
-	forget_note(p);
 	remove_directory(p->directory, false);
 	p->directory[0] = '\0';
+	p->n_items = 0;
+}
+
+/* --- what others do to the pins */
+
+static bool is_there(const struct loader_pins *p, const struct loader_pin *pin)
+{
+	char path[PINS_PATH_SIZE];
+
+	make_path(path, p->directory, "", pin->name);
+	return access(path, F_OK) == 0;
+}
+
+static int pin_again(const struct loader_pins *p, const struct loader_pin *pin)
+{
+	_cleanup_close_ int fd = is_link(pin->name) ? bpf_link_get_fd_by_id(pin->id)
+						    : bpf_map_get_fd_by_id(pin->id);
+	char path[PINS_PATH_SIZE];
+
+	if (fd < 0)
+		return fd;
+	make_path(path, p->directory, "", pin->name);
+	return bpf_obj_pin(fd, path);
+}
+
+/* Of the set that is in force. It is not complete while this lasts. */
+static int pin_all_again(struct loader_pins *p, char why[static LOADER_WHY_SIZE])
+{
+	int n = pins_check_directory(p->directory, why, LOADER_WHY_SIZE), r = 0;
+	char path[PINS_PATH_SIZE];
+
+	if (n == -ENOENT) {
+		pins_make_path(path, p->directory);
+		n = mkdir(path, 0700) < 0 ? -errno : 0;
+		if (n < 0)
+			snprintf(why, LOADER_WHY_SIZE, "Cannot make %s: %s.", p->directory,
+				 strerror(-n));
+	}
+	if (n < 0)
+		return n;
+	__atomic_store_n(&p->note->complete, 0, __ATOMIC_RELEASE);
+	for (size_t i = 0; i < p->n_items && r >= 0; i++) {
+		if (is_there(p, &p->items[i]))
+			continue;
+		r = pin_again(p, &p->items[i]);
+		if (r < 0)
+			snprintf(why, LOADER_WHY_SIZE, "Cannot pin %s again in %s: %s.",
+				 p->items[i].name, p->directory, strerror(-r));
+	}
+	if (r >= 0)
+		__atomic_store_n(&p->note->complete, 1, __ATOMIC_RELEASE);
+	return r;
+}
+
+void loader_describe_pins(const struct loader *l, char *buf, size_t size)
+{
+	char path[PINS_PATH_SIZE] = "";
+
+	if (l->pins.directory[0])
+		pins_make_path(path, l->pins.directory);
+	snprintf(buf, size, "%s", path);
+}
+
+unsigned loader_count_missing_pins(const struct loader *l)
+{
+	const struct loader_pins *p = &l->pins;
+	unsigned n = 0;
+
+	for (size_t i = 0; p->directory[0] && i < p->n_items; i++)
+		n += !is_there(p, &p->items[i]);
+	return n;
+}
+
+int loader_restore_pins(struct loader *l)
+{
+	char why[LOADER_WHY_SIZE] = "";
+	int r = pin_all_again(&l->pins, why);
+
+	if (r < 0)
+		loader_abandon_pins(l, why);
+	return r;
+}
+
+void loader_abandon_pins(struct loader *l, const char *why)
+{
+	log_unpinned(why);
+	loader_pins_drop(&l->pins);
 }
 
 /* --- without a loader */

@@ -9,6 +9,16 @@
 #include "loader.h"
 #include "pins.h"
 
+/* The note, the maps, and a link a slot and for each that follows the kernel. */
+#define LOADER_PINS_MAX (OP_SLOTS_MAX + 32)
+
+/* What was pinned, by the number that the kernel has given it: a link's or a map's, as its name
+ * says. */
+struct loader_pin {
+	char name[PINS_NAME_SIZE];
+	uint32_t id;
+};
+
 /*
  * Embedded. Owns the note, and what is pinned in the directory; what was pinned is also held open
  * by its user, and stays in the kernel until both have let go of it.
@@ -23,6 +33,8 @@ struct loader_pins {
 	uint64_t old_lost_said;	  /* records that are known to be lost */
 	bool old_waits;		  /* those in PINS_DIRECTORY go when the ones here are in force */
 	bool is_mapped;
+	struct loader_pin items[LOADER_PINS_MAX]; /* the note first */
+	size_t n_items;
 };
 
 /* Looks at what is there, and opens its note where that is good. What is half made goes. */
@@ -40,8 +52,9 @@ void loader_pins_begin(struct loader_pins *p, enum backend backend, uint64_t bui
 void loader_pins_add(struct loader_pins *p, int fd, const char *prefix, const char *name);
 void loader_pins_remove(struct loader_pins *p, const char *prefix, const char *name);
 
-/* Opens a pin. Returns its descriptor, which the caller owns, or a negative errno. */
-int loader_pins_get(const struct loader_pins *p, const char *prefix, const char *name);
+/* Opens a pin, to take it over. Returns its descriptor, which the caller owns, or a negative errno.
+ */
+int loader_pins_get(struct loader_pins *p, const char *prefix, const char *name);
 
 /* The set is in force. Returns whether there is another to be removed, by loader_pins_replace(). */
 bool loader_pins_complete(struct loader_pins *p);

@@ -229,6 +229,19 @@ const char *loader_next_detached(struct loader *l);
  */
 int loader_restore(struct loader *l, char why[static LOADER_WHY_SIZE]);
 
+/* The directory of the pins, as this process reaches it; empty where nothing is pinned. */
+void loader_describe_pins(const struct loader *l, char *buf, size_t size);
+
+/* How many of the pins somebody else has removed; none where nothing is pinned. */
+unsigned loader_count_missing_pins(const struct loader *l);
+
+/* Makes those again. Returns 0, or a negative errno where that cannot be, and then it is as after
+ * loader_abandon_pins(). */
+int loader_restore_pins(struct loader *l);
+
+/* Removes what is left of the pins, and logs why: nothing outlives the daemon from here on. */
+void loader_abandon_pins(struct loader *l, const char *why);
+
 static inline void loader_freep(struct loader **l)
 {
 	loader_free(*l);

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What other programs do to the policies, told by a loader that only says so. */
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <systemd/sd-event.h>
 
@@ -19,6 +22,9 @@ static struct {
 	unsigned n_restores;
 	struct loader_other others[LOADER_OTHERS_MAX];
 	int n_others;
+	char pins[64]; /* the directory; empty: there is none */
+	unsigned n_missing, n_restored;
+	bool abandoned;
 } kernel;
 
 static unsigned n_changes;
@@ -97,6 +103,36 @@ void loader_others_consume(struct loader_others *o, loader_attached_t attached, 
 	(void)o;
 	(void)attached;
 	(void)userdata;
+}
+
+void loader_describe_pins(const struct loader *l, char *buf, size_t size)
+{
+	(void)l;
+	snprintf(buf, size, "%s", kernel.pins);
+}
+
+unsigned loader_count_missing_pins(const struct loader *l)
+{
+	(void)l;
+	return kernel.n_missing;
+}
+
+int loader_restore_pins(struct loader *l)
+{
+	(void)l;
+	kernel.n_missing = 0;
+	kernel.n_restored++;
+	(void)mkdir(kernel.pins, 0700);
+	return 0;
+}
+
+void loader_abandon_pins(struct loader *l, const char *why)
+{
+	(void)l;
+	CHECK(strstr(why, "goes on removing"));
+	kernel.abandoned = true;
+	kernel.n_missing = 0;
+	kernel.pins[0] = '\0';
 }
 
 static void note_change(void *userdata)
@@ -242,7 +278,39 @@ static void test_others(void)
 	end(g, event);
 }
 
+/* Takes the directory away, as others may, and waits for what comes of it. */
+static void remove_pins(struct sd_event *event, unsigned n_missing)
+{
+	unsigned changes = n_changes;
+
+	kernel.n_missing = n_missing;
+	CHECK(rmdir(kernel.pins) == 0);
+	for (int i = 0; i < 10 && kernel.n_missing && n_changes == changes; i++)
+		CHECK(sd_event_run(event, 1000000) >= 0);
+}
+
+/* They are made again, in a directory that is watched again, up to the limit. */
+static void test_pins(void)
+{
+	struct sd_event *event;
+	struct guard *g;
+
+	snprintf(kernel.pins, sizeof(kernel.pins), "/tmp/test_guard.XXXXXX");
+	CHECK(mkdtemp(kernel.pins));
+	g = begin(&event);
+	for (unsigned i = 1; i <= GUARD_RESTORES_MAX; i++) {
+		remove_pins(event, i);
+		CHECK_INT(kernel.n_restored, i);
+		CHECK_INT(n_changes, i);
+	}
+	remove_pins(event, 1);
+	CHECK_INT(kernel.n_restored, GUARD_RESTORES_MAX);
+	CHECK(kernel.abandoned);
+	end(g, event);
+}
+
 static const struct test_case cases[] = {
+	TEST_CASE(pins),
 	TEST_CASE(fight),
 	TEST_CASE(limit),
 	TEST_CASE(refused),

@@ -17,8 +17,9 @@
  *         and how many of the others died.
  *     oomstorm fresh ROOT WORKERS ROUNDS SETTLE_MSEC
  *         The same in a domain ROOT/f0, ROOT/f1, ... that is made for each round, SETTLE_MSEC
- * before the first process begins in it, and removed after. oomstorm churn ROOT PER_MINUTE Makes
- * and removes cgroups ROOT/c0, ROOT/c1, ..., until SIGTERM; prints how many.
+ *         before the first process begins in it, and removed after.
+ *     oomstorm churn ROOT PER_MINUTE
+ *         Makes and removes cgroups ROOT/c0, ROOT/c1, ..., until SIGTERM; prints how many.
  *
  * The arguments are cgroup directories, those of a duel or burst below DOMAIN, where only DOMAIN's
  * memory.max is changed; ROOT hands the memory controller on. Sizes are such that one death always

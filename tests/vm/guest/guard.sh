@@ -2,8 +2,8 @@
 # shellcheck shell=bash
 # vm: memory=1024 cpus=2 timeout=500
 #
-# What others do to the policies, or beside them: detach them, attach their own, take the module or
-# the cgroup tree away. The daemon is told by the kernel, says so, and mends what is its own.
+# What others do to the policies, or beside them: detach them, attach their own, take the module, the
+# pins or the cgroup tree away. The daemon is told by the kernel, says so, and mends what is its own.
 # shellcheck source=tests/vm/guest/lib.sh
 . lib.sh
 # shellcheck source=tests/vm/guest/records-lib.bash
@@ -12,6 +12,9 @@
 readonly UNIT=oompolicyd.service
 readonly ROOT=/sys/fs/cgroup/guard
 readonly OBJECTS=/usr/lib/oompolicyd-tests
+readonly PINS=/sys/fs/bpf/oompolicyd
+readonly MESSAGE_ID_NOT_PINNED=f35400cfc84344798a76534ec4eb209e
+readonly MESSAGE_ID_PINS_RESTORED=4a049a3ca9134cdb879c466bb8e020b6
 readonly MESSAGE_ID_OTHER_POLICY=214d9106111c4036aca95d5de25e2c9e
 readonly MESSAGE_ID_POLICY_RESTORED=0de8f22d4f424fd88c6e76b3dec74a7a
 readonly MESSAGE_ID_POLICY_GIVEN_UP=d1827051fb5c4651a824955ff385aebf
@@ -94,11 +97,11 @@ warns_not()
 	! warns "$1"
 }
 
-# intrude OBJECT: leaves the process in INTRUDER.
+# intrude OBJECT [no-link]: leaves the process in INTRUDER.
 intrude()
 {
 	rm -f /run/intruder
-	intruder "$OBJECTS/$1.conformance.o" /run/intruder &
+	intruder "$OBJECTS/$1.conformance.o" /run/intruder "${@:2}" &
 	INTRUDER=$!
 	wait_for 20 "it to be attached" test -e /run/intruder
 }
@@ -129,6 +132,19 @@ test_other_policy()
 	assert_match "the metrics" "$(oompolicyctl metrics)" $'\noompolicyd_warnings 1\n'
 	withdraw
 	assert_eq "those that were seen" "$(journalctl -q -o cat --since="$LOG_SINCE" "MESSAGE_ID=$MESSAGE_ID_OTHER_POLICY" | wc -l)" 1
+}
+
+# As programs did before there were links for it. The kernel does not say when it was attached.
+test_other_policy_without_link()
+{
+	intrude policy no-link
+	journal_wait 10 "that it was seen" "MESSAGE_ID=$MESSAGE_ID_OTHER_POLICY" OOMPOLICY_OTHER_ORDER=unknown \
+		OOMPOLICY_OTHER_HOOK=bpf_oom_ops
+	assert_match "what it says" "$(journal_field MESSAGE "MESSAGE_ID=$MESSAGE_ID_OTHER_POLICY")" \
+		"^Another program's '[^ ]+' .*attached by intruder \\(pid $INTRUDER\\)"
+	warns 'Another program' || fail "the status says nothing"
+	decided guard one
+	withdraw
 }
 
 # Of the other hook, whichever backend we have.
@@ -166,7 +182,76 @@ test_cgroup_tree()
 	decided guard new
 }
 
-plan 5
+pins_count()
+{
+	N_PINS=$(find $PINS -type f | wc -l)
+}
+
+pins_are_back()
+{
+	[[ -e $PINS/meta && $(find $PINS -type f | wc -l) -eq $N_PINS ]]
+}
+
+pins_remove()
+{
+	find $PINS -depth -delete
+}
+
+# What lets the policy outlive the daemon is made again; the next daemon adopts it.
+test_pins_removed()
+{
+	local pid
+	pins_count
+	rm $PINS/link-0
+	journal_wait 10 "that it was removed" "MESSAGE_ID=$MESSAGE_ID_PINS_RESTORED"
+	assert_match "what it says" "$(journal_field MESSAGE "MESSAGE_ID=$MESSAGE_ID_PINS_RESTORED")" ' removed 1 pins of '
+	pins_are_back || fail "there is $(ls $PINS)"
+	pins_remove
+	wait_for 10 "all of it" pins_are_back
+	decided_by_all
+	log_mark
+	pid=$(daemon_pid)
+	systemctl kill --kill-whom=main -s KILL $UNIT
+	# Nobody but the kernel has the policies now.
+	assert_eq "an OOM" "$(oomstorm burst $ROOT/one $ROOT/one/{keep,mark} 1)" "1 kept"
+	wait_for 20 "the next daemon" daemon_is_another "$pid"
+	assert_match "the status" "$(oompolicyctl status)" 'Policies: pinned, adopted, '
+	records_settle 20 1
+	assert_eq "the records" "$RECORDED" 1
+}
+
+daemon_is_another()
+{
+	(($(daemon_pid) != $1)) && oompolicyctl status
+}
+
+# Whoever goes on gets his way, and the daemon goes on without.
+test_pins_removed_for_good()
+{
+	local i
+	pins_count
+	for ((i = 0; i < 12; i++)); do
+		pins_remove
+		wait_for 10 "the pins, or the end of them" pins_are_settled
+		! journal_has "MESSAGE_ID=$MESSAGE_ID_NOT_PINNED" || break
+	done
+	journal_has "MESSAGE_ID=$MESSAGE_ID_NOT_PINNED" || fail "the daemon does not give up"
+	assert_match "the status" "$(oompolicyctl status)" 'Policies: not pinned, '
+	decided_by_all
+	assert_status 0 systemctl reload $UNIT
+	decided_by_all
+	systemctl restart $UNIT
+	wait_for 20 "the daemon" all_attached
+	assert_match "the status" "$(oompolicyctl status)" 'Policies: pinned, '
+	decided_by_all
+}
+
+pins_are_settled()
+{
+	pins_are_back || journal_has "MESSAGE_ID=$MESSAGE_ID_NOT_PINNED"
+}
+
+plan 8
 storm_setup
 mkdir -p $ROOT/{one,other}/{keep,mark}
 echo +memory >/sys/fs/cgroup/cgroup.subtree_control
@@ -189,5 +274,8 @@ daemon_start
 run_test detached test_detached
 run_test fight test_fight
 run_test other_policy test_other_policy
+run_test other_policy_without_link test_other_policy_without_link
 run_test other_evaluation test_other_evaluation
+run_test pins_removed test_pins_removed
+run_test pins_removed_for_good test_pins_removed_for_good
 run_test cgroup_tree test_cgroup_tree
