@@ -12,7 +12,7 @@
 # shellcheck source=tests/vm/guest/records-lib.bash
 . records-lib.bash
 
-readonly KILLS=${1:-6}
+readonly KILLS=${1:-4}
 readonly UNIT=oompolicyd.service
 readonly ROOT=/sys/fs/cgroup/pins
 readonly PINS=/sys/fs/bpf/oompolicyd
