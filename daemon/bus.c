@@ -430,7 +430,7 @@ static const sd_bus_vtable vtable[] = {
 	PROPERTY("FollowsCgroups", "b", SD_BUS_VTABLE_PROPERTY_CONST),
 	PROPERTY("MapEntries", "u", SD_BUS_VTABLE_PROPERTY_EXPLICIT),
 	PROPERTY("MapEntriesMax", "u", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-	PROPERTY("Pinned", "b", SD_BUS_VTABLE_PROPERTY_CONST),
+	PROPERTY("Pinned", "b", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	PROPERTY("Origin", "s", SD_BUS_VTABLE_PROPERTY_CONST),
 	PROPERTY("InForceUSec", "t", SD_BUS_VTABLE_PROPERTY_CONST),
 	PROPERTY("Counters", "a{st}", SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
@@ -479,11 +479,12 @@ static void send_changed(struct bus *b, const char *const *names)
 void bus_send_changed(struct bus *b, enum bus_change change)
 {
 	static const char *const config[] = {
-		"Configuration", "ConfigurationUSec", "Policies",    "Rules",
-		"CgroupsRuled",	 "MapEntriesMax",     "ReloadError", NULL,
+		"Configuration", "ConfigurationUSec", "Policies",
+		"Rules",	 "CgroupsRuled",      "MapEntriesMax",
+		"Pinned",	 "ReloadError",	      NULL,
 	};
 	static const char *const cgroups[] = {"CgroupsRuled", NULL};
-	static const char *const policies[] = {"Policies", "Warnings", NULL};
+	static const char *const policies[] = {"Policies", "Pinned", "Warnings", NULL};
 
 	if (!may_send(b))
 		return;

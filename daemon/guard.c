@@ -341,7 +341,9 @@ static int watch_pins(struct guard *g, struct sd_event *event)
 
 	loader_describe_pins(g->loader, path, sizeof(path));
 	g->pins_source = sd_event_source_disable_unref(g->pins_source);
-	return !path[0] ? 0 : sd_event_add_inotify(event, &g->pins_source, path, PINS_EVENTS, on_pins, g);
+	return !path[0] ? 0
+			: sd_event_add_inotify(event, &g->pins_source, path, PINS_EVENTS, on_pins,
+					       g);
 }
 
 static int on_pins_timer(sd_event_source *source, uint64_t usec _unused_, void *userdata)

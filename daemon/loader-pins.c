@@ -493,8 +493,8 @@ static bool is_there(const struct loader_pins *p, const struct loader_pin *pin)
 
 static int pin_again(const struct loader_pins *p, const struct loader_pin *pin)
 {
-	_cleanup_close_ int fd = is_link(pin->name) ? bpf_link_get_fd_by_id(pin->id)
-						    : bpf_map_get_fd_by_id(pin->id);
+	_cleanup_close_ int fd =
+		is_link(pin->name) ? bpf_link_get_fd_by_id(pin->id) : bpf_map_get_fd_by_id(pin->id);
 	char path[PINS_PATH_SIZE];
 
 	if (fd < 0)

@@ -310,10 +310,6 @@ static void test_pins(void)
 }
 
 static const struct test_case cases[] = {
-	TEST_CASE(pins),
-	TEST_CASE(fight),
-	TEST_CASE(limit),
-	TEST_CASE(refused),
-	TEST_CASE(others),
+	TEST_CASE(pins), TEST_CASE(fight), TEST_CASE(limit), TEST_CASE(refused), TEST_CASE(others),
 };
 TEST_MAIN(cases)

@@ -209,8 +209,8 @@ static void populate_run(int go)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (cgtree_write(CGROUP, "cgroup.procs", "0") < 0 || read(go, &byte, 1) != 1)
 		_exit(1);
-	mmap(NULL, EATER_BYTES, PROT_READ | PROT_WRITE,
-	     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	mmap(NULL, EATER_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
+	     -1, 0);
 	_exit(0);
 }
 
