@@ -15,8 +15,10 @@
  *         are made for it: every worker has domains of its own and goes through them in turn. The
  *         rounds are those of all workers. Prints how many hogs were killed, how many hogs lived
  *         and how many of the others died.
+ *     oomstorm paced ROOT DOMAINS WORKERS ROUNDS PAUSE_MSEC
+ *         The same, and each worker pauses after each round.
  *     oomstorm fresh ROOT WORKERS ROUNDS SETTLE_MSEC
- *         The same in a domain ROOT/f0, ROOT/f1, ... that is made for each round, SETTLE_MSEC
+ *         As storm, in a domain ROOT/f0, ROOT/f1, ... that is made for each round, SETTLE_MSEC
  *         before the first process begins in it, and removed after.
  *     oomstorm churn ROOT PER_MINUTE
  *         Makes and removes cgroups ROOT/c0, ROOT/c1, ..., until SIGTERM; prints how many.
@@ -288,18 +290,20 @@ static void controller_enable(int cgroup_fd)
 	close(fd);
 }
 
+static void pause_msec(long msec)
+{
+	const struct timespec t = {.tv_sec = msec / 1000, .tv_nsec = msec % 1000 * 1000000};
+
+	nanosleep(&t, NULL);
+}
+
 static void domain_init(struct domain *d, int root_fd, const char *name, long settle_msec)
 {
-	const struct timespec settle = {
-		.tv_sec = settle_msec / 1000,
-		.tv_nsec = settle_msec % 1000 * 1000000,
-	};
-
 	d->fd = cgroup_new(root_fd, name);
 	controller_enable(d->fd);
 	d->keep_fd = cgroup_new(d->fd, "keep");
 	d->mark_fd = cgroup_new(d->fd, "mark");
-	nanosleep(&settle, NULL);
+	pause_msec(settle_msec);
 	d->keep = process_new(d->keep_fd, LARGE_SIZE, true);
 	limit_tighten(d->fd);
 }
@@ -327,8 +331,8 @@ static void domain_done(struct domain *d, int root_fd, const char *name, struct 
 }
 
 /* The worker @first of @step has the domains @first, @first + @step, ... */
-static void storm_worker(int root_fd, long n_domains, long rounds, long first, long step,
-			 struct tally *t)
+static void storm_worker(int root_fd, long n_domains, long rounds, long round_pause_msec,
+			 long first, long step, struct tally *t)
 {
 	struct domain *domains = calloc((size_t)n_domains, sizeof(*domains));
 	char name[32];
@@ -341,6 +345,7 @@ static void storm_worker(int root_fd, long n_domains, long rounds, long first, l
 	}
 	for (long n = 0, i = first; n < rounds && !stopped; n++) {
 		domain_round(&domains[i], t);
+		pause_msec(round_pause_msec);
 		i = i + step < n_domains ? i + step : first;
 	}
 	for (long i = first; i < n_domains; i += step) {
@@ -364,8 +369,8 @@ static void fresh_worker(int root_fd, long rounds, long settle_msec, long first,
 	}
 }
 
-/* @n_domains is 0 for fresh ones. */
-static int run_workers(int root_fd, long n_domains, long n_workers, long rounds, long settle_msec)
+/* @n_domains is 0 for fresh ones, with a pause in each before its round; else it is after it. */
+static int run_workers(int root_fd, long n_domains, long n_workers, long rounds, long msec)
 {
 	struct tally *tallies, sum = {};
 	pid_t workers[WORKERS_MAX];
@@ -385,9 +390,9 @@ static int run_workers(int root_fd, long n_domains, long n_workers, long rounds,
 			continue;
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (n_domains > 0)
-			storm_worker(root_fd, n_domains, share, w, n_workers, &tallies[w]);
+			storm_worker(root_fd, n_domains, share, msec, w, n_workers, &tallies[w]);
 		else
-			fresh_worker(root_fd, share, settle_msec, w, n_workers, &tallies[w]);
+			fresh_worker(root_fd, share, msec, w, n_workers, &tallies[w]);
 		_exit(EXIT_SUCCESS);
 	}
 	for (long w = 0; w < n_workers; w++) {
@@ -434,7 +439,9 @@ static int run_churn(int root_fd, long per_minute)
 
 /* --- the command line */
 
-enum { MODE_DUEL, MODE_BURST, MODE_STORM, MODE_FRESH, MODE_CHURN };
+enum { MODE_DUEL, MODE_BURST, MODE_STORM, MODE_PACED, MODE_FRESH, MODE_CHURN };
+
+#define NUMBERS_MAX 4
 
 static const struct {
 	const char *name;
@@ -444,6 +451,7 @@ static const struct {
 	[MODE_DUEL] = {"duel", 4, 1, "DOMAIN SMALL LARGE TRIGGER ROUNDS"},
 	[MODE_BURST] = {"burst", 3, 1, "DOMAIN KEEP HOG ROUNDS"},
 	[MODE_STORM] = {"storm", 1, 3, "ROOT DOMAINS WORKERS ROUNDS"},
+	[MODE_PACED] = {"paced", 1, 4, "ROOT DOMAINS WORKERS ROUNDS PAUSE_MSEC"},
 	[MODE_FRESH] = {"fresh", 1, 3, "ROOT WORKERS ROUNDS SETTLE_MSEC"},
 	[MODE_CHURN] = {"churn", 1, 1, "ROOT PER_MINUTE"},
 };
@@ -455,7 +463,7 @@ static int usage(void)
 	return 64;
 }
 
-static int run(size_t mode, const int paths[4], const long numbers[3])
+static int run(size_t mode, const int paths[4], const long numbers[NUMBERS_MAX])
 {
 	switch (mode) {
 	case MODE_DUEL:
@@ -463,9 +471,10 @@ static int run(size_t mode, const int paths[4], const long numbers[3])
 	case MODE_BURST:
 		return run_burst(paths[0], paths + 1, numbers[0]);
 	case MODE_STORM:
+	case MODE_PACED:
 		if (numbers[1] > WORKERS_MAX || numbers[0] < numbers[1])
 			return usage();
-		return run_workers(paths[0], numbers[0], numbers[1], numbers[2], 0);
+		return run_workers(paths[0], numbers[0], numbers[1], numbers[2], numbers[3]);
 	case MODE_FRESH:
 		if (numbers[0] > WORKERS_MAX)
 			return usage();
@@ -480,7 +489,7 @@ int main(int argc, char **argv)
 	const struct sigaction term = {.sa_handler = on_term, .sa_flags = SA_RESTART};
 	size_t mode = 0;
 	int paths[4];
-	long numbers[3];
+	long numbers[NUMBERS_MAX] = {};
 
 	while (argc > 1 && mode < ARRAY_SIZE(modes) && strcmp(argv[1], modes[mode].name) != 0)
 		mode++;

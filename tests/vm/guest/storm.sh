@@ -148,7 +148,7 @@ test_churn()
 }
 
 plan 6
-STORM_KILLS=$KILLS
+STORM_KILLS=$((KILLS + PARALLEL_KILLS))
 storm_setup
 mkdir -p $ROOT
 echo +memory >/sys/fs/cgroup/cgroup.subtree_control
