@@ -56,6 +56,15 @@ static __always_inline void freed_end(struct oom_state *state, __u64 mm,
 		bpf_ringbuf_output(&op_events, &event, sizeof(event), 0);
 }
 
+/* The memory of the victim that was marked last, once; 0: there is none. */
+static __always_inline __u64 take_marked(struct oom_state *state)
+{
+	__u64 mm = state->marked_mm;
+
+	state->marked_mm = 0;
+	return mm;
+}
+
 /* The record that is being sent is the victim's that was marked last. */
 __noinline int op_freed_expect(__u64 seq, __u64 ktime_nsec)
 {
@@ -65,11 +74,8 @@ __noinline int op_freed_expect(__u64 seq, __u64 ktime_nsec)
 	__u64 mm;
 
 	state = bpf_map_lookup_elem(&op_oom, &zero);
-	if (!state || !state->marked_mm)
-		return 0;
-	mm = state->marked_mm;
-	state->marked_mm = 0;
-	victim = bpf_map_lookup_elem(&op_outstanding, &mm);
+	mm = state ? take_marked(state) : 0;
+	victim = mm ? bpf_map_lookup_elem(&op_outstanding, &mm) : NULL;
 	if (!victim)
 		return 0;
 	victim->event.oom_ktime_nsec = ktime_nsec;
@@ -88,11 +94,8 @@ __noinline int op_freed_cancel(void)
 	__u64 mm;
 
 	state = bpf_map_lookup_elem(&op_oom, &zero);
-	if (!state || !state->marked_mm)
-		return 0;
-	mm = state->marked_mm;
-	state->marked_mm = 0;
-	if (!bpf_map_delete_elem(&op_outstanding, &mm))
+	mm = state ? take_marked(state) : 0;
+	if (mm && !bpf_map_delete_elem(&op_outstanding, &mm))
 		__sync_fetch_and_sub(&state->n_outstanding, 1);
 	return 0;
 }

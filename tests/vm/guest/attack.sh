@@ -167,6 +167,8 @@ test_daemon_allocates()
 	wait_for 20 "the record" records_are 1
 	assert_eq "the victim" "$(journal_field OOMPOLICY_VICTIM_PID "MESSAGE_ID=$MESSAGE_ID_KILL")" "$hog"
 	assert_eq "who triggered it" "$(journal_field OOMPOLICY_TRIGGER_PID "MESSAGE_ID=$MESSAGE_ID_KILL")" "$pid"
+	assert_match "the runners-up" "$(journal_field OOMPOLICY_RUNNERS_UP "MESSAGE_ID=$MESSAGE_ID_KILL")" \
+		"^$pid oompolicyd 0 -1000 500 - [0-9]+ spared ${cgroup#/sys/fs/cgroup}"
 	is_gone "$hog" || fail "the hog lives"
 	same_daemon "$pid"
 }
