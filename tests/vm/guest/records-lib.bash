@@ -76,11 +76,19 @@ records_account()
 	((RECORDED + LOST == $1))
 }
 
-# records_settle SECONDS KILLS: until they do, or the time is up.
+# records_settle SECONDS KILLS: until they do, or the time is up, and then what is missing is printed.
 records_settle()
 {
 	local end=$((SECONDS + $1))
-	until records_account "$2" || ((SECONDS >= end)); do
+	until records_account "$2"; do
+		if ((SECONDS >= end)); then
+			awk 'NR == 1 { print "the first record is", $1 }
+				NR > 1 && $1 != last + $2 + 1 { print "a gap between", last, "and", $1 }
+				{ last = $1 }
+				END { print "the last record is", last + 0 }' /run/records
+			journalctl --disk-usage
+			return
+		fi
 		sleep 0.5
 	done
 }
