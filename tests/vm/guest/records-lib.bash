@@ -99,12 +99,14 @@ records_settle()
 # records there are if they are thousands.
 storm_setup()
 {
-	# A record is some 28 KiB in the journal, with the entry that the memory is back.
-	local mib=$((150 + ${STORM_KILLS:-0} / 35))
+	# A record is some 6 KiB in the journal, with the entry that the memory is back; half of a file
+	# may be empty.
+	local mib=$((150 + ${STORM_KILLS:-0} / 80))
+	# By a name that comes after that of the image's own.
 	mount -o remount,size=$((mib + 50))M /run
 	mkdir -p /run/systemd/journald.conf.d
 	printf '[Journal]\nReadKMsg=no\nRuntimeMaxUse=%dM\nRuntimeKeepFree=1M\n' $mib \
-		>/run/systemd/journald.conf.d/storm.conf
+		>/run/systemd/journald.conf.d/zz-storm.conf
 	systemctl restart systemd-journald.service
 	sysctl -q vm.oom_dump_tasks=0
 	echo N >/sys/module/printk/parameters/ignore_loglevel
