@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# vm: memory=1024 cpus=2 timeout=400 extra=trixie,sid,v2
+# vm: memory=1024 cpus=2 timeout=400 append=numa=fake=2 extra=trixie,sid,v2
 #
 # What an OOM came to is in its record, whoever decided: each outcome with each backend, under the
 # unit as shipped. The two must say the same.
@@ -278,6 +278,33 @@ test_allocating_task()
 	assert_record "$MESSAGE_ID_KERNEL_KILL" TRIGGER_PID "$victim"
 }
 
+# One of two memory nodes has run out: only the kernel knows whose death helps, and is left the choice.
+test_cpuset()
+{
+	local elsewhere small large
+	[[ $(</sys/devices/system/node/has_normal_memory) == 0-1 ]] || skip "this kernel does not emulate memory nodes"
+	domain_make cpuset elsewhere small large
+	echo +cpuset >"$DOMAIN/cgroup.subtree_control"
+	echo 0 >"$DOMAIN/elsewhere/cpuset.mems"
+	echo 1 >"$DOMAIN/small/cpuset.mems"
+	echo 1 >"$DOMAIN/large/cpuset.mems"
+	hog elsewhere 32M
+	elsewhere=$HOG
+	hog small 16M
+	small=$HOG
+	hog large 64M 900M
+	large=$HOG
+	kill -USR1 "$large"
+	wait_for 90 "the large process to die" is_gone "$large"
+	! is_gone "$small" || fail "the small process is dead"
+	! is_gone "$elsewhere" || fail "the process on the other node is dead"
+	kernel_has "oom-kill:constraint=CONSTRAINT_CPUSET,nodemask=.*,mems_allowed=1,global_oom,.*,pid=$large," ||
+		fail "it was another OOM"
+	assert_record "$MESSAGE_ID_KERNEL_KILL" BACKEND "$BACKEND" DECISION kernel REASON constraint CONSTRAINT cpuset \
+		DOMAIN / VICTIM_PID "$large" TRIGGER_PID "$large"
+	assert_match "the message" "$(journal_field MESSAGE "MESSAGE_ID=$MESSAGE_ID_KERNEL_KILL")" 'only some memory nodes have run out'
+}
+
 test_backend_is_kept()
 {
 	local other=struct_ops
@@ -294,10 +321,10 @@ daemon_says()
 	journalctl -q -o cat --since="$LOG_SINCE" "_PID=$(daemon_pid)" | grep -q -F -e "$1"
 }
 
-plan $((10 * ${#BACKENDS[@]} + 2))
+plan $((11 * ${#BACKENDS[@]} + 4))
 mkdir -p "$ROOT"
-echo +memory >/sys/fs/cgroup/cgroup.subtree_control
-echo +memory >"$ROOT/cgroup.subtree_control"
+echo '+memory +cpuset' >/sys/fs/cgroup/cgroup.subtree_control
+echo '+memory +cpuset' >"$ROOT/cgroup.subtree_control"
 for backend in "${BACKENDS[@]}"; do
 	use "$backend"
 	run_test "backend-is-in-use-$backend" test_backend_is_in_use
@@ -309,6 +336,7 @@ for backend in "${BACKENDS[@]}"; do
 	run_test "remote-$backend" test_remote
 	run_test "remote-with-nobody-$backend" test_remote_with_nobody
 	run_test "allocating-task-$backend" test_allocating_task
+	run_test "cpuset-$backend" test_cpuset
 	run_test "backend-is-kept-$backend" test_backend_is_kept
 	domain_end
 done
@@ -330,6 +358,24 @@ test_auto()
 	wait_for 10 "the log" daemon_says 'The backend is struct_ops.'
 }
 
+# vm.panic_on_oom comes before any policy, and 1 leaves them the OOMs of memory cgroups.
+test_panic_on_system_oom()
+{
+	sysctl -q vm.panic_on_oom=1
+	test_policy_kills
+}
+
+# The policy would have its victim, and the machine go on. That it does not is what the host sees.
+test_panic_on_oom()
+{
+	echo 'vm-panic panic_on_oom'
+	sysctl -q vm.panic_on_oom=2
+	test_policy_kills
+	fail "the machine goes on"
+}
+
 run_test kill-is-warned-of test_kill_is_warned_of
 run_test auto test_auto
-domain_end
+BACKEND=struct_ops
+run_test panic-on-system-oom test_panic_on_system_oom
+run_test panic_on_oom test_panic_on_oom
