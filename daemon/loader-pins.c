@@ -470,13 +470,30 @@ void loader_pins_replace(struct loader_pins *p)
 		snprintf(p->directory, sizeof(p->directory), "%s", PINS_DIRECTORY);
 }
 
+/* Where there is something that is not ours, too. */
+static void remove_own(const struct loader_pins *p)
+{
+	for (size_t i = p->n_items; i > 0; i--) {
+		char path[PINS_PATH_SIZE];
+
+		make_path(path, p->directory, "", p->items[i - 1].name);
+		if (unlink(path) < 0 && errno != ENOENT)
+			log_warning("Cannot remove %s: %s, ignoring.", path, strerror(errno));
+	}
+}
+
 void loader_pins_drop(struct loader_pins *p)
 {
+	char why[LOADER_WHY_SIZE];
+
 	if (!p->directory[0])
 		return;
 	/* The note stays where it is: who keeps it up to date does not ask where that is. */
 	__atomic_store_n(&p->note->complete, 0, __ATOMIC_RELEASE);
-	remove_directory(p->directory, false);
+	if (pins_check_directory(p->directory, why, sizeof(why)) == -EPERM)
+		remove_own(p);
+	else
+		remove_directory(p->directory, false);
 	p->directory[0] = '\0';
 	p->n_items = 0;
 }

@@ -246,12 +246,29 @@ test_pins_removed_for_good()
 	decided_by_all
 }
 
+# What somebody else has put there is not touched.
+test_pins_replaced()
+{
+	pins_remove
+	mkdir -m 755 $PINS
+	bpftool map create $PINS/other type array key 4 value 4 entries 1 name other
+	journal_wait 10 "that it is not pinned" "MESSAGE_ID=$MESSAGE_ID_NOT_PINNED"
+	assert_match "why" "$(journal_field MESSAGE "MESSAGE_ID=$MESSAGE_ID_NOT_PINNED")" "^$PINS is not a directory of root alone"
+	decided_by_all
+	systemctl stop $UNIT
+	[[ -e $PINS/other ]] || fail "what is not the daemon's is gone"
+	pins_remove
+	systemctl start $UNIT
+	assert_match "the status" "$(oompolicyctl status)" 'Policies: pinned, '
+	decided_by_all
+}
+
 pins_are_settled()
 {
 	pins_are_back || journal_has "MESSAGE_ID=$MESSAGE_ID_NOT_PINNED"
 }
 
-plan 8
+plan 9
 storm_setup
 mkdir -p $ROOT/{one,other}/{keep,mark}
 echo +memory >/sys/fs/cgroup/cgroup.subtree_control
@@ -278,4 +295,5 @@ run_test other_policy_without_link test_other_policy_without_link
 run_test other_evaluation test_other_evaluation
 run_test pins_removed test_pins_removed
 run_test pins_removed_for_good test_pins_removed_for_good
+run_test pins_replaced test_pins_replaced
 run_test cgroup_tree test_cgroup_tree

@@ -12,7 +12,7 @@ BACKEND=evaluate_task
 # shellcheck source=tests/vm/guest/oomtest-lib.bash
 . oomtest-lib.bash
 
-readonly COUNT=60 COUNT_LANGUAGE=30
+readonly COUNT=45 COUNT_LANGUAGE=25
 seed=${1:-1}
 
 # random NEEDS COUNT

@@ -10,7 +10,7 @@
 # shellcheck source=tests/vm/guest/oomtest-lib.bash
 . oomtest-lib.bash
 
-readonly COUNT=60 COUNT_KERNEL=15
+readonly COUNT=50 COUNT_KERNEL=15
 seed=${1:-1}
 
 # random NEEDS COUNT
