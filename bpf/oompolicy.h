@@ -136,7 +136,7 @@ struct op_switch {
  * a name. Staged with a configuration, like its map.
  */
 #define OP_NAMES_MAX (OP_CONFIGS_MAX * OP_POLICIES_MAX)
-#define OP_NAMES_INDEX(config, slot) ((config)*OP_POLICIES_MAX + (slot)-1)
+#define OP_NAMES_INDEX(config, slot) ((config) * OP_POLICIES_MAX + (slot) - 1)
 
 struct op_name {
 	char text[OP_POLICY_NAME_LEN];

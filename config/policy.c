@@ -145,7 +145,7 @@ struct config *config_free(struct config *c)
 #define GROW(array, n)                                                                        \
 	({                                                                                    \
 		__typeof__(array) _bigger = (array);                                          \
-		if (((n) & ((n)-1)) == 0) {                                                   \
+		if (((n) & ((n) - 1)) == 0) {                                                 \
 			_bigger = reallocarray((array), (n) ? 2 * (n) : 1, sizeof(*(array))); \
 			if (_bigger)                                                          \
 				(array) = _bigger;                                            \

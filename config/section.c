@@ -309,7 +309,9 @@ static int compare_places(const void *a, const void *b)
 
 	if ((*x)->rule != (*y)->rule)
 		return (*x)->rule < (*y)->rule ? -1 : 1;
-	return (*x)->pattern < (*y)->pattern ? -1 : (*x)->pattern > (*y)->pattern;
+	if ((*x)->pattern != (*y)->pattern)
+		return (*x)->pattern < (*y)->pattern ? -1 : 1;
+	return 0;
 }
 
 static const char *pattern_written(const struct pattern *pattern)

@@ -60,16 +60,18 @@ static void exec_pager(void)
 	char command[PAGER_COMMAND_SIZE];
 
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	/* One that cannot be started has read nothing. The text is of the environment, which
+	 * changes below. */
+	if (pager)
+		snprintf(command, sizeof(command), "%s\ncase $? in 126|127) exec cat;; esac",
+			 pager);
 	/* Quit when it fits on the screen, keep colours and the screen; and no shell from inside,
 	 * as the pager may run as root for somebody who may do no more than this. */
 	setenv("LESS", "FRSXMK", false);
 	setenv("LESSSECURE", "1", true);
-	if (pager) {
-		/* One that cannot be started has read nothing. */
-		snprintf(command, sizeof(command), "%s\ncase $? in 126|127) exec cat;; esac",
-			 pager);
+	if (pager)
 		execl("/bin/sh", "sh", "-c", command, NULL);
-	} else
+	else
 		execlp("less", "less", NULL);
 }
 

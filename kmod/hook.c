@@ -420,7 +420,8 @@ static void notrace hook_callback(unsigned long ip, unsigned long parent_ip, str
 	{                                                                           \
 		.ops = {.func = hook_callback,                                      \
 			.flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT}, \
-		.address = &bpf_oom_kernel.function, .wanted = name##_wanted,       \
+		.address = &bpf_oom_kernel.function,                                \
+		.wanted = name##_wanted,                                            \
 		.replacement = hooked_##name,                                       \
 	}
 

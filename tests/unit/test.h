@@ -29,10 +29,7 @@ struct test_case {
 	void (*run)(void);
 };
 
-#define TEST_CASE(function)                \
-	{                                  \
-#function, test_##function \
-	}
+#define TEST_CASE(function) {#function, test_##function}
 
 static const char *test_current;
 

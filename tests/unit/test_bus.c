@@ -181,10 +181,7 @@ static int fake_rank(void *userdata, const char *domain, struct bus_rank *ret,
 	return r;
 }
 
-#define FIELD(text)                              \
-	{                                        \
-		(char *)(text), sizeof(text) - 1 \
-	}
+#define FIELD(text) {(char *)(text), sizeof(text) - 1}
 
 /* Changes every property that a reload changes, and has an OOM besides. */
 static int fake_reload(void *userdata, char message[static BUS_MESSAGE_SIZE])

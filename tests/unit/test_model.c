@@ -13,7 +13,7 @@
 #include "tests/vm/victims.h"
 
 #define RANDOM_TABLES 200
-#define MIB(n) ((uint64_t)(n)*PAGES_PER_MIB)
+#define MIB(n) ((uint64_t)(n) * PAGES_PER_MIB)
 
 static void check_rule(const char *path, bool protect, unsigned priority, size_t source_len)
 {

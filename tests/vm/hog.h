@@ -56,9 +56,10 @@ struct hog {
 	struct hog_report filled;
 };
 
-#define HOG_INIT                                   \
-	{                                          \
-		.pidfd = -EBADF, .socket = -EBADF, \
+#define HOG_INIT                  \
+	{                         \
+		.pidfd = -EBADF,  \
+		.socket = -EBADF, \
 	}
 
 /* Starts the process; its first report is still to come. */

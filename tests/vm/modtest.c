@@ -68,7 +68,7 @@ static struct op_handler *handler_open(const char *name, pid_t victim, int resul
 	struct {
 		void *handle_out_of_memory;
 		char name[64];
-	} * value;
+	} *value;
 	size_t size;
 
 	if (!h)
