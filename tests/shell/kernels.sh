@@ -75,16 +75,16 @@ found_age()
 }
 
 expect table_is_sound '' table_is_sound
-expect row_plain 'bookworm|bookworm|package|always|' row bookworm
+expect row_plain 'trixie|trixie|package|always|' row trixie
 expect row_with_command_line "v1|bookworm|memcg-v1|with-all|systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_controller=1" row v1
 expect row_unknown fails row woody
 expect row_empty fails row ''
 
-expect group_on_default module group_name tests/vm/guest/module.sh bookworm
+expect group_on_default module group_name tests/vm/guest/module.sh trixie
 expect group_on_other module@sid group_name tests/vm/guest/module.sh sid
 
-expect default_kernel bookworm kernels_of '# vm: memory=512 timeout=3'
-expect no_settings bookworm kernels_of 'echo'
+expect default_kernel trixie kernels_of '# vm: memory=512 timeout=3'
+expect no_settings trixie kernels_of 'echo'
 expect several_kernels 'bookworm sid' kernels_of '# vm: memory=512 kernels=bookworm,sid timeout=3'
 expect not_the_default 'v1' kernels_of '# vm: kernels=v1'
 expect unknown_kernel 'fails' kernels_of '# vm: kernels=bookworms'

@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2153 # variables are shared with those who source this
 #
-# Builds the tree below $BUILD and packs what a test machine gets: the installed tree, the module,
-# the test programs. Everything is up to date after payload_ensure(); nothing is built twice.
-#
-# What runs on another Debian release is built in a root of that release, which BUILD_ROOT names;
-# it is empty where the compilers are this machine's.
+# Builds the tree below $BUILD and puts on a disk what a test machine gets: Debian, the packages of
+# the tree, the module, the test programs. Everything is up to date after disk_ensure(); nothing is
+# built twice.
+
+# The build root with the compilers, of the release that the result runs on.
 BUILD_ROOT=''
 
-# build_run COMMAND...: where the compilers are.
+# build_in NAME: takes that build root.
+build_in()
+{
+	root_ensure "$1"
+	BUILD_ROOT=$ROOT
+	mkdir -p "$BUILD/log"
+}
+
 build_run()
 {
-	if [[ -z $BUILD_ROOT ]]; then
-		"$@"
-	else
-		root_run "$BUILD_ROOT" "$@"
-	fi
+	root_run "$BUILD_ROOT" "$@"
 }
 
 # build_configure DIRECTORY MESON_ARGUMENT...: once for the same arguments; meson reconfigures on its
@@ -98,82 +101,88 @@ build_conformance()
 	printf '%s\n' "$digest" >"$dir/digest"
 }
 
-# payload_ensure KERNEL: prints the path of the tar for a kernel of the table.
-payload_ensure()
+# disk_ensure KERNEL: leaves in DISK the disk of a machine with a kernel of the table.
+disk_ensure()
 {
-	need_root
 	kernel_select "$1" || die 64 "there is no kernel '$1'"
-	[[ $KERNEL_SYSTEM == "$HOST_SYSTEM" ]] || BUILD_ROOT=$(root_ensure "$KERNEL_SYSTEM")
-	image_ensure "$KERNEL_SYSTEM" >/dev/null
-	kernel_ensure "$KERNEL_SYSTEM" "$KERNEL_SOURCE" >/dev/null
-	with_lock "$BUILD/lock" payload_build >&2
-	payload_file
+	root_ensure "$TOOL_ROOT"
+	build_in "$KERNEL_SYSTEM"
+	image_ensure "$KERNEL_SYSTEM"
+	kernel_ensure "$KERNEL_SYSTEM" "$KERNEL_SOURCE"
+	with_lock "$BUILD/lock" disk_build
+	DISK=$(disk_file)
 }
 
-# payload_file: of the kernel that is selected. Those that differ in their command line share one.
-payload_file()
+# disk_file: of the kernel that is selected. Those that differ in their command line share one.
+disk_file()
 {
-	printf '%s/vm/payload%s.tar\n' "$BUILD" "$(payload_suffix)"
+	printf '%s/vm/disk-%s.img\n' "$BUILD" "$(disk_name)"
 }
 
-payload_suffix()
+disk_name()
 {
-	case $KERNEL_SYSTEM-$KERNEL_SOURCE in
-	"$HOST_SYSTEM-package") ;;
-	*-package) printf -- '-%s' "$KERNEL_SYSTEM" ;;
-	*) printf -- '-%s' "$KERNEL_SOURCE" ;;
+	case $KERNEL_SOURCE in
+	package) printf '%s' "$KERNEL_SYSTEM" ;;
+	*) printf '%s' "$KERNEL_SOURCE" ;;
 	esac
 }
 
-payload_build()
+# disk_build: compiles what is not up to date, and makes the disk anew where anything has changed.
+disk_build()
 {
-	local kernel release headers version file modules tests tree suffix root payload
-	suffix=$(payload_suffix)
-	payload=$(payload_file)
-	root=$BUILD/payload$suffix
-	kernel=$(kernel_dir "$KERNEL_SYSTEM" "$KERNEL_SOURCE")
-	release=$(basename "$kernel"/modules/lib/modules/*)
+	local name release headers version tree digest file programs=()
+	name=$(disk_name)
+	release=$(basename "$KERNEL_FILES"/modules/lib/modules/*)
 	if [[ $KERNEL_SOURCE == package ]]; then
 		headers=/usr/src/linux-headers-$release
-		version=$(system_version "$KERNEL_SYSTEM")
-	else
-		headers=$kernel/headers
 		version=''
+	else
+		headers=$KERNEL_FILES/headers
+		version=$KERNEL_FILES
 	fi
-	tree=$BUILD/tree
-	[[ $KERNEL_SYSTEM == "$HOST_SYSTEM" ]] || tree+=-$KERNEL_SYSTEM
-	build_configure "$tree"
+	tree=$BUILD/tree-$KERNEL_SYSTEM
+	build_configure "$tree" -Dwerror=true
 	build_compile "$tree"
-	build_module "$TOP/kmod" "kmod$suffix" "$headers" "$version"
-	build_module "$TOP/tests/vm/module" "test-modules$suffix" "$headers" "$version"
-	build_conformance "$BUILD/kmod$suffix/bpf_oom.ko" "$headers" "conformance$suffix"
-
-	rm -rf "$root"
-	DESTDIR=$root quietly "$BUILD/log/install$suffix" \
-		build_run meson install -C "$tree" --no-rebuild --quiet || die 1 "meson install failed"
-
-	tests=$root/usr/lib/oompolicyd-tests
-	mkdir -p "$tests"
+	build_module "$TOP/kmod" "kmod-$name" "$headers" "$version"
+	build_module "$TOP/tests/vm/module" "test-modules-$name" "$headers" "$version"
+	build_conformance "$BUILD/kmod-$name/bpf_oom.ko" "$headers" "conformance-$name"
 	for file in "$tree"/tests/vm/*; do
-		[[ ! -f $file || ! -x $file ]] || cp "$file" "$tests/"
+		[[ ! -f $file || ! -x $file ]] || programs+=("$file")
 	done
-	cp "$BUILD/test-modules$suffix"/*.ko "$BUILD/conformance$suffix"/*.conformance.o "$tests/"
+	programs+=("$BUILD/test-modules-$name"/*.ko "$BUILD/conformance-$name"/*.conformance.o)
 
-	modules=$BUILD/vm/modules$suffix
+	digest="$IMAGE $KERNEL_FILES $(digest_files "${programs[@]}" "$BUILD/kmod-$name/bpf_oom.ko" "$tree/daemon" "$tree/ctl")"
+	file=$(disk_file)
+	if [[ -e $file && -e $file.digest && $(<"$file.digest") == "$digest" ]]; then
+		return
+	fi
+	rm -f "$file.digest"
 	mkdir -p "$BUILD/vm"
-	rm -rf "$modules"
-	cp -a "$kernel/modules" "$modules"
-	modules+=/lib/modules/$release
-	mkdir -p "$modules/updates" "$root/usr/lib/modules/$release/updates"
-	cp "$BUILD/kmod$suffix/bpf_oom.ko" "$modules/updates/"
-	depmod -b "$BUILD/vm/modules$suffix" "$release"
-	cp "$modules/updates/bpf_oom.ko" "$root/usr/lib/modules/$release/updates/"
-	for file in "$modules"/modules.*; do
-		cp "$file" "$root/usr/lib/modules/$release/"
-	done
+	attempt disk_fill "$BUILD/vm/root-$name" "$file" "$release" "$tree" "$BUILD/kmod-$name/bpf_oom.ko" "${programs[@]}"
+	rm -rf --one-file-system "$BUILD/vm/root-$name"
+	((ATTEMPT == 0)) || die 1 "the disk of the machine '$name' could not be made"
+	printf '%s\n' "$digest" >"$file.digest"
+}
 
-	# Debian's /lib is a link to /usr/lib, which unpacking must leave alone.
-	tar -C "$root" --owner=0 --group=0 --sort=name -cf "$payload.new" \
-		--transform='s,^\./\(lib\|bin\|sbin\)\(/\|$\),./usr/\1\2,S' .
-	mv "$payload.new" "$payload"
+# disk_fill DIRECTORY FILE KERNEL_RELEASE TREE MODULE PROGRAM...: DIRECTORY is where the file system
+# is put together.
+disk_fill()
+{
+	local root=$1 file=$2 release=$3 tree=$4 module=$5 modules
+	shift 5
+	rm -rf --one-file-system "$root"
+	cp -a --reflink=auto "$IMAGE/root" "$root"
+	modules=$root/usr/lib/modules
+	mkdir -p "$modules"
+	cp -a "$KERNEL_FILES/modules/lib/modules/$release" "$modules/"
+	DESTDIR=$root quietly "$BUILD/log/install-$(disk_name)" \
+		build_run meson install -C "$tree" --no-rebuild --quiet || die 1 "meson install failed"
+	mkdir -p "$modules/$release/updates" "$root/usr/lib/oompolicyd-tests"
+	cp "$module" "$modules/$release/updates/"
+	chroot "$root" depmod "$release"
+	cp "$@" "$root/usr/lib/oompolicyd-tests/"
+	rm -f "$file"
+	truncate -s 1536M "$file"
+	quietly "$BUILD/log/disk-$(disk_name)" root_run "$(root_find "$TOOL_ROOT")" \
+		mke2fs -q -t ext4 -O ^has_journal -m 0 -L root -d "$root" "$file"
 }

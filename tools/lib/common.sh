@@ -26,7 +26,7 @@ die()
 
 need_root()
 {
-	[[ $(id -u) -eq 0 ]] || die 77 "must be run as root: packages, file owners in the image and the cache need it"
+	[[ $(id -u) -eq 0 ]] || die 77 "must be run as root: build roots, file owners in the image and the cache need it"
 }
 
 # quietly LOG COMMAND...: the command's output goes to LOG and is shown only when it fails.
@@ -40,6 +40,38 @@ quietly()
 		tail -n 40 "$log" >&2
 	fi
 	return "$status"
+}
+
+# watched LOG WHAT COMMAND...: as `quietly`, and says on standard error what is being made, each phase
+# that the log tells of ("I: ...", as mmdebstrap's), and the time. Not to be called as a condition.
+watched()
+{
+	local log=$1 what=$2 started=$SECONDS phase='' seen=''
+	shift 2
+	: >"$log"
+	child_start run watched_command "$log" "$@"
+	while ! child_ended; do
+		phase=$(sed -n 's/^I: \(.*[a-z]\)\.\.\.$/\1/p' "$log" | tail -n 1)
+		if [[ -t 2 ]]; then
+			printf '\r\033[K%s: %d s%s' "$what" $((SECONDS - started)) "${phase:+, $phase}" >&2
+		elif [[ $phase != "$seen" ]]; then
+			say "$what: $phase, $((SECONDS - started)) s"
+			seen=$phase
+		fi
+		sleep 0.5 &
+		wait $! || :
+	done
+	child_wait
+	[[ ! -t 2 ]] || printf '\r\033[K' >&2
+	say "$what: $( ((ATTEMPT == 0)) && echo "done, ")$((SECONDS - started)) s"
+}
+
+watched_command()
+{
+	local log=$1
+	shift
+	exec >"$log" 2>&1
+	"$@"
 }
 
 # with_lock FILE COMMAND...: one at a time, over all processes. The command must not leave
@@ -59,29 +91,26 @@ with_lock()
 	exec {fd}>&-
 }
 
-# attempt COMMAND...: leaves the command's status in ATTEMPT. Unlike `if COMMAND`, `set -e` and die()
-# keep their meaning inside; must not be called as a condition itself.
-attempt()
-{
-	set +e
-	(
-		set -e
-		"$@"
-	)
-	ATTEMPT=$?
-	set -e
-}
-
 # The children that run, which child_end() ends. A value says what a child is for.
 declare -A CHILDREN=()
 
-# child_start WHAT COMMAND...: runs it beside this shell.
+# child_start WHAT COMMAND...: runs it beside this shell, in a process group of its own, so that
+# nothing of what it starts is left when it is ended.
 child_start()
 {
 	local what=$1
 	shift
-	"$@" &
+	# A child's own children stay in its group.
+	((BASH_SUBSHELL > 0)) || set -m
+	child_main "$@" </dev/null &
+	set +m
 	CHILDREN[$!]=$what
+}
+
+child_main()
+{
+	CHILDREN=()
+	"$@"
 }
 
 # child_wait: waits for any child; leaves what it was for in CHILD and its status in ATTEMPT.
@@ -94,24 +123,48 @@ child_wait()
 	unset "CHILDREN[$pid]"
 }
 
-# child_run COMMAND...: as `attempt`, for a command that takes long: a signal is seen at once, and
+# attempt COMMAND...: leaves the command's status in ATTEMPT. Unlike `if COMMAND`, `set -e` and die()
+# keep their meaning inside; must not be called as a condition itself. A signal is seen at once, and
 # child_end(), called from an EXIT trap, ends the command.
-child_run()
+attempt()
 {
 	child_start run "$@"
 	child_wait
+}
+
+# child_ended: whether one has, for child_wait to tell which.
+child_ended()
+{
+	local pid
+	for pid in "${!CHILDREN[@]}"; do
+		kill -0 "$pid" 2>/dev/null || return 0
+	done
+	return 1
 }
 
 child_end()
 {
 	local pid
 	for pid in "${!CHILDREN[@]}"; do
-		kill "$pid" 2>/dev/null || :
+		kill -- "-$pid" 2>/dev/null || :
 	done
 	for pid in "${!CHILDREN[@]}"; do
 		wait "$pid" 2>/dev/null || :
 	done
 	CHILDREN=()
+}
+
+# temporary WHAT: makes a directory in the cache that ends with this process, and leaves it in TEMPORARY.
+temporary()
+{
+	mkdir -p "$CACHE"
+	TEMPORARY=$(mktemp -d "$CACHE/tmp-$1.$$.XXXXXX")
+}
+
+# temporary_end: for the EXIT trap. What is mounted below is never followed.
+temporary_end()
+{
+	rm -rf --one-file-system "$CACHE"/tmp-*."$$".*
 }
 
 # digest_files PATH...: one hash over the names and contents of all files below the paths.

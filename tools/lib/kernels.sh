@@ -9,10 +9,10 @@
 #          tests/vm/kernel builds by this name from the linux-source package
 # RUNS     'always', or only 'with-all', as it takes more time than a usual run has
 # COMMAND LINE  what the kernel is told beside the usual
-KERNEL_DEFAULT=bookworm
+KERNEL_DEFAULT=trixie
 KERNEL_TABLE='
+trixie    trixie    package   always
 bookworm  bookworm  package   always
-trixie    trixie    package   with-all
 sid       sid       package   always
 v2        bookworm  memcg-v1  with-all
 hybrid    bookworm  memcg-v1  with-all  systemd.unified_cgroup_hierarchy=0

@@ -1,41 +1,35 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2153 # variables are shared with those who source this
 #
-# Build roots: directories with another Debian release and its compilers and kernel headers, where
-# what is to run on that release is built. They come from the mirror that this machine has its own
-# Debian from. This machine's own release needs none.
+# Build roots: directories with a Debian release, its compilers and kernel headers. Everything is
+# compiled, tested, packaged and emulated in one, and nothing with what the machine itself has.
+# They come from the mirror that this machine has its own Debian from.
 #
-# A root is never changed once it is complete. Its name says recipe and time:
-# root-RELEASE-RECIPE-TIME; the file `packages` in it says what it is made of. One is used, without
-# asking the network, until it is ROOT_DAYS old; then a newer one is tried for.
+# NAME is RELEASE or RELEASE-KIND; what it is made of are the lists tests/vm/root/packages,
+# packages.RELEASE and packages.RELEASE-KIND. A root is never changed once it is complete. Its
+# directory says recipe and time: root-NAME-RECIPE-TIME; the file `packages` in it says what it is
+# made of. One is used, without asking the network, until it is ROOT_DAYS old; then a newer one is
+# tried for.
 
 # The unstable release changes every day; this often is enough to see a new kernel in time.
 ROOT_DAYS=14
-HOST_SYSTEM=bookworm
 
 root_recipe()
 {
 	(cd "$TOP/tests/vm" && digest_files root image/trim-modules)
 }
 
-# archive_lines RELEASE: lines for sources.list, after what this machine's apt has.
-archive_lines()
+# root_packages NAME: one a line.
+root_packages()
 {
-	apt_targets | awk -v release="$1" -v host="$HOST_SYSTEM" -v keyring="$KEYRING" '
-		$3 != "main" { next }
-		release == host && $2 ~ "^" host "(-updates|-security|-backports)?$" { suite = $2 }
-		release != host && $2 == host { suite = release }
-		suite { print "deb [signed-by=" keyring "] " $1 " " suite " main"; suite = "" }' | sort -u
+	local list lists=("$TOP/tests/vm/root/packages" "$TOP/tests/vm/root/packages.${1%%-*}")
+	[[ $1 != *-* ]] || lists+=("$TOP/tests/vm/root/packages.$1")
+	for list in "${lists[@]}"; do
+		sed -e '/^#/d' -e '/^$/d' "$list"
+	done
 }
 
-# apt_options: a proxy or a pinned archive of this machine holds for what is made from it as well.
-apt_options()
-{
-	apt-config dump |
-		sed -n -E 's/^(Acquire::(http|https|Retries|Check-Valid-Until|Check-Date)[^ ]* "[^"]+");$/--aptopt=\1/p'
-}
-
-# root_find RELEASE: the newest complete root of today's recipe, or nothing.
+# root_find NAME: the newest complete root of today's recipe, or nothing.
 root_find()
 {
 	local dir found=''
@@ -54,25 +48,23 @@ root_age()
 	printf '%d\n' $((age > 0 ? age : 0))
 }
 
-# root_ensure RELEASE: prints the root's directory.
+# root_ensure NAME: leaves the root's directory in ROOT.
 root_ensure()
 {
-	local release=$1 dir age
-	dir=$(root_find "$release")
-	if [[ -z $dir ]]; then
-		with_lock "$CACHE/lock/root-$release" root_build "$release" >&2
-		dir=$(root_find "$release")
-	elif age=$(root_age "$dir") && ((age > ROOT_DAYS)); then
-		attempt with_lock "$CACHE/lock/root-$release" root_build "$release" "$dir" >&2
-		((ATTEMPT == 0)) || say "going on with the build root for $release that is $age days old"
-		dir=$(root_find "$release")
+	local name=$1 age
+	ROOT=$(root_find "$name")
+	if [[ -z $ROOT ]]; then
+		with_lock "$CACHE/lock/root-$name" root_build "$name"
+		ROOT=$(root_find "$name")
+	elif age=$(root_age "$ROOT") && ((age > ROOT_DAYS)); then
+		attempt with_lock "$CACHE/lock/root-$name" root_build "$name" "$ROOT"
+		((ATTEMPT == 0)) || say "going on with the build root '$name' that is $age days old"
+		ROOT=$(root_find "$name")
 	fi
-	touch "$dir/complete"
-	say "$(root_describe "$release" "$dir")"
-	printf '%s\n' "$dir"
+	touch "$ROOT/complete"
 }
 
-# root_describe RELEASE DIRECTORY
+# root_describe NAME DIRECTORY
 root_describe()
 {
 	printf '%s: kernel %s, libsystemd %s, %s, packages of %s\n' "$1" "$(root_version "$2" 'linux-headers-[0-9].*-amd64')" \
@@ -86,60 +78,80 @@ root_version()
 	sed -n -E "s/^$2(:amd64)? (.*)/\2/p" "$1/packages" | head -n 1
 }
 
-# root_build RELEASE [OLD]: OLD is the one to be replaced. Another run may have built one while
+# root_build NAME [OLD]: OLD is the one to be replaced. Another run may have built one while
 # this one waited for the lock.
 root_build()
 {
-	local release=$1 old=${2:-} log tmp dir started=$SECONDS options
-	[[ $(root_find "$release") == "$old" ]] || return 0
-	log=$CACHE/log/root-$release
-	say "building a root of Debian $release to compile in, about two minutes (kept in $CACHE)"
+	local name=$1 old=${2:-} log tmp dir option options=()
+	[[ $(root_find "$name") == "$old" ]] || return 0
+	log=$CACHE/log/root-$name
+	host_mmdebstrap
 	mkdir -p "$CACHE/log"
-	rm -rf "$CACHE/tmp-root-$release".*
+	rm -rf --one-file-system "$CACHE/tmp-root-$name".*
 	# They are large. What was not used since yesterday is no run's any more.
-	find "$CACHE" -maxdepth 2 -path "*/root-$release-*/complete" ! -path "$old/complete" -mtime +1 \
+	find "$CACHE" -maxdepth 2 -path "*/root-$name-*/complete" ! -path "$old/complete" -mtime +1 \
 		-printf '%h\0' | xargs -0 -r rm -rf
-	tmp=$(mktemp -d "$CACHE/tmp-root-$release.XXXXXX")
-	archive_lines "$release" >"$tmp/sources.list"
-	if [[ ! -s $tmp/sources.list ]]; then
-		rm -rf "$tmp"
-		die 69 "apt has no '$HOST_SYSTEM main' archive configured"
-	fi
-	mapfile -t options < <(apt_options)
-	if ! quietly "$log" "$TOP/tests/vm/root/build" "$tmp" "$release" "${options[@]}"; then
-		rm -rf "$tmp"
-		# Without a network, or with a mirror that lacks the release, the recipe is not to blame.
-		if grep -q -E 'apt-get update .* failed|(Failed|Unable) to fetch' "$log"; then
-			die 69 "the packages of Debian $release cannot be fetched"
-		fi
-		die 1 "the root of Debian $release could not be built"
+	temporary "root-$name"
+	tmp=$TEMPORARY
+	archive_lines "${name%%-*}" >"$tmp/sources.list"
+	root_packages "$name" >"$tmp/include"
+	while IFS= read -r option; do
+		options+=("--aptopt=$option")
+	done < <(archive_options)
+	watched "$log" "the build root of Debian ${name/-/ for }" \
+		"$TOP/tests/vm/root/build" "$tmp" "${name%%-*}" "${options[@]}"
+	if ((ATTEMPT != 0)); then
+		rm -rf --one-file-system "$tmp"
+		archive_blame "$log" "${name%%-*}"
+		tail -n 40 "$log" >&2
+		die 1 "the build root '$name' could not be made, the end of $log is above"
 	fi
 	touch "$tmp/complete"
-	dir=$CACHE/root-$release-$(root_recipe)-$(date +%s)
+	dir=$CACHE/root-$name-$(root_recipe)-$(date +%s)
 	mv -T "$tmp" "$dir"
-	say "built it in $((SECONDS - started)) s, $(du -sh "$dir" | cut -f1)"
+	say "$(root_describe "$name" "$dir")"
 }
 
-# root_run DIRECTORY COMMAND...: in the root, where the tree and the build directory are at their
-# usual paths, and nothing else can be written to. All mounts end with the command.
+# Paths beside the tree, the build directory and the cache that root_run() shows at the same place,
+# to be written to.
+ROOT_BINDS=()
+
+# NAME=VALUE for the environment of what root_run() runs.
+ROOT_ENVIRONMENT=()
+
+# root_run DIRECTORY COMMAND...: in the root, where the tree (read-only), the cache (read-only) and the
+# build directory are at their usual paths, and nothing else can be written to. All mounts end with
+# the command.
 root_run()
+{
+	(root_become "$@")
+}
+
+# root_become DIRECTORY COMMAND...: as root_run; this shell becomes the command, so that a signal
+# reaches it.
+root_become()
 {
 	local root=$1/root
 	shift
 	# shellcheck disable=SC2016 # expanded by the inner shell
-	unshare --mount --propagation private bash -euc '
-		root=$1 top=$2 build=$3
-		shift 3
+	exec unshare --mount --propagation private bash -euc '
+		root=$1 top=$2 build=$3 cache=$4 binds=$5
+		shift 5
 		mount --bind "$root" "$root"
 		mount -t tmpfs none "$root/tmp"
-		mkdir -p "$root$top" "$root$build"
-		mount --bind "$top" "$root$top"
-		mount -o remount,bind,ro "$root$top"
-		mkdir -p "$root$build"
-		mount --bind "$build" "$root$build"
+		mkdir -p "$root$top" "$root$build" "$root$cache" "${@:1:binds}"
+		for path in "$top" "$cache" "$build" "${@:1:binds}"; do
+			mkdir -p "$root$path"
+			mount --bind "$path" "$root$path"
+			if [[ $path == "$top" || $path == "$cache" ]]; then
+				mount -o remount,bind,ro "$root$path"
+			fi
+		done
+		shift "$binds"
 		mount -t proc none "$root/proc"
-		mount --bind /dev "$root/dev"
+		mount --rbind /dev "$root/dev"
 		mount -o remount,bind,ro "$root"
 		exec chroot "$root" env -i PATH=/usr/sbin:/usr/bin HOME=/tmp LC_ALL=C.UTF-8 "$@"' \
-		root_run "$root" "$TOP" "$BUILD" ${CC:+"CC=$CC"} ${DESTDIR:+"DESTDIR=$DESTDIR"} "$@"
+		root_run "$root" "$TOP" "$BUILD" "$CACHE" "${#ROOT_BINDS[@]}" "${ROOT_BINDS[@]}" \
+		${CC:+"CC=$CC"} ${DESTDIR:+"DESTDIR=$DESTDIR"} "${ROOT_ENVIRONMENT[@]}" "$@"
 }

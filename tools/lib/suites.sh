@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2153 # variables are shared with those who source this
 #
 # The suites of tools/check. Each builds what it needs, runs its tests and counts them with
 # results.sh; a suite that cannot be built is a failed test.
@@ -11,7 +11,8 @@ LANES=2
 # The place of the test groups' logs.
 LOGS=$BUILD/vm/log
 
-# build_or_fail NAME COMMAND...: whether the command could be run; one failed test if not.
+# build_or_fail NAME COMMAND...: leaves in ATTEMPT whether the command could be run; one failed test if
+# not.
 build_or_fail()
 {
 	local name=$1
@@ -22,13 +23,22 @@ build_or_fail()
 	fi
 }
 
-# suite_build VARIANT [MESON_ARGUMENT...]: configures and compiles $BUILD/VARIANT.
+# suite_build VARIANT [MESON_ARGUMENT...]: configures and compiles $BUILD/VARIANT in the build root of
+# the default release, where lint, unit and fuzz run.
 suite_build()
 {
 	local dir=$BUILD/$1
 	shift
+	build_in "$TOOL_ROOT"
 	build_configure "$dir" "$@"
 	build_compile "$dir"
+}
+
+# suite_run COMMAND...: in that build root.
+suite_run()
+{
+	root_ensure "$TOOL_ROOT"
+	root_run "$ROOT" "$@"
 }
 
 # script_tests GROUP FILE...: programs that print result lines.
@@ -38,7 +48,7 @@ script_tests()
 	shift
 	output=$(mktemp)
 	for file; do
-		attempt "$file" >"$output" 2>&1
+		attempt suite_run "$file" >"$output" 2>&1
 		results_count "$group/$(basename "$file" .sh)" "$ATTEMPT" "$output" "$PATTERN"
 	done
 	rm -f "$output"
@@ -50,11 +60,14 @@ suite_unit()
 {
 	script_tests unit "$TOP"/tests/shell/*.sh
 	progress "unit: scripts"
-	unit_variant tree
+	unit_variant "tree-$TOOL_ROOT" -Dwerror=true
 	# gcc sees ghosts in instrumented code; what it warns of was judged in the build before.
-	CC=gcc unit_variant asan -Db_sanitize=address,undefined -Dwerror=false
-	CC=clang-16 unit_variant clang -Db_sanitize=address,undefined -Db_lundef=false
+	CC=gcc unit_variant asan -Db_sanitize=address,undefined
+	CC=clang unit_variant clang "${CLANG_BUILD[@]}"
 }
+
+# What clang-tidy judges as well.
+CLANG_BUILD=('-Db_sanitize=address,undefined' -Db_lundef=false -Dwerror=true)
 
 # unit_variant NAME MESON_ARGUMENT...
 unit_variant()
@@ -65,8 +78,10 @@ unit_variant()
 
 	rm -rf "$dir/results" "$dir/meson-logs/testlog.json"
 	mkdir -p "$dir/results"
-	ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-		meson test -C "$dir" --no-rebuild --num-processes 2 >"$dir/results/log" 2>&1 </dev/null || :
+	ROOT_ENVIRONMENT=(ASAN_OPTIONS=detect_leaks=1:abort_on_error=0
+		UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1)
+	attempt suite_run meson test -C "$dir" --no-rebuild --num-processes 2 >"$dir/results/log" 2>&1
+	ROOT_ENVIRONMENT=()
 	if [[ ! -s $dir/meson-logs/testlog.json ]]; then
 		tail -n 20 "$dir/results/log"
 		result_fail "unit/$variant" "meson ran no test"
@@ -74,7 +89,7 @@ unit_variant()
 	fi
 	while IFS=$'\t' read -r name status file; do
 		results_count "unit/$variant/$name" "$status" "$file" "$PATTERN"
-	done < <(python3 "$TOP/tools/lib/testlog.py" "$dir/meson-logs/testlog.json" "$dir/results")
+	done < <(suite_run python3 "$TOP/tools/lib/testlog.py" "$dir/meson-logs/testlog.json" "$dir/results")
 	progress "unit: $variant, $((PASSED - before)) passed"
 }
 
@@ -83,7 +98,7 @@ unit_variant()
 suite_fuzz()
 {
 	local target name names=() next=0 n=0
-	CC=clang-16 build_or_fail fuzz suite_build fuzz -Dfuzz=true -Db_lundef=false
+	CC=clang build_or_fail fuzz suite_build fuzz -Dfuzz=true -Db_lundef=false
 	((ATTEMPT == 0)) || return 0
 	mkdir -p "$BUILD/log"
 	for target in "$BUILD"/fuzz/tests/fuzz/fuzz_*; do
@@ -119,45 +134,43 @@ fuzz_run()
 	for directory in "$TOP/tests/fuzz/corpus/${1#fuzz_}" "$TOP/tests/fuzz/corpus/$1"; do
 		[[ ! -d $directory ]] || seeds+=("$directory")
 	done
-	exec timeout -k 5 "$((FUZZ_SECONDS + 120))" "$BUILD/fuzz/tests/fuzz/$1" \
+	root_ensure "$TOOL_ROOT"
+	root_become "$ROOT" timeout -k 5 "$((FUZZ_SECONDS + 120))" "$BUILD/fuzz/tests/fuzz/$1" \
 		"-max_total_time=$FUZZ_SECONDS" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
 		"-artifact_prefix=$BUILD/log/$1-" "$corpus" "${seeds[@]}" >"$BUILD/log/$1" 2>&1
 }
 
 # --- vm and bench: a guest script is one boot
 
-# What holds groups up, by kernel: why no payload could be made.
+# What holds groups up, by kernel: why its machine could not be made.
 declare -A UNAVAILABLE=()
 
-# payload_for KERNEL: makes it, once a run, and leaves its path in PAYLOAD; empty if there is none.
-# A Debian that the mirror has not, or no mirror, is told apart from what does not build.
-declare -A PAYLOADS=()
-payload_for()
+# machine_for KERNEL: has its disk made, once a run; whether it could be. A Debian that the mirror has
+# not, or no mirror, is told apart from what does not build.
+declare -A READY=()
+machine_for()
 {
-	local output
-	PAYLOAD=${PAYLOADS[$1]:-}
-	[[ -z $PAYLOAD && -z ${UNAVAILABLE[$1]:-} ]] || return 0
-	output=$(mktemp)
-	attempt payload_ensure "$1" >"$output"
+	[[ -z ${READY[$1]:-} ]] || return 0
+	[[ -z ${UNAVAILABLE[$1]:-} ]] || return 1
+	attempt disk_ensure "$1"
 	case $ATTEMPT in
-	0) PAYLOADS[$1]=$(tail -n 1 "$output") ;;
+	0) READY[$1]=yes ;;
 	69) UNAVAILABLE[$1]="what it runs on is not to be had here, see above" ;;
 	*)
-		UNAVAILABLE[$1]="its payload could not be built, see above"
-		result_fail "payload@$1" "could not be built"
+		UNAVAILABLE[$1]="its machine could not be made, see above"
+		result_fail "machine@$1" "could not be made"
 		;;
 	esac
-	rm -f "$output"
-	PAYLOAD=${PAYLOADS[$1]:-}
+	[[ -n ${READY[$1]:-} ]]
 }
 
-# guest_groups SUITE LANES FILE...: each script on each of its kernels, so many at a time.
+# guest_groups SUITE LANES FILE...: each script on each of its kernels, so many at a time. One that
+# fails is run once more by itself, and counts as it ends then.
 guest_groups()
 {
-	local suite=$1 lanes=$2 script group kernel kernels extra n=0
+	local suite=$1 lanes=$2 script group kernel kernels extra
 	shift 2
-	local groups=() left_out=()
-	local -A script_of=() kernel_of=()
+	local groups=() left_out=() ready=() again=()
 	for script; do
 		[[ ${script##*/} == lib.sh ]] && continue
 		kernels=$(script_kernels "$script")
@@ -172,52 +185,84 @@ guest_groups()
 				continue
 			fi
 			groups+=("$group")
-			script_of[$group]=$script kernel_of[$group]=$kernel
+			GROUP_SCRIPT[$group]=$script GROUP_KERNEL[$group]=$kernel
 		done
 	done
 	((${#left_out[@]} == 0)) || progress "$suite: only with --all: ${left_out[*]}"
 
 	# What all share is made before the first of them is booted.
-	local ready=()
 	for group in "${groups[@]}"; do
-		payload_for "${kernel_of[$group]}"
-		if [[ -z $PAYLOAD ]]; then
-			result_skip "$group" "${UNAVAILABLE[${kernel_of[$group]}]}"
-			continue
+		if machine_for "${GROUP_KERNEL[$group]}"; then
+			ready+=("$group")
+		else
+			result_skip "$group" "${UNAVAILABLE[${GROUP_KERNEL[$group]}]}"
 		fi
-		ready+=("$group")
 	done
 
+	groups_run "$suite" "$lanes" first "${ready[@]}"
+	again=("${GROUPS_FAILED[@]}")
+	((${#again[@]} > 0)) || return 0
+	progress "$suite: once more, one at a time: ${again[*]}"
+	groups_run "$suite" 1 last "${again[@]}"
+	for group in "${again[@]}"; do
+		if [[ " ${GROUPS_FAILED[*]} " != *" $group "* ]]; then
+			result_unstable "$group" "failed, and passed when it was run by itself; logs in $LOGS/$group.failed and $LOGS/$group"
+		fi
+	done
+}
+
+# The script and the kernel of each group.
+declare -A GROUP_SCRIPT=() GROUP_KERNEL=()
+
+# groups_run SUITE LANES first|last GROUP...: leaves those that failed in GROUPS_FAILED; the first time
+# these are not counted, and their logs are kept apart.
+groups_run()
+{
+	local suite=$1 lanes=$2 turn=$3 group n=0 next=0 failed word
+	shift 3
+	local ready=("$@") total=$#
 	local -A begun=()
-	local next=0 total=${#ready[@]}
+	GROUPS_FAILED=()
 	while ((n < total)); do
 		while ((next < total && ${#CHILDREN[@]} < lanes)); do
 			group=${ready[next]}
 			next=$((next + 1))
 			begun[$group]=$SECONDS
+			rm -rf "${LOGS:?}/$group"
 			mkdir -p "$LOGS/$group"
-			child_start "$group" guest_boot "$group" "${kernel_of[$group]}" "${script_of[$group]}"
+			child_start "$group" guest_boot "$group" "${GROUP_KERNEL[$group]}" "${GROUP_SCRIPT[$group]}"
 		done
 		child_wait
 		group=$CHILD
 		n=$((n + 1))
+		failed=no word=''
+		results_good "$group" "$ATTEMPT" "$LOGS/$group/output" "$PATTERN" || failed=yes word=', failed'
+		[[ $failed == no ]] || GROUPS_FAILED+=("$group")
 		cat "$LOGS/$group/boot"
-		results_count "$group" "$ATTEMPT" "$LOGS/$group/output" "$PATTERN"
-		progress "$suite: $n/$total $group, $((SECONDS - begun[$group])) s (logs in $LOGS/$group)"
+		if [[ $failed == yes && $turn == first ]]; then
+			rm -rf "${LOGS:?}/$group.failed"
+			cp -a "$LOGS/$group" "$LOGS/$group.failed"
+		else
+			results_count "$group" "$ATTEMPT" "$LOGS/$group/output" "$PATTERN"
+		fi
+		progress "$suite: $n/$total $group, $((SECONDS - begun[$group])) s$word (logs in $LOGS/$group)"
 	done
 }
 
-# guest_boot GROUP KERNEL SCRIPT: is replaced by the boot, so that a signal reaches that.
+# guest_boot GROUP KERNEL SCRIPT: is replaced by the boot, so that a signal reaches that. A script of
+# tests/vm/host runs on this machine and boots its own.
 guest_boot()
 {
-	payload_for "$2"
+	if [[ $3 == */host/* ]]; then
+		exec timeout "$(script_setting "$3" timeout)" "$3" "$2" >"$LOGS/$1/output" 2>"$LOGS/$1/boot"
+	fi
 	OOMPOLICYD_TEST_PATTERN=$PATTERN exec "$TOP/tests/vm/boot" --kernel "$2" \
-		--payload "$PAYLOAD" --quiet --logs "$LOGS/$1" "$3" >"$LOGS/$1/boot" 2>&1
+		--ready --quiet --logs "$LOGS/$1" "$3" >"$LOGS/$1/boot" 2>&1
 }
 
 suite_vm()
 {
-	guest_groups vm "$LANES" "$TOP"/tests/vm/guest/*.sh
+	guest_groups vm "$LANES" "$TOP"/tests/vm/guest/*.sh "$TOP"/tests/vm/host/*.sh
 }
 
 suite_bench()
@@ -242,11 +287,12 @@ suite_lint()
 		name=$(basename "$script" .sh)
 		wanted "lint/$name" || continue
 		if [[ $name == tidy ]]; then
-			CC=clang-16 build_or_fail lint/tidy suite_build clang -Db_sanitize=address,undefined -Db_lundef=false
+			CC=clang build_or_fail lint/tidy suite_build clang "${CLANG_BUILD[@]}"
 			((ATTEMPT == 0)) || continue
-			export OOMPOLICYD_COMPILE_COMMANDS=$BUILD/clang
 		fi
-		child_run timeout 900 "$script" >"$output" 2>&1
+		ROOT_ENVIRONMENT=("OOMPOLICYD_COMPILE_COMMANDS=$BUILD/clang" "OOMPOLICYD_EVERY=$EVERY_KERNEL")
+		attempt suite_run timeout 900 "$script" >"$output" 2>&1
+		ROOT_ENVIRONMENT=()
 		if ((ATTEMPT == 0)); then
 			result_pass
 			continue

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# vm: memory=1024 cpus=2 timeout=600
+# vm: memory=1024 cpus=2 timeout=600 extra=bookworm
 #
 # OOMs while what the daemon needs is not there: a journal that does not read or is killed, memory
 # for the daemon itself. The kernel alone would take the larger process each time.

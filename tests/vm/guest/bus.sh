@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# vm: memory=1024 cpus=2 timeout=400
+# vm: memory=1024 cpus=2 timeout=400 extra=bookworm
 #
 # oompolicyctl and the bus, with the daemon in the unit as shipped: what they say is compared with
 # what the kernel says and with what this script did itself.

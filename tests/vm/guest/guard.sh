@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# vm: memory=1024 cpus=2 timeout=500
+# vm: memory=1024 cpus=2 timeout=500 extra=bookworm
 #
 # What others do to the policies, or beside them: detach them, attach their own, take the module, the
 # pins or the cgroup tree away. The daemon is told by the kernel, says so, and mends what is its own.

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# vm: memory=1024 cpus=2 timeout=300 enabled=yes
+# vm: memory=1024 cpus=2 timeout=300 enabled=yes extra=bookworm
 #
 # The installed tree as an administrator meets it: enabled at boot, the command line, reload, stop,
 # what it says when it cannot work.

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# vm: memory=1024 cpus=2 timeout=400 extra=sid
+# vm: memory=1024 cpus=2 timeout=400 extra=bookworm,sid
 #
 # The policy language where it meets the kernel: the victim tables of Victim=, Kill= and several
 # policies, then who answers for an OOM, how users and units are matched, drop-ins, and reloads

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# vm: memory=1024 cpus=2 timeout=400 append=numa=fake=2 extra=trixie,sid,v2
+# vm: memory=1024 cpus=2 timeout=400 append=numa=fake=2 extra=bookworm,sid,v2
 #
 # What an OOM came to is in its record, whoever decided: each outcome with each backend, under the
 # unit as shipped. The two must say the same.

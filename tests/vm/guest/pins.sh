@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# vm: memory=1024 cpus=2 timeout=600
+# vm: memory=1024 cpus=2 timeout=600 extra=bookworm
 #
 # The policy outlives the daemon: kills of the daemon in the middle of OOMs, restarts, upgrades, and
 # what else may lie in the BPF file system. Each OOM is decided by policy, and has one record.

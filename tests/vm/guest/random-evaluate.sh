@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# vm: memory=1024 cpus=2 timeout=600 extra=trixie,sid,v2
+# vm: memory=1024 cpus=2 timeout=600 extra=bookworm,sid,v2
 #
 # The first random tables of random.sh and random-language.sh once more, with the backend evaluate_task:
 # the same tables, and the same model that has to be right about both. `random-evaluate.sh SEED`

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# vm: memory=1024 cpus=2 timeout=500
+# vm: memory=1024 cpus=2 timeout=500 extra=bookworm
 #
 # `oompolicyctl rank` against what happens: OOM after OOM, processes die in the order that it said
 # before the first, with whom it said, and nobody dies of asking. The random tables ask before each of

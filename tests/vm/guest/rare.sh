@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# vm: memory=1024 cpus=2 timeout=420
+# vm: memory=1024 cpus=2 timeout=420 extra=bookworm
 #
 # What seldom happens and must work when it does, with the daemon in the unit as shipped: reloads
 # and deaths of the daemon in the middle of OOMs, full rings, a full map, nobody to kill, the

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# vm: memory=1024 cpus=2 timeout=400
+# vm: memory=1024 cpus=2 timeout=400 extra=bookworm
 #
 # What a record says besides who died: all about the victim and the trigger, the runners-up, the
 # limits, the allocation's flags, whom memory.oom.group took along, when the memory was back, and the

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# vm: memory=1024 cpus=2 timeout=300
+# vm: memory=1024 cpus=2 timeout=300 extra=bookworm
 #
 # What others read of an OOM. The kernel's lines: first of kills by the kernel alone, without the
 # module, then of the same OOMs by policy, which must have the same shape and hold what the regular

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# vm: memory=768 cpus=2 timeout=300 extra=trixie,sid,v2
+# vm: memory=768 cpus=2 timeout=300 extra=bookworm,sid,v2
 #
 # Events of OOMs of the system where the memory controller is cgroup v2: they come from BPF. With
 # the daemon in the unit as shipped.

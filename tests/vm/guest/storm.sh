@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# vm: memory=1024 cpus=2 timeout=500
+# vm: memory=1024 cpus=2 timeout=500 extra=bookworm
 #
 # Many OOMs: as fast as they come, in many cgroups, on all processors at once, in cgroups that are
 # made a moment before and among thousands that come and go. The kernel alone would take the larger

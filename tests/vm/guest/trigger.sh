@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# vm: memory=1024 cpus=2 timeout=300 extra=sid
+# vm: memory=1024 cpus=2 timeout=300 extra=bookworm,sid
 #
 # OOMs that are declared: by triggers when there is pressure, and by the administrator; with the
 # daemon in the unit as shipped.

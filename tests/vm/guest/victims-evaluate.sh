@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# vm: memory=1024 cpus=2 timeout=400 extra=sid
+# vm: memory=1024 cpus=2 timeout=400 extra=bookworm,sid
 #
 # The victim tables of victims.sh once more, with the backend evaluate_task: the
 # same victims.

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# vm: memory=400 cpus=2 timeout=300 extra=trixie,sid,v2
+# vm: memory=400 cpus=2 timeout=300 extra=bookworm,sid,v2
 #
 # The victim tables of victims-system.sh once more, with the backend evaluate_task.
 # shellcheck disable=SC2034 # for oomtest-lib.bash

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# vm: memory=400 cpus=2 timeout=300
+# vm: memory=400 cpus=2 timeout=300 extra=bookworm
 #
 # The victim tables whose OOM is that of the whole, small machine. Every other process has the
 # default priority, which is above the victims'.
