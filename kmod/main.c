@@ -52,4 +52,4 @@ module_exit(bpf_oom_exit);
 
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("BPF struct_ops OOM handler for kernels without it");
-MODULE_VERSION("0.1");
+MODULE_VERSION(BPF_OOM_VERSION);
