@@ -6,6 +6,7 @@
 #include <linux/btf.h>
 #include <linux/mm.h>
 #include <linux/mm_types.h>
+#include <linux/module.h>
 #include <linux/nodemask.h>
 #include <linux/oom.h>
 #include <linux/sched/coredump.h>
@@ -27,6 +28,19 @@
 #if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
 #define BPF_OOM_HAS_MEMCG_KFUNCS
 #endif
+
+/*
+ * Has the module types for BPF? find_module_sections() of kernel/module/main.c notes the size
+ * before the init function is called, and nothing takes it back.
+ */
+static inline bool module_has_btf(const struct module *module)
+{
+#ifdef CONFIG_DEBUG_INFO_BTF_MODULES
+	return module->btf_data_size > 0;
+#else
+	return false;
+#endif
+}
 
 /* As cpuset_mems_allowed_intersects(). */
 static inline bool mems_allowed_intersect(struct task_struct *a, struct task_struct *b)

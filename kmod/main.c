@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Loading and unloading. The BPF core holds a reference to the module as long as a policy is
- * loaded, so unloading never finds one. */
+/*
+ * Loading and unloading. The BPF core holds a reference to the module as long as a policy is
+ * loaded, so unloading never finds one.
+ *
+ * What BPF can use of the module it finds in the module's BTF. Registrations of one without BTF
+ * succeed (check_btf_kconfigs() of kernel/bpf/btf.c) and register nothing, and it would be in the
+ * way of every OOM for nothing. build.sh does not make such a module; kbuild by itself does.
+ */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/module.h>
 
 #include "bpf_oom.h"
+#include "compat.h"
 
 static int __init bpf_oom_init(void)
 {
@@ -14,6 +21,11 @@ static int __init bpf_oom_init(void)
 	err = bpf_oom_symbols_init();
 	if (err)
 		return err;
+	if (!module_has_btf(THIS_MODULE)) {
+		pr_err("built without BTF, so that BPF cannot see it: not loading; build it with "
+		       "DKMS or its own Makefile, which say what is missing\n");
+		return -ENOEXEC;
+	}
 
 	/* BPF registrations end with the module's BTF, there is nothing to undo. */
 	err = bpf_oom_kfunc_init();
@@ -24,7 +36,7 @@ static int __init bpf_oom_init(void)
 	if (!err)
 		err = bpf_oom_memcg_init();
 	if (err) {
-		pr_err("cannot register with BPF (%d): was the module built without BTF?\n", err);
+		pr_err("cannot register with BPF (%d)\n", err);
 		return err;
 	}
 
