@@ -16,8 +16,9 @@
 #include "config/basic.h"
 #include "loader-backend.h"
 
-#define VMLINUX_BTF "/sys/kernel/btf/vmlinux"
-#define MODULE_BTF "/sys/kernel/btf/" LOADER_MODULE
+#define SYSFS "/sys"
+#define VMLINUX_BTF SYSFS "/kernel/btf/vmlinux"
+#define MODULE_BTF SYSFS "/kernel/btf/" LOADER_MODULE
 
 void kernel_types_done(struct kernel_types *t)
 {
@@ -41,8 +42,10 @@ int kernel_types_init(struct kernel_types *t, char why[static LOADER_WHY_SIZE])
 			       strerror(-r));
 		return LOADER_E_KERNEL;
 	}
-	if (access(MODULE_BTF, F_OK) < 0)
+	if (access(MODULE_BTF, F_OK) < 0) {
+		t->module_lacks_types = loader_module_lacks_types(SYSFS);
 		return 0;
+	}
 	t->module = btf__load_module_btf(LOADER_MODULE, t->vmlinux);
 	if (t->module)
 		return 0;
@@ -50,6 +53,61 @@ int kernel_types_init(struct kernel_types *t, char why[static LOADER_WHY_SIZE])
 			    " do not fit the running kernel: build it for this kernel.");
 	kernel_types_done(t);
 	return LOADER_E_KERNEL;
+}
+
+bool loader_module_lacks_types(const char *sysfs)
+{
+	_cleanup_free_ char *module = NULL, *types = NULL;
+
+	if (asprintf(&module, "%s/module/" LOADER_MODULE, sysfs) < 0) {
+		module = NULL;
+		return false;
+	}
+	if (asprintf(&types, "%s/kernel/btf/" LOADER_MODULE, sysfs) < 0) {
+		types = NULL;
+		return false;
+	}
+	return access(module, F_OK) == 0 && access(types, F_OK) < 0;
+}
+
+/* With CONFIG_DEBUG_INFO_BTF_MODULES, struct module of include/linux/module.h has it. */
+static bool keeps_types_of_modules(const struct btf *vmlinux)
+{
+	int id = btf__find_by_name_kind(vmlinux, "module", BTF_KIND_STRUCT);
+	const struct btf_type *t = id < 0 ? NULL : btf__type_by_id(vmlinux, (uint32_t)id);
+
+	for (int i = 0; t && i < btf_vlen(t); i++) {
+		const char *name = btf__name_by_offset(vmlinux, btf_members(t)[i].name_off);
+
+		if (name && strcmp(name, "btf_data") == 0)
+			return true;
+	}
+	return false;
+}
+
+void loader_explain_no_hook(const struct kernel_types *t, const char *hook,
+			    char why[static LOADER_WHY_SIZE])
+{
+	if (!t->module && !keeps_types_of_modules(t->vmlinux))
+		loader_set_why(
+			why,
+			"The kernel has no OOM policy hook (no %s in its types), and no module "
+			"can add one, as it keeps no type information (BTF) of modules: a "
+			"kernel built with CONFIG_DEBUG_INFO_BTF_MODULES=y is needed.",
+			hook);
+	else if (t->module_lacks_types)
+		loader_set_why(why,
+			       "The kernel has no OOM policy hook (no %s in its types): the "
+			       "module " LOADER_MODULE
+			       ".ko is loaded, but was built without type information "
+			       "(BTF). Unload it, and build and load it again: \"dkms build\" says "
+			       "what is missing.",
+			       hook);
+	else
+		loader_set_why(why,
+			       "The kernel has no OOM policy hook (no %s in its types): load the "
+			       "module " LOADER_MODULE ".ko, or install its DKMS package.",
+			       hook);
 }
 
 const struct btf_type *loader_skip_modifiers(const struct btf *btf, uint32_t id)

@@ -101,10 +101,7 @@ static int check_backend(const struct backend_driver *backend, const struct kern
 		r = backend->check(types->module, why);
 	}
 	if (r == -ENOENT) {
-		loader_set_why(why,
-			       "The kernel has no OOM policy hook (no %s in its types): load the "
-			       "module " LOADER_MODULE ".ko, or install its DKMS package.",
-			       backend->hook);
+		loader_explain_no_hook(types, backend->hook, why);
 		return LOADER_E_KERNEL;
 	}
 	return r != 0 ? r : loader_check_privilege(in_module, why);

@@ -6,6 +6,8 @@
 #include <errno.h>
 
 #include "config/basic.h"
+#include "daemon/loader-types.h"
+#include "files.h"
 #include "test.h"
 
 /* What to put into struct bpf_oom_ops. */
@@ -152,10 +154,67 @@ static void test_evaluate(void)
 	}
 }
 
+/* The types of a kernel with @member in its struct module. */
+static struct btf *new_kernel(const char *member)
+{
+	struct btf *btf = btf__new_empty();
+	int number;
+
+	CHECK(btf);
+	number = btf__add_int(btf, "int", 4, BTF_INT_SIGNED);
+	CHECK(btf__add_struct(btf, "module", 4) > 0);
+	CHECK_INT(btf__add_field(btf, member, number, 0, 0), 0);
+	return btf;
+}
+
+/* Not there, there without types, and where neither is of use, are three things to mend. */
+static void test_no_hook(void)
+{
+	static const struct {
+		const char *member;
+		bool module_lacks_types;
+		const char *told;
+	} table[] = {
+		{"btf_data", false, "load the module bpf_oom.ko, or install its DKMS package."},
+		{"btf_data", true, "bpf_oom.ko is loaded, but was built without type information"},
+		{"name", false, "a kernel built with CONFIG_DEBUG_INFO_BTF_MODULES=y is needed."},
+		{"name", true, "a kernel built with CONFIG_DEBUG_INFO_BTF_MODULES=y is needed."},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		struct kernel_types types = {.vmlinux = new_kernel(table[i].member),
+					     .module_lacks_types = table[i].module_lacks_types};
+		char why[LOADER_WHY_SIZE] = "";
+
+		loader_explain_no_hook(&types, "bpf_oom_ops", why);
+		if (!strstr(why, table[i].told) || !strstr(why, "no bpf_oom_ops in its types"))
+			FAIL("row %zu: \"%s\", expected \"%s\" in it", i, why, table[i].told);
+		kernel_types_done(&types);
+	}
+}
+
+static void test_module_lacks_types(void)
+{
+	static const char *const below[] = {"/module", "/kernel", "/kernel/btf"};
+	char root[] = "/tmp/test_loader_hook.XXXXXX", path[64];
+
+	CHECK(mkdtemp(root));
+	for (size_t i = 0; i < ARRAY_SIZE(below); i++) {
+		snprintf(path, sizeof(path), "%s%s", root, below[i]);
+		CHECK(mkdir(path, 0700) == 0);
+	}
+	CHECK(!loader_module_lacks_types(root));
+	snprintf(path, sizeof(path), "%s/module/bpf_oom", root);
+	CHECK(mkdir(path, 0700) == 0);
+	CHECK(loader_module_lacks_types(root));
+	snprintf(path, sizeof(path), "%s/kernel/btf/bpf_oom", root);
+	files_write(path, "");
+	CHECK(!loader_module_lacks_types(root));
+	CHECK(files_remove(root) == 0);
+}
+
 static const struct test_case cases[] = {
-	TEST_CASE(known),
-	TEST_CASE(refused),
-	TEST_CASE(none),
-	TEST_CASE(evaluate),
+	TEST_CASE(known),    TEST_CASE(refused), TEST_CASE(none),
+	TEST_CASE(evaluate), TEST_CASE(no_hook), TEST_CASE(module_lacks_types),
 };
 TEST_MAIN(cases)
