@@ -28,34 +28,42 @@
 /* As many milliseconds: far more than the kernel needs for a program that nobody runs. */
 #define UNLOAD_PAUSES_MAX 1000U
 
-static void make_path(char path[static PINS_PATH_SIZE], const char *directory, const char *prefix,
-		      const char *name)
-{
-	char wanted[PINS_PATH_SIZE];
-
-	snprintf(wanted, sizeof(wanted), "%s/%s%s", directory, prefix, name);
-	pins_make_path(path, wanted);
-}
-
 /* The sets of pins, as other programs do with directories: below the root that we reach. */
 static int rename_next(void)
 {
 	char from[PINS_PATH_SIZE], to[PINS_PATH_SIZE];
 
-	pins_make_path(from, PINS_NEXT_DIRECTORY);
-	pins_make_path(to, PINS_DIRECTORY);
+	(void)pins_make_path(from, PINS_NEXT_DIRECTORY, "");
+	(void)pins_make_path(to, PINS_DIRECTORY, "");
 	if (rename(from, to) == 0)
 		return 0;
 	log_warning("Cannot rename " PINS_NEXT_DIRECTORY ": %s, ignoring.", strerror(errno));
 	return -errno;
 }
 
+static int make_pin_path(char path[static PINS_PATH_SIZE], const char *directory,
+			 const char *prefix, const char *name)
+{
+	char pin[PINS_NAME_SIZE];
+	int r = pins_make_name(pin, prefix, name);
+
+	return r < 0 ? r : pins_make_path(path, directory, pin);
+}
+
+static int make_directory(const char *directory)
+{
+	char path[PINS_PATH_SIZE];
+	int r = pins_make_path(path, directory, "");
+
+	return r < 0 ? r : mkdir(path, 0700) < 0 ? -errno : 0;
+}
+
 static int get_pin(const char *directory, const char *prefix, const char *name)
 {
 	char path[PINS_PATH_SIZE];
+	int r = make_pin_path(path, directory, prefix, name);
 
-	make_path(path, directory, prefix, name);
-	return bpf_obj_get(path);
+	return r < 0 ? r : bpf_obj_get(path);
 }
 
 /* --- what is pinned */
@@ -91,7 +99,8 @@ static void note_pin(struct loader_pins *p, int fd, const char *prefix, const ch
 {
 	struct loader_pin pin;
 
-	snprintf(pin.name, sizeof(pin.name), "%s%s", prefix, name);
+	if (pins_make_name(pin.name, prefix, name) < 0)
+		return;
 	forget_pin(p, pin.name);
 	pin.id = object_id(fd, is_link(pin.name));
 	if (pin.id && p->n_items < LOADER_PINS_MAX)
@@ -221,7 +230,8 @@ static void remove_pins(const char *directory, name_filter_t filter, bool detach
 	char reached[PINS_PATH_SIZE];
 	DIR *d;
 
-	pins_make_path(reached, directory);
+	if (pins_make_path(reached, directory, "") < 0)
+		return;
 	d = opendir(reached);
 	if (!d)
 		return;
@@ -231,7 +241,11 @@ static void remove_pins(const char *directory, name_filter_t filter, bool detach
 
 		if (entry->d_name[0] == '.' || !filter(entry->d_name))
 			continue;
-		make_path(path, directory, "", entry->d_name);
+		if (pins_make_path(path, directory, entry->d_name) < 0) {
+			log_warning("Cannot remove %s: its path is too long, ignoring.",
+				    entry->d_name);
+			continue;
+		}
 		/* Now, where the kernel can: it lets go of a pin's object at its leisure. */
 		if (detach && (is_policy(entry->d_name) || is_director(entry->d_name))) {
 			fd = bpf_obj_get(path);
@@ -255,8 +269,8 @@ static void remove_policies(const char *directory, bool detach)
 	remove_pins(directory, is_policy, detach);
 	remove_pins(directory, is_director, detach);
 	for (size_t i = 0; detach && i < ARRAY_SIZE(names); i++) {
-		make_path(path, directory, PINS_LINK_PREFIX, names[i]);
-		programs[i] = linked_program(path);
+		if (make_pin_path(path, directory, PINS_LINK_PREFIX, names[i]) >= 0)
+			programs[i] = linked_program(path);
 	}
 	if (programs[0] || programs[1])
 		loader_wait_selection();
@@ -273,7 +287,7 @@ static void remove_directory(const char *directory, bool detach)
 	remove_policies(directory, detach);
 	remove_pins(directory, is_not_note, false);
 	remove_pins(directory, is_any, false);
-	pins_make_path(reached, directory);
+	(void)pins_make_path(reached, directory, "");
 	if (rmdir(reached) < 0 && errno != ENOENT)
 		log_warning("Cannot remove %s: %s, ignoring.", directory, strerror(errno));
 }
@@ -349,11 +363,11 @@ void loader_pins_done(struct loader_pins *p)
 	forget_note(p);
 }
 
-static void give_up(struct loader_pins *p, const char *what, int error)
+static void give_up(struct loader_pins *p, const char *prefix, const char *name, int error)
 {
 	char why[LOADER_WHY_SIZE];
 
-	snprintf(why, sizeof(why), "Cannot pin %s below " PINS_ROOT ": %s.", what,
+	snprintf(why, sizeof(why), "Cannot pin %s%s below " PINS_ROOT ": %s.", prefix, name,
 		 strerror(-error));
 	log_unpinned(why);
 	loader_pins_drop(p);
@@ -362,7 +376,6 @@ static void give_up(struct loader_pins *p, const char *what, int error)
 void loader_pins_begin(struct loader_pins *p, enum backend backend, uint64_t build_id)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
-	char path[PINS_PATH_SIZE];
 	struct report_position position = {
 		.sending_seq = p->note->position.sending_seq,
 		.sending_type = p->note->position.sending_type,
@@ -381,17 +394,16 @@ void loader_pins_begin(struct loader_pins *p, enum backend backend, uint64_t bui
 	if (p->found != PINS_STATE_FOREIGN) {
 		const char *directory = p->old_waits ? PINS_NEXT_DIRECTORY : PINS_DIRECTORY;
 
-		pins_make_path(path, directory);
-		r = mkdir(path, 0700) < 0 ? -errno : 0;
+		r = make_directory(directory);
 		if (r < 0) {
-			give_up(p, "the policy", r);
+			give_up(p, "", "the policy", r);
 		} else {
 			snprintf(p->directory, sizeof(p->directory), "%s", directory);
 			p->note_fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "op_meta", sizeof(uint32_t),
 						    sizeof(*p->note), 1, &options);
 			r = p->note_fd < 0 ? p->note_fd : map_note(p);
 			if (r < 0)
-				give_up(p, "the note", r);
+				give_up(p, "", "the note", r);
 		}
 	}
 	*p->note = (struct pins_note){
@@ -414,25 +426,36 @@ void loader_pins_add(struct loader_pins *p, int fd, const char *prefix, const ch
 
 	if (!p->directory[0])
 		return;
-	make_path(path, p->directory, prefix, name);
-	r = bpf_obj_pin(fd, path);
+	r = make_pin_path(path, p->directory, prefix, name);
+	if (r >= 0)
+		r = bpf_obj_pin(fd, path);
 	if (r < 0)
-		give_up(p, path, r);
+		give_up(p, prefix, name, r);
 	else
 		note_pin(p, fd, prefix, name);
 }
 
+static void remove_pin(const struct loader_pins *p, const char *name)
+{
+	char path[PINS_PATH_SIZE];
+
+	if (pins_make_path(path, p->directory, name) < 0)
+		return;
+	if (unlink(path) < 0 && errno != ENOENT)
+		log_warning("Cannot remove %s: %s, ignoring.", path, strerror(errno));
+}
+
 void loader_pins_remove(struct loader_pins *p, const char *prefix, const char *name)
 {
-	char path[PINS_PATH_SIZE], pin[PINS_NAME_SIZE];
+	char pin[PINS_NAME_SIZE];
 
 	if (!p->directory[0])
 		return;
-	snprintf(pin, sizeof(pin), "%s%s", prefix, name);
+	/* One that is too long was never made. */
+	if (pins_make_name(pin, prefix, name) < 0)
+		return;
 	forget_pin(p, pin);
-	make_path(path, p->directory, prefix, name);
-	if (unlink(path) < 0 && errno != ENOENT)
-		log_warning("Cannot remove %s: %s, ignoring.", path, strerror(errno));
+	remove_pin(p, pin);
 }
 
 int loader_pins_get(struct loader_pins *p, const char *prefix, const char *name)
@@ -473,13 +496,8 @@ void loader_pins_replace(struct loader_pins *p)
 /* Where there is something that is not ours, too. */
 static void remove_own(const struct loader_pins *p)
 {
-	for (size_t i = p->n_items; i > 0; i--) {
-		char path[PINS_PATH_SIZE];
-
-		make_path(path, p->directory, "", p->items[i - 1].name);
-		if (unlink(path) < 0 && errno != ENOENT)
-			log_warning("Cannot remove %s: %s, ignoring.", path, strerror(errno));
-	}
+	for (size_t i = p->n_items; i > 0; i--)
+		remove_pin(p, p->items[i - 1].name);
 }
 
 void loader_pins_drop(struct loader_pins *p)
@@ -504,8 +522,7 @@ static bool is_there(const struct loader_pins *p, const struct loader_pin *pin)
 {
 	char path[PINS_PATH_SIZE];
 
-	make_path(path, p->directory, "", pin->name);
-	return access(path, F_OK) == 0;
+	return pins_make_path(path, p->directory, pin->name) >= 0 && access(path, F_OK) == 0;
 }
 
 static int pin_again(const struct loader_pins *p, const struct loader_pin *pin)
@@ -513,22 +530,21 @@ static int pin_again(const struct loader_pins *p, const struct loader_pin *pin)
 	_cleanup_close_ int fd =
 		is_link(pin->name) ? bpf_link_get_fd_by_id(pin->id) : bpf_map_get_fd_by_id(pin->id);
 	char path[PINS_PATH_SIZE];
+	int r;
 
 	if (fd < 0)
 		return fd;
-	make_path(path, p->directory, "", pin->name);
-	return bpf_obj_pin(fd, path);
+	r = pins_make_path(path, p->directory, pin->name);
+	return r < 0 ? r : bpf_obj_pin(fd, path);
 }
 
 /* Of the set that is in force. It is not complete while this lasts. */
 static int pin_all_again(struct loader_pins *p, char why[static LOADER_WHY_SIZE])
 {
 	int n = pins_check_directory(p->directory, why, LOADER_WHY_SIZE), r = 0;
-	char path[PINS_PATH_SIZE];
 
 	if (n == -ENOENT) {
-		pins_make_path(path, p->directory);
-		n = mkdir(path, 0700) < 0 ? -errno : 0;
+		n = make_directory(p->directory);
 		if (n < 0)
 			snprintf(why, LOADER_WHY_SIZE, "Cannot make %s: %s.", p->directory,
 				 strerror(-n));
@@ -554,7 +570,7 @@ void loader_describe_pins(const struct loader *l, char *buf, size_t size)
 	char path[PINS_PATH_SIZE] = "";
 
 	if (l->pins.directory[0])
-		pins_make_path(path, l->pins.directory);
+		(void)pins_make_path(path, l->pins.directory, "");
 	snprintf(buf, size, "%s", path);
 }
 

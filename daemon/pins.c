@@ -82,7 +82,10 @@ int pins_check_directory(const char *path, char *why, size_t size)
 	struct stat st;
 	int n = 0;
 
-	pins_make_path(reached, path);
+	if (pins_make_path(reached, path, "") < 0) {
+		snprintf(why, size, "The path of a directory of pins is too long.");
+		return -EPERM;
+	}
 	if (lstat(reached, &st) < 0) {
 		if (errno == ENOENT)
 			return -ENOENT;
@@ -121,12 +124,28 @@ static bool is_bpf(const char *path)
 	return statfs(path, &fs) == 0 && (unsigned long)fs.f_type == BPF_FS_MAGIC;
 }
 
-void pins_make_path(char ret[static PINS_PATH_SIZE], const char *path)
+int pins_make_path(char ret[static PINS_PATH_SIZE], const char *directory, const char *name)
 {
-	if (strncmp(path, PINS_ROOT "/", strlen(PINS_ROOT "/")) == 0 && is_bpf(PINS_ROOT_BOUND))
-		snprintf(ret, PINS_PATH_SIZE, PINS_ROOT_BOUND "%.400s", path + strlen(PINS_ROOT));
-	else
-		snprintf(ret, PINS_PATH_SIZE, "%.400s", path);
+	bool is_bound = strncmp(directory, PINS_ROOT "/", strlen(PINS_ROOT "/")) == 0 &&
+			is_bpf(PINS_ROOT_BOUND);
+	int n = snprintf(ret, PINS_PATH_SIZE, "%s%s%s%s", is_bound ? PINS_ROOT_BOUND : "",
+			 is_bound ? directory + strlen(PINS_ROOT) : directory, *name ? "/" : "",
+			 name);
+
+	if (n >= 0 && n < PINS_PATH_SIZE)
+		return 0;
+	ret[0] = '\0';
+	return -ENAMETOOLONG;
+}
+
+int pins_make_name(char ret[static PINS_NAME_SIZE], const char *prefix, const char *name)
+{
+	int n = snprintf(ret, PINS_NAME_SIZE, "%s%s", prefix, name);
+
+	if (n >= 0 && n < PINS_NAME_SIZE)
+		return 0;
+	ret[0] = '\0';
+	return -ENAMETOOLONG;
 }
 
 int pins_check_root(char *why, size_t size)

@@ -99,11 +99,18 @@ enum pins_action pins_decide(enum pins_state state, const struct pins_note *note
  */
 int pins_check_directory(const char *path, char *why, size_t size);
 
-/* Room for a path below PINS_ROOT: a directory, a prefix, a NAME_MAX. */
+/* Room for a path below PINS_ROOT: a directory and a NAME_MAX. */
 #define PINS_PATH_SIZE 512
 
-/* Gives the path by which we reach @path, which is below PINS_ROOT. */
-void pins_make_path(char ret[static PINS_PATH_SIZE], const char *path);
+/*
+ * Gives the path by which we reach the pin @name in @directory, which is below PINS_ROOT; of the
+ * directory itself where @name is empty. Returns 0, or -ENAMETOOLONG with an empty path: no call
+ * finds anything by that, where it may by one that was cut.
+ */
+int pins_make_path(char ret[static PINS_PATH_SIZE], const char *directory, const char *name);
+
+/* Gives the name of a pin. Returns 0, or -ENAMETOOLONG with an empty name. */
+int pins_make_name(char ret[static PINS_NAME_SIZE], const char *prefix, const char *name);
 
 /* Whether the BPF file system is mounted at PINS_ROOT. Returns 0, or a negative errno with a
  * sentence. */

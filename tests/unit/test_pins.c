@@ -185,6 +185,46 @@ static void test_directory(void)
 	CHECK(rmdir(inner) == 0 && rmdir(path) == 0);
 }
 
+/* One that does not fit is an error, and never the path of something else. */
+static void test_paths(void)
+{
+	char path[PINS_PATH_SIZE], name[PINS_NAME_SIZE], longest[PINS_PATH_SIZE + 1] = "";
+
+	CHECK_INT(pins_make_path(path, "/a", ""), 0);
+	CHECK_STR(path, "/a");
+	CHECK_INT(pins_make_path(path, "/a", "meta"), 0);
+	CHECK_STR(path, "/a/meta");
+	memset(longest, 'x', PINS_PATH_SIZE);
+	longest[PINS_PATH_SIZE - 1 - strlen("/a/")] = '\0';
+	CHECK_INT(pins_make_path(path, "/a", longest), 0);
+	CHECK_INT(strlen(path), PINS_PATH_SIZE - 1);
+	strcat(longest, "x");
+	CHECK_INT(pins_make_path(path, "/a", longest), -ENAMETOOLONG);
+	CHECK_STR(path, "");
+	memset(longest, 'x', PINS_PATH_SIZE);
+	CHECK_INT(pins_make_path(path, longest, ""), -ENAMETOOLONG);
+	CHECK_STR(path, "");
+
+	CHECK_INT(pins_make_name(name, PINS_MAP_PREFIX, "op_events"), 0);
+	CHECK_STR(name, "map-op_events");
+	longest[PINS_NAME_SIZE - 1 - strlen(PINS_MAP_PREFIX)] = '\0';
+	CHECK_INT(pins_make_name(name, PINS_MAP_PREFIX, longest), 0);
+	CHECK_INT(strlen(name), PINS_NAME_SIZE - 1);
+	strcat(longest, "x");
+	CHECK_INT(pins_make_name(name, PINS_MAP_PREFIX, longest), -ENAMETOOLONG);
+	CHECK_STR(name, "");
+}
+
+/* A directory that cannot be named is not one in which there is nothing. */
+static void test_long_directory(void)
+{
+	char path[2 * PINS_PATH_SIZE] = "", why[256] = "";
+
+	memset(path, 'x', sizeof(path) - 1);
+	CHECK_INT(pins_check_directory(path, why, sizeof(why)), -EPERM);
+	CHECK(strstr(why, "too long"));
+}
+
 static void test_rules_hash(void)
 {
 	struct config *a = config_new(), *b = config_new();
@@ -208,8 +248,9 @@ static void test_job_types(void)
 }
 
 static const struct test_case cases[] = {
-	TEST_CASE(judge),     TEST_CASE(judge_names), TEST_CASE(judge_garbage), TEST_CASE(decide),
-	TEST_CASE(directory), TEST_CASE(rules_hash),  TEST_CASE(job_types),
+	TEST_CASE(judge),	   TEST_CASE(judge_names), TEST_CASE(judge_garbage),
+	TEST_CASE(decide),	   TEST_CASE(directory),   TEST_CASE(paths),
+	TEST_CASE(long_directory), TEST_CASE(rules_hash),  TEST_CASE(job_types),
 };
 
 TEST_MAIN(cases)
