@@ -56,15 +56,18 @@ static bool want_colours(bool tty)
 static void exec_pager(void)
 {
 	const char *pager = getenv("PAGER");
-
 	char command[PAGER_COMMAND_SIZE];
 
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	/* One that cannot be started has read nothing. The text is of the environment, which
 	 * changes below. */
-	if (pager)
-		snprintf(command, sizeof(command), "%s\ncase $? in 126|127) exec cat;; esac",
-			 pager);
+	if (pager) {
+		int n = snprintf(command, sizeof(command),
+				 "%s\ncase $? in 126|127) exec cat;; esac", pager);
+
+		if (n < 0 || (size_t)n >= sizeof(command))
+			return;
+	}
 	/* Quit when it fits on the screen, keep colours and the screen; and no shell from inside,
 	 * as the pager may run as root for somebody who may do no more than this. */
 	setenv("LESS", "FRSXMK", false);
