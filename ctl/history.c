@@ -197,11 +197,14 @@ int history_add_freed(const char *directory, struct event *e)
 		r = sd_journal_add_match(j, "MESSAGE_ID=" MESSAGE_ID_FREED, 0);
 	for (size_t i = 0; i < ARRAY_SIZE(keys) && r >= 0; i++) {
 		const char *value = event_get(e, keys[i]);
-		char match[128];
+		_cleanup_free_ char *match = NULL;
 
 		if (!value)
 			return 0;
-		snprintf(match, sizeof(match), "%s=%s", keys[i], value);
+		if (asprintf(&match, "%s=%s", keys[i], value) < 0) {
+			match = NULL;
+			return -ENOMEM;
+		}
 		r = sd_journal_add_match(j, match, 0);
 	}
 	if (r >= 0)
