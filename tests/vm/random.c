@@ -66,9 +66,12 @@ static void random_suffix(uint64_t *state, const struct naming *naming,
 static void random_join(const char *parent, char letter, unsigned number, const char *suffix,
 			char buf[static RANDOM_PATH_MAX])
 {
-	/* The precision is for the compiler: the deepest path is far shorter. */
-	snprintf(buf, RANDOM_PATH_MAX, "%.90s%s%c%u%s", parent, *parent ? "/" : "", letter, number,
-		 suffix);
+	int n = snprintf(buf, RANDOM_PATH_MAX, "%s%s%c%u%s", parent, *parent ? "/" : "", letter,
+			 number, suffix);
+
+	/* The deepest is far shorter. */
+	if (n < 0 || n >= RANDOM_PATH_MAX)
+		abort();
 }
 
 static void random_make_tree(uint64_t *state, struct random_table *t, size_t n)

@@ -146,8 +146,11 @@ static int create_crowd(const struct scenario *s, unsigned n)
 
 	scenario_path(s, s->domain ?: "", domain);
 	for (unsigned i = 0; i < n && r == 0; i++) {
-		snprintf(path, sizeof(path), "%.900s/crowd%u%s", domain, i,
-			 suffixes[i % ARRAY_SIZE(suffixes)]);
+		int length = snprintf(path, sizeof(path), "%s/crowd%u%s", domain, i,
+				      suffixes[i % ARRAY_SIZE(suffixes)]);
+
+		if (length < 0 || (size_t)length >= sizeof(path))
+			return -ENAMETOOLONG;
 		r = cgtree_create_one(path);
 	}
 	return r;
