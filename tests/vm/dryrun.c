@@ -154,8 +154,8 @@ static bool find_row(struct dryrun *d, const struct forecast_row *f, size_t *ret
 			*ret = i;
 			return true;
 		}
-	return disagree(d, "process %u is in the list, and is none of these, or there twice",
-			f->pid);
+	disagree(d, "process %u is in the list, and is none of these, or there twice", f->pid);
+	return false;
 }
 
 /* The model's idea of the next OOM, if those who were said to die before are gone. @rows says
