@@ -20,6 +20,7 @@
 
 const char *const layers_directories[LAYERS_DIRECTORIES] = {
 	OP_VENDOR_DIRECTORY,
+	"/usr/local/lib",
 	"/run",
 	OP_LOCAL_DIRECTORY,
 };

@@ -26,8 +26,9 @@ struct parser_users;
 #define LAYERS_MAIN "oompolicy.conf"
 #define LAYERS_DROPINS "oompolicy.conf.d"
 
-#define LAYERS_DIRECTORIES 3
-/* Of the vendor, of the running system, of the administrator: the lowest first. */
+#define LAYERS_DIRECTORIES 4
+/* Of the vendor, of what was installed by hand, of the running system, of the administrator: the
+ * lowest first, as systemd orders its own. */
 extern const char *const layers_directories[LAYERS_DIRECTORIES];
 
 struct layer_file {

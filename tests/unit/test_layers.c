@@ -15,7 +15,7 @@
 
 #define TEMPLATE "/tmp/oompolicy-layers-XXXXXX"
 
-enum { VENDOR, RUN, LOCAL };
+enum { VENDOR, HAND, RUN, LOCAL };
 
 static char root[sizeof(TEMPLATE)];
 
@@ -66,7 +66,8 @@ static void begin_tree(void)
 /* Replaces each layer's directory below the root by its usual name. The caller frees it. */
 static char *without_root(const char *text)
 {
-	static const char *const names[LAYERS_DIRECTORIES] = {"/usr/lib", "/run", "/etc"};
+	static const char *const names[LAYERS_DIRECTORIES] = {"/usr/lib", "/usr/local/lib", "/run",
+							      "/etc"};
 	char *result = calloc(1, 8 * strlen(text) + 1), *out = result;
 
 	CHECK(result);
@@ -173,8 +174,14 @@ static void test_main_file(void)
 	begin_tree();
 	write_file(VENDOR, "oompolicy.conf", "[Policy vendor]\n");
 	check_list("/usr/lib/oompolicy.conf\n");
+	write_file(HAND, "oompolicy.conf", "[Policy hand]\n");
+	check_list("/usr/lib/oompolicy.conf < /usr/local/lib/oompolicy.conf\n"
+		   "/usr/local/lib/oompolicy.conf\n");
 	write_file(RUN, "oompolicy.conf", "[Policy run]\n");
-	check_list("/usr/lib/oompolicy.conf < /run/oompolicy.conf\n/run/oompolicy.conf\n");
+	check_list("/usr/lib/oompolicy.conf < /run/oompolicy.conf\n"
+		   "/usr/local/lib/oompolicy.conf < /run/oompolicy.conf\n"
+		   "/run/oompolicy.conf\n");
+	CHECK_INT(unlink(path_in(HAND, "oompolicy.conf")), 0);
 	write_file(LOCAL, "oompolicy.conf", "[Policy local]\n");
 	check_list("/usr/lib/oompolicy.conf < /etc/oompolicy.conf\n"
 		   "/run/oompolicy.conf < /etc/oompolicy.conf\n/etc/oompolicy.conf\n");
@@ -203,8 +210,11 @@ static void test_dropins(void)
 	write_file(LOCAL, "oompolicy.conf.d/20-b.conf", "# b\n");
 	write_file(VENDOR, "oompolicy.conf.d/30-c.conf", "# c\n");
 	write_file(VENDOR, "oompolicy.conf.d/20-b.conf", "# b\n");
+	write_file(HAND, "oompolicy.conf.d/20-b.conf", "# b\n");
 	write_file(RUN, "oompolicy.conf.d/20-b.conf", "# b\n");
 	write_file(RUN, "oompolicy.conf.d/10-a.conf", "# a\n");
+	write_file(VENDOR, "oompolicy.conf.d/15-hand.conf", "# h\n");
+	write_file(HAND, "oompolicy.conf.d/15-hand.conf", "# h\n");
 	write_file(VENDOR, "oompolicy.conf.d/40-null.conf", "# d\n");
 	link_file(RUN, "oompolicy.conf.d/40-null.conf", "/dev/null");
 	write_file(VENDOR, "oompolicy.conf.d/50-empty.conf", "# e\n");
@@ -219,7 +229,12 @@ static void test_dropins(void)
 	write_file(LOCAL, "oompolicy.conf.d/conf", "x\n");
 	check_list("/etc/oompolicy.conf\n"
 		   "/run/oompolicy.conf.d/10-a.conf\n"
+		   "/usr/lib/oompolicy.conf.d/15-hand.conf < "
+		   "/usr/local/lib/oompolicy.conf.d/15-hand.conf\n"
+		   "/usr/local/lib/oompolicy.conf.d/15-hand.conf\n"
 		   "/usr/lib/oompolicy.conf.d/20-b.conf < /etc/oompolicy.conf.d/20-b.conf\n"
+		   "/usr/local/lib/oompolicy.conf.d/20-b.conf < "
+		   "/etc/oompolicy.conf.d/20-b.conf\n"
 		   "/run/oompolicy.conf.d/20-b.conf < /etc/oompolicy.conf.d/20-b.conf\n"
 		   "/etc/oompolicy.conf.d/20-b.conf\n"
 		   "/usr/lib/oompolicy.conf.d/30-c.conf\n"
@@ -233,7 +248,7 @@ static void test_dropins(void)
 	{
 		_cleanup_(config_freep) struct config *c = load();
 
-		CHECK_INT(c->n_files, 5);
+		CHECK_INT(c->n_files, 6);
 	}
 	end_tree();
 }
