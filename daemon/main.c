@@ -27,7 +27,7 @@ static void print_help(void)
 	       "Makes the kernel kill by the administrator's order when memory has run out.\n\n"
 	       "  -h --help           Show this help\n"
 	       "     --version        Show the version\n"
-	       "     --config=FILE    Read this file alone, not %s and all beside it\n"
+	       "     --config=FILE    Read this file alone, not those of oompolicy.conf(5)\n"
 	       "     --check[=FILE]   Check the configuration, report all errors, and exit\n"
 	       "     --cat-config     Show the files that apply, and which are masked\n"
 	       "     --reload         Make the running daemon reload, wait for the outcome\n"
@@ -35,8 +35,7 @@ static void print_help(void)
 	       "kernel\n"
 	       "     --declare=CGROUP Declare an OOM of this cgroup, / being the system: have the\n"
 	       "                      running daemon's policy kill, now\n\n"
-	       "See oompolicyd(8) and oompolicy.conf(5).\n",
-	       OOMPOLICYD_CONFIG_PATH);
+	       "See oompolicyd(8) and oompolicy.conf(5).\n");
 }
 
 static void print_diagnostics(const struct diagnostics *diag)
