@@ -14,25 +14,27 @@ packages_dir()
 # tools are left out, so that a change in one of them makes no new packages.
 package_files()
 {
-	{
-		git -c safe.directory="$TOP" -C "$TOP" ls-files --cached --others --exclude-standard \
-			2>/dev/null ||
-			(cd "$TOP" && find . -type f ! -path './build*' ! -path './.git/*' -printf '%P\n')
-	} | grep -v -E '^(tools|\.ci|tests/(bench|fuzz|lint|shell)|tests/vm/[^/]+)/' |
+	if [[ -e $TOP/.git ]]; then
+		git -c safe.directory="$TOP" -C "$TOP" ls-files --cached --others --exclude-standard
+	else
+		(cd "$TOP" && find . -type f ! -path './build*' -printf '%P\n')
+	fi | grep -v -E '^(tools|\.ci|tests/(bench|fuzz|lint|shell)|tests/vm/[^/]+)/' |
 		while IFS= read -r file; do
 			# One that was removed is in git's list until that is committed.
 			[[ ! -f $TOP/$file ]] || printf '%s\n' "$file"
 		done | LC_ALL=C sort
 }
 
-# package_copy DIRECTORY [VERSION]: the tree, and with a VERSION as that.
+# package_copy DIRECTORY [VERSION]: the tree, and with a VERSION as that. The files have the time of
+# the changelog, whenever they were checked out: packages have it from them.
 package_copy()
 {
 	local dir=$1 version=${2:-} date
 	mkdir -p "$dir"
-	package_files | tar -C "$TOP" -c --no-recursion -T - | tar -C "$dir" -x --no-same-owner
+	date=$(sed -n '/^ -- /{s/.*>  //p;q}' "$TOP/debian/changelog")
+	package_files | tar -C "$TOP" -c --no-recursion --mtime="$date" -T - |
+		tar -C "$dir" -x --no-same-owner
 	[[ -n $version ]] || return 0
-	date=$(sed -n '/^ -- /{s/.*>  //p;q}' "$dir/debian/changelog")
 	sed -i -e "0,/version : '[^']*'/s//version : '$version'/" "$dir/meson.build"
 	cat - "$TOP/debian/changelog" >"$dir/debian/changelog" <<-END
 		oompolicyd ($version) unstable; urgency=medium
@@ -60,7 +62,7 @@ package_build_locked()
 	work=$BUILD/package-$name
 	rm -rf "$work"
 	package_copy "$work/tree" "$version"
-	digest=$(cd "$work" && digest_files tree && cat "$root/packages" 2>/dev/null | sha256sum)
+	digest=$(cd "$work" && digest_files tree && sha256sum <"$root/packages")
 	if [[ -e $out/digest && $(<"$out/digest") == "$digest" ]]; then
 		rm -rf "$work"
 		return
