@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-find tools tests bpf kmod .ci -type f ! -path 'tests/*/corpus/*' ! -path 'tests/unit/data/*' -print0 | sort -z |
+find tools tests bpf debian kmod .ci -type f ! -path 'tests/*/corpus/*' ! -path 'tests/unit/data/*' -print0 | sort -z |
 	while IFS= read -r -d '' file; do
 		case $file in
 		*.sh | *.bash) printf '%s\0' "$file" ;;
