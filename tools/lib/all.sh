@@ -10,4 +10,5 @@
 . "$TOP/tools/lib/root.sh"
 . "$TOP/tools/lib/image.sh"
 . "$TOP/tools/lib/cache.sh"
+. "$TOP/tools/lib/package.sh"
 . "$TOP/tools/lib/build.sh"

@@ -130,7 +130,7 @@ disk_name()
 # disk_build: compiles what is not up to date, and makes the disk anew where anything has changed.
 disk_build()
 {
-	local name release headers version tree digest file programs=()
+	local name release headers version tree digest file packages programs=()
 	name=$(disk_name)
 	release=$(basename "$KERNEL_FILES"/modules/lib/modules/*)
 	if [[ $KERNEL_SOURCE == package ]]; then
@@ -141,6 +141,8 @@ disk_build()
 		version=$KERNEL_FILES
 	fi
 	tree=$BUILD/tree-$KERNEL_SYSTEM
+	package_build "$KERNEL_SYSTEM" "$BUILD_ROOT"
+	packages=("$(packages_dir "$KERNEL_SYSTEM")"/oompolicyd_*.deb)
 	build_configure "$tree" -Dwerror=true
 	build_compile "$tree"
 	build_module "$TOP/kmod" "kmod-$name" "$headers" "$version"
@@ -151,32 +153,39 @@ disk_build()
 	done
 	programs+=("$BUILD/test-modules-$name"/*.ko "$BUILD/conformance-$name"/*.conformance.o)
 
-	digest="$IMAGE $KERNEL_FILES $(digest_files "${programs[@]}" "$BUILD/kmod-$name/bpf_oom.ko" "$tree/daemon" "$tree/ctl")"
+	digest="$IMAGE $KERNEL_FILES $(digest_files "${programs[@]}" "$BUILD/kmod-$name/bpf_oom.ko" "${packages[@]}")"
 	file=$(disk_file)
 	if [[ -e $file && -e $file.digest && $(<"$file.digest") == "$digest" ]]; then
 		return
 	fi
 	rm -f "$file.digest"
 	mkdir -p "$BUILD/vm"
-	attempt disk_fill "$BUILD/vm/root-$name" "$file" "$release" "$tree" "$BUILD/kmod-$name/bpf_oom.ko" "${programs[@]}"
+	attempt disk_fill "$BUILD/vm/root-$name" "$file" "$release" \
+		"${packages[0]}" "$BUILD/kmod-$name/bpf_oom.ko" "${programs[@]}"
 	rm -rf --one-file-system "$BUILD/vm/root-$name"
 	((ATTEMPT == 0)) || die 1 "the disk of the machine '$name' could not be made"
 	printf '%s\n' "$digest" >"$file.digest"
 }
 
-# disk_fill DIRECTORY FILE KERNEL_RELEASE TREE MODULE PROGRAM...: DIRECTORY is where the file system
-# is put together.
+# disk_fill DIRECTORY FILE KERNEL_RELEASE PACKAGE MODULE PROGRAM...: DIRECTORY is where the file system
+# is put together. The module is in place of the one that DKMS makes from its package, as compilers
+# would make the disk large; tests/vm/guest/package.sh tests that package.
 disk_fill()
 {
-	local root=$1 file=$2 release=$3 tree=$4 module=$5 modules
+	local root=$1 file=$2 release=$3 package=$4 module=$5 modules
 	shift 5
 	rm -rf --one-file-system "$root"
 	cp -a --reflink=auto "$IMAGE/root" "$root"
 	modules=$root/usr/lib/modules
 	mkdir -p "$modules"
 	cp -a "$KERNEL_FILES/modules/lib/modules/$release" "$modules/"
-	DESTDIR=$root quietly "$BUILD/log/install-$(disk_name)" \
-		build_run meson install -C "$tree" --no-rebuild --quiet || die 1 "meson install failed"
+	cp "$package" "$root/oompolicyd.deb"
+	quietly "$BUILD/log/install-$(disk_name)" unshare --mount sh -euc '
+		mount -t proc none "$1/proc"
+		mount --rbind /dev "$1/dev"
+		DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 exec chroot "$1" dpkg --install /oompolicyd.deb' \
+		install "$root" || die 1 "the package cannot be installed"
+	rm "$root/oompolicyd.deb"
 	mkdir -p "$modules/$release/updates" "$root/usr/lib/oompolicyd-tests"
 	cp "$module" "$modules/$release/updates/"
 	chroot "$root" depmod "$release"

@@ -47,7 +47,7 @@ package_copy()
 }
 
 # package_build RELEASE ROOT_DIRECTORY [VERSION]: the packages, in packages_dir. ROOT_DIRECTORY is
-# what root_ensure() prints. Nothing is done where the sources and the root are those of before. With
+# what root_ensure() leaves in ROOT. Nothing is done where the sources and the root are those of before. With
 # a VERSION the same sources are built as that.
 package_build()
 {
@@ -56,7 +56,7 @@ package_build()
 
 package_build_locked()
 {
-	local release=$1 root=$2 version=${3:-} name work out digest started=$SECONDS
+	local release=$1 root=$2 version=${3:-} name work out digest
 	name=$release${version:+-$version}
 	out=$(packages_dir "$release" "$version")
 	work=$BUILD/package-$name
@@ -74,7 +74,6 @@ package_build_locked()
 	printf '%s\n' "$digest" >"$work/out/digest"
 	mv -T "$work/out" "$out"
 	rm -rf "$work"
-	say "$name: built the packages in $((SECONDS - started)) s, in $out"
 }
 
 # package_make ROOT_DIRECTORY WORK NAME [COMMAND...]: builds WORK/tree; the packages are in WORK. The
@@ -85,11 +84,13 @@ package_make()
 	shift 3
 	mkdir -p "$BUILD/log"
 	# shellcheck disable=SC2016 # expanded by the inner shell
-	quietly "$BUILD/log/package-$name" root_run "$root" "$@" sh -c '
+	watched "$BUILD/log/package-$name" "the packages for Debian $name" root_run "$root" "$@" sh -c '
 		cd "$1"
 		export DEB_BUILD_OPTIONS=nocheck DEB_BUILD_PROFILES=nocheck
-		exec dpkg-buildpackage --build=binary --no-sign' package "$work/tree" ||
-		die 1 "the packages for $name do not build"
+		exec dpkg-buildpackage --build=binary --no-sign' package "$work/tree"
+	((ATTEMPT != 0)) || return 0
+	tail -n 40 "$BUILD/log/package-$name" >&2
+	die 1 "the packages for Debian $name do not build"
 }
 
 # package_verify RELEASE ROOT_DIRECTORY: that lintian has no complaint about the packages, and that

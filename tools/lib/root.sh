@@ -153,5 +153,5 @@ root_become()
 		mount -o remount,bind,ro "$root"
 		exec chroot "$root" env -i PATH=/usr/sbin:/usr/bin HOME=/tmp LC_ALL=C.UTF-8 "$@"' \
 		root_run "$root" "$TOP" "$BUILD" "$CACHE" "${#ROOT_BINDS[@]}" "${ROOT_BINDS[@]}" \
-		${CC:+"CC=$CC"} ${DESTDIR:+"DESTDIR=$DESTDIR"} "${ROOT_ENVIRONMENT[@]}" "$@"
+		${CC:+"CC=$CC"} "${ROOT_ENVIRONMENT[@]}" "$@"
 }
