@@ -225,10 +225,8 @@ static int walk_children(struct walk *w, DIR *d)
 {
 	size_t length = strlen(w->path);
 	const struct dirent *entry;
-	int fd = dirfd(d), error = 0;
+	int error = 0;
 
-	if (fd < 0)
-		return -errno;
 	while ((entry = next_directory(d, &error))) {
 		size_t name_length = strlen(entry->d_name);
 		int r;
@@ -238,7 +236,7 @@ static int walk_children(struct walk *w, DIR *d)
 		w->path[length] = '/';
 		memcpy(w->path + length + 1, entry->d_name, name_length + 1);
 		w->depth++;
-		r = walk_directory(w, fd, w->path + length + 1);
+		r = walk_directory(w, dirfd(d), w->path + length + 1);
 		w->depth--;
 		w->path[length] = '\0';
 		if (r < 0)

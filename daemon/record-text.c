@@ -93,8 +93,9 @@ void record_append_level_path(struct record_text *t, const struct op_oom_event *
 		return;
 	}
 	for (; level > 0 && length > 0; level--)
-		while (length > 0 && e->domain_path[--length] != '/')
-			;
+		do
+			length--;
+		while (length > 0 && e->domain_path[length] != '/');
 	if (length == 0)
 		record_append(t, "/");
 	else
