@@ -177,10 +177,16 @@ test_explain()
 # What changes is told: signals of properties, and of records, are kept in /run/signals.
 signals_begin()
 {
-	busctl --json=short --match="type='signal',sender='org.oompolicyd1'" monitor \
-		>/run/signals 2>/run/monitor &
+	busctl --json=short --match="type='signal',sender='org.oompolicyd1'" \
+		--match="type='signal',interface='org.oompolicyd1.test'" monitor >/run/signals &
 	MONITOR=$!
-	wait_for 10 "busctl to listen" grep -q Monitoring /run/monitor
+	wait_for 10 "busctl to listen" signals_come
+}
+
+signals_come()
+{
+	busctl emit /test org.oompolicyd1.test Ping
+	grep -q Ping /run/signals
 }
 
 signals_end()

@@ -157,6 +157,26 @@ test_other_evaluation()
 }
 
 # What the daemon reads there is the same wherever it is mounted.
+# in_daemon COMMAND...: where it sees the mounts that the daemon sees. Since systemd 256 a unit without a
+# network has a /sys of its own, and what happens to the machine's does not reach it.
+in_daemon()
+{
+	nsenter --target "$(daemon_pid)" --mount "$@"
+}
+
+tree_umount()
+{
+	umount -l /sys/fs/cgroup
+	! in_daemon mountpoint -q /sys/fs/cgroup || in_daemon umount -l /sys/fs/cgroup
+}
+
+tree_mount()
+{
+	local mount=(mount -t cgroup2 -o 'nodev,nosuid,noexec,nsdelegate,memory_recursiveprot' none /sys/fs/cgroup)
+	"${mount[@]}"
+	in_daemon mountpoint -q /sys/fs/cgroup || in_daemon "${mount[@]}"
+}
+
 test_cgroup_tree()
 {
 	mount -o remount,nodev,nosuid,noexec,nsdelegate,memory_localevents /sys/fs/cgroup
@@ -165,7 +185,7 @@ test_cgroup_tree()
 	assert_status 0 systemctl reload $UNIT
 	decided guard one
 	# It is still there, so the daemon goes there.
-	umount -l /sys/fs/cgroup
+	tree_umount
 	journal_wait 10 "where it is" "MESSAGE_ID=$MESSAGE_ID_CGROUPS_FOUND"
 	assert_match "what it says" "$(journal_field MESSAGE "MESSAGE_ID=$MESSAGE_ID_CGROUPS_FOUND")" ' on /run/second now'
 	assert_status 0 oompolicyd --reload
@@ -173,7 +193,7 @@ test_cgroup_tree()
 	journal_wait 10 "that it is nowhere" "MESSAGE_ID=$MESSAGE_ID_CGROUPS_LOST"
 	warns 'The cgroup2 hierarchy is not mounted' || fail "the status says nothing"
 	assert_status 1 oompolicyd --reload
-	mount -t cgroup2 -o nodev,nosuid,noexec,nsdelegate,memory_recursiveprot none /sys/fs/cgroup
+	tree_mount
 	journal_wait 10 "that it is back" "MESSAGE_ID=$MESSAGE_ID_CGROUPS_FOUND"
 	wait_for 10 "no warning" warns_not The
 	assert_status 0 systemctl reload $UNIT
