@@ -44,11 +44,11 @@ build_compile()
 	local log
 	log=$BUILD/log/${1##*/}-ninja
 	mkdir -p "${log%/*}"
+	watched "$log" "compiling ${1##*/}" build_run ninja -C "$1"
+	((ATTEMPT != 0)) || return 0
 	# The end alone would hide the first error, which is the one that counts.
-	if ! build_run ninja -C "$1" >"$log" 2>&1 </dev/null; then
-		grep -E -A 12 -m 20 '^FAILED:|error:' "$log" >&2 || tail -n 40 "$log" >&2
-		die 1 "the build in $1 failed (all of it: $log)"
-	fi
+	grep -E -A 12 -m 20 '^FAILED:|error:' "$log" >&2 || tail -n 40 "$log" >&2
+	die 1 "the build in $1 failed (all of it: $log)"
 }
 
 # build_module SOURCE NAME HEADERS VERSION: a folder of modules, against the kernel headers of that
@@ -63,8 +63,11 @@ build_module()
 	rm -rf "$dir"
 	mkdir -p "$dir" "$BUILD/log"
 	cp -a "$source/." "$dir/"
-	quietly "$BUILD/log/$2" build_run make -C "$headers" "M=$dir" modules ||
+	watched "$BUILD/log/$2" "compiling $2" build_run make -C "$headers" "M=$dir" modules
+	if ((ATTEMPT != 0)); then
+		tail -n 40 "$BUILD/log/$2" >&2
 		die 1 "the module in $source does not build"
+	fi
 	printf '%s\n' "$digest" >"$dir/digest"
 }
 
@@ -101,22 +104,26 @@ build_conformance()
 	printf '%s\n' "$digest" >"$dir/digest"
 }
 
-# disk_ensure KERNEL: leaves in DISK the disk of a machine with a kernel of the table.
+# disk_ensure KERNEL [DISK]: has the disk of a machine with a kernel of the table. DISK is empty for the
+# usual one, with our package installed, or 'stock' for one on which that is to be done.
 disk_ensure()
 {
 	kernel_select "$1" || die 64 "there is no kernel '$1'"
 	root_ensure "$TOOL_ROOT"
 	build_in "$KERNEL_SYSTEM"
-	image_ensure "$KERNEL_SYSTEM"
-	kernel_ensure "$KERNEL_SYSTEM" "$KERNEL_SOURCE"
-	with_lock "$BUILD/lock" disk_build
-	DISK=$(disk_file)
+	image_ensure "$KERNEL_SYSTEM${2:+-$2}"
+	if [[ ${2:-} == stock ]]; then
+		KERNEL_FILES=$IMAGE
+	else
+		kernel_ensure "$KERNEL_SYSTEM" "$KERNEL_SOURCE"
+	fi
+	with_lock "$BUILD/lock" disk_build "${2:-}"
 }
 
-# disk_file: of the kernel that is selected. Those that differ in their command line share one.
+# disk_file [DISK]: of the kernel that is selected. Those that differ in their command line share one.
 disk_file()
 {
-	printf '%s/vm/disk-%s.img\n' "$BUILD" "$(disk_name)"
+	printf '%s/vm/disk-%s%s.img\n' "$BUILD" "$(disk_name)" "${1:+-$1}"
 }
 
 disk_name()
@@ -127,10 +134,16 @@ disk_name()
 	esac
 }
 
-# disk_build: compiles what is not up to date, and makes the disk anew where anything has changed.
+# A version of the same sources that is older than the tree's, for tests of upgrades.
+package_previous()
+{
+	printf '%s~previous\n' "$(sed -n "s/^ *version : '\([^']*\)'.*/\1/p" "$TOP/meson.build" | head -n 1)"
+}
+
+# disk_build [DISK]: compiles what is not up to date, and makes the disk anew where anything has changed.
 disk_build()
 {
-	local name release headers version tree digest file packages programs=()
+	local disk=${1:-} name release headers version tree digest file packages programs=()
 	name=$(disk_name)
 	release=$(basename "$KERNEL_FILES"/modules/lib/modules/*)
 	if [[ $KERNEL_SOURCE == package ]]; then
@@ -145,53 +158,91 @@ disk_build()
 	packages=("$(packages_dir "$KERNEL_SYSTEM")"/oompolicyd_*.deb)
 	build_configure "$tree" -Dwerror=true
 	build_compile "$tree"
-	build_module "$TOP/kmod" "kmod-$name" "$headers" "$version"
-	build_module "$TOP/tests/vm/module" "test-modules-$name" "$headers" "$version"
-	build_conformance "$BUILD/kmod-$name/bpf_oom.ko" "$headers" "conformance-$name"
+	if [[ $disk == stock ]]; then
+		packages=("$(packages_dir "$KERNEL_SYSTEM")")
+		version=$(package_previous)
+		package_build "$KERNEL_SYSTEM" "$BUILD_ROOT" "$version"
+		packages+=("$(packages_dir "$KERNEL_SYSTEM" "$version")")
+	else
+		build_module "$TOP/kmod" "kmod-$name" "$headers" "$version"
+		build_module "$TOP/tests/vm/module" "test-modules-$name" "$headers" "$version"
+		build_conformance "$BUILD/kmod-$name/bpf_oom.ko" "$headers" "conformance-$name"
+		programs+=("$BUILD/test-modules-$name"/*.ko "$BUILD/conformance-$name"/*.conformance.o
+			"$BUILD/kmod-$name/bpf_oom.ko")
+	fi
 	for file in "$tree"/tests/vm/*; do
 		[[ ! -f $file || ! -x $file ]] || programs+=("$file")
 	done
-	programs+=("$BUILD/test-modules-$name"/*.ko "$BUILD/conformance-$name"/*.conformance.o)
 
-	digest="$IMAGE $KERNEL_FILES $(digest_files "${programs[@]}" "$BUILD/kmod-$name/bpf_oom.ko" "${packages[@]}")"
-	file=$(disk_file)
+	digest="$IMAGE $KERNEL_FILES $(digest_files "${programs[@]}" "${packages[@]}")"
+	file=$(disk_file "$disk")
 	if [[ -e $file && -e $file.digest && $(<"$file.digest") == "$digest" ]]; then
 		return
 	fi
 	rm -f "$file.digest"
 	mkdir -p "$BUILD/vm"
-	attempt disk_fill "$BUILD/vm/root-$name" "$file" "$release" \
-		"${packages[0]}" "$BUILD/kmod-$name/bpf_oom.ko" "${programs[@]}"
+	watched "$BUILD/log/disk-$name" "the disk of the machine '$name${disk:+-$disk}'" \
+		"disk_fill${disk:+_$disk}" "$BUILD/vm/root-$name" "$file" "$release"
 	rm -rf --one-file-system "$BUILD/vm/root-$name"
-	((ATTEMPT == 0)) || die 1 "the disk of the machine '$name' could not be made"
+	if ((ATTEMPT != 0)); then
+		rm -f "$file"
+		tail -n 40 "$BUILD/log/disk-$name" >&2
+		archive_blame "$BUILD/log/disk-$name" "$KERNEL_SYSTEM"
+		die 1 "the disk of the machine '$name' could not be made"
+	fi
 	printf '%s\n' "$digest" >"$file.digest"
 }
 
-# disk_fill DIRECTORY FILE KERNEL_RELEASE PACKAGE MODULE PROGRAM...: DIRECTORY is where the file system
-# is put together. The module is in place of the one that DKMS makes from its package, as compilers
-# would make the disk large; tests/vm/guest/package.sh tests that package.
+# disk_fill DIRECTORY FILE KERNEL_RELEASE: puts `packages` and `programs` of disk_build() on a disk;
+# DIRECTORY is where the file system is put together. The module is in place of the one that DKMS makes
+# from its package, as compilers would make the disk large; tests/vm/guest/package.sh tests that one.
 disk_fill()
 {
-	local root=$1 file=$2 release=$3 package=$4 module=$5 modules
-	shift 5
-	rm -rf --one-file-system "$root"
-	cp -a --reflink=auto "$IMAGE/root" "$root"
+	local root=$1 file=$2 release=$3 modules
+	disk_begin "$root"
 	modules=$root/usr/lib/modules
 	mkdir -p "$modules"
 	cp -a "$KERNEL_FILES/modules/lib/modules/$release" "$modules/"
-	cp "$package" "$root/oompolicyd.deb"
-	quietly "$BUILD/log/install-$(disk_name)" unshare --mount sh -euc '
+	cp "${packages[0]}" "$root/oompolicyd.deb"
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	unshare --mount sh -euc '
 		mount -t proc none "$1/proc"
 		mount --rbind /dev "$1/dev"
 		DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 exec chroot "$1" dpkg --install /oompolicyd.deb' \
-		install "$root" || die 1 "the package cannot be installed"
+		install "$root"
 	rm "$root/oompolicyd.deb"
-	mkdir -p "$modules/$release/updates" "$root/usr/lib/oompolicyd-tests"
-	cp "$module" "$modules/$release/updates/"
+	mkdir -p "$modules/$release/updates"
+	mv "$root/usr/lib/oompolicyd-tests/bpf_oom.ko" "$modules/$release/updates/"
 	chroot "$root" depmod "$release"
-	cp "$@" "$root/usr/lib/oompolicyd-tests/"
-	rm -f "$file"
-	truncate -s 1536M "$file"
-	quietly "$BUILD/log/disk-$(disk_name)" root_run "$(root_find "$TOOL_ROOT")" \
-		mke2fs -q -t ext4 -O ^has_journal -m 0 -L root -d "$root" "$file"
+	disk_end "$root" "$file" 1536M
+}
+
+# disk_fill_stock DIRECTORY FILE KERNEL_RELEASE: with the packages, this version and the previous one,
+# in a directory, and what they depend on as an archive for apt.
+disk_fill_stock()
+{
+	local root=$1 file=$2
+	disk_begin "$root"
+	mkdir "$root"/srv/{current,previous}
+	cp "${packages[0]}"/*.deb "$root/srv/current/"
+	cp "${packages[1]}"/*.deb "$root/srv/previous/"
+	echo 'deb [trusted=yes] file:/srv/archive ./' >"$root/etc/apt/sources.list"
+	disk_end "$root" "$file" 4G
+}
+
+disk_begin()
+{
+	rm -rf --one-file-system "$1"
+	cp -a --reflink=auto "$IMAGE/root" "$1"
+	mkdir -p "$1/usr/lib/oompolicyd-tests"
+	cp "${programs[@]}" "$1/usr/lib/oompolicyd-tests/"
+}
+
+# disk_end DIRECTORY FILE SIZE
+disk_end()
+{
+	rm -f "$2"
+	truncate -s "$3" "$2"
+	root_run "$(root_find "$TOOL_ROOT")" \
+		mke2fs -q -t ext4 -O ^has_journal -m 0 -L root -d "$1" "$2"
 }

@@ -20,50 +20,63 @@ system_version()
 	sha256sum <"$(root_find "$1")/packages"
 }
 
-# image_packages SYSTEM: one a line.
+# NAME of an image is SYSTEM, or SYSTEM-stock for the machine that packages are installed on.
+
+# image_packages NAME: one a line.
 image_packages()
 {
-	sed -e '/^#/d' -e '/^$/d' "$TOP/tests/vm/image/packages" "$TOP/tests/vm/image/packages.$1"
+	local list=$TOP/tests/vm/image/packages
+	[[ $1 != *-stock ]] || list+=.stock
+	sed -e '/^#/d' -e '/^$/d' "$list" "$TOP/tests/vm/image/packages.$1"
 }
 
 image_dir()
 {
 	local key
-	key=$(cd "$TOP/tests/vm/image" && digest_files . && system_version "$1")
-	key=$(sha256sum <<<"$key" | cut -c1-16)
+	key=$({
+		cd "$TOP/tests/vm/image" || exit
+		digest_files build init initramfs overlay trim-modules "archive.${1%-stock}"
+		image_packages "$1"
+		system_version "${1%-stock}"
+	} | sha256sum | cut -c1-16)
 	printf '%s/image-%s-%s\n' "$CACHE" "$1" "$key"
 }
 
-# image_ensure SYSTEM: leaves its directory in IMAGE, with what tests/vm/image/build makes and
+# image_ensure NAME: leaves its directory in IMAGE, with what tests/vm/image/build makes and
 # initramfs.cpio. The build roots of the system and TOOL_ROOT must be there.
 image_ensure()
 {
 	IMAGE=$(image_dir "$1")
-	cached_ensure "$IMAGE" "the system of a machine with Debian $1" image_fill "$1"
+	cached_ensure "$IMAGE" "the system of a machine with Debian ${1/-/, }" image_fill "$1"
 }
 
-# image_fill DIRECTORY SYSTEM
+# image_fill DIRECTORY NAME
 image_fill()
 {
-	local option options=() release
-	archive_lines "$2" >"$1/sources.list"
+	local system=${2%-stock} option options=() release root
+	archive_lines "$system" >"$1/sources.list"
 	image_packages "$2" >"$1/include"
 	while IFS= read -r option; do
 		options+=("--aptopt=$option")
 	done < <(archive_options)
-	release=$(kernel_release "$2")
-	"$TOP/tests/vm/image/build" "$1" "$2" "$release" "$(root_find "$2")/root" "${options[@]}"
+	release=$(kernel_release "$system")
+	root=$(root_find "$system")/root
+	if [[ $2 == *-stock ]]; then
+		sed -e '/^#/d' "$TOP/tests/vm/image/archive.$system" >"$1/archive"
+		root=''
+	fi
+	"$TOP/tests/vm/image/build" "$1" "$system" "$release" "$root" "${options[@]}"
 	ROOT_BINDS=("$1")
-	root_run "$(root_find "$TOOL_ROOT")" \
-		"$TOP/tests/vm/image/initramfs" "$1/initramfs.cpio" "$1/modules" "$release"
+	root_run "$(root_find "$TOOL_ROOT")" "$TOP/tests/vm/image/initramfs" \
+		"$1/initramfs.cpio" "$1/modules" "$(basename "$1"/modules/lib/modules/*)"
 }
 
-# kernel_dir SYSTEM SOURCE
+# kernel_dir SYSTEM SOURCE [DISK]
 kernel_dir()
 {
 	local key root
 	if [[ $2 == package ]]; then
-		image_dir "$1"
+		image_dir "$1${3:+-$3}"
 		return
 	fi
 	root=$(root_find "$1-kernel")
