@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The counting of results: what must not pass as success.
+# shellcheck disable=SC2030,SC2031 # each count is in a subshell of its own
 set -euo pipefail
 lib=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../tools/lib" && pwd)/results.sh
 file=$(mktemp)
@@ -51,3 +52,49 @@ expect pattern_on_group '1 0 0 0' '' 0 '^group/a' "ok a${n}ok b$n"
 expect pattern_nothing '0 0 0 1' '' 0 'zzz' "ok a$n"
 expect pattern_spares_a_failure '1 0 0 0' '' 0 'a' "ok a${n}not ok b: why$n"
 expect unit_style_failure '0 1 0 1' '' 1 'group/name$' "not ok name test.c:12: x is 1$n"
+
+# good STATUS TEXT: whether results_good() finds it so, and that it counts nothing.
+good()
+(
+	# shellcheck source=tools/lib/results.sh
+	. "$lib"
+	PASSED=5 FAILED=1 SKIPPED=2
+	printf '%s' "$2" >"$file"
+	if results_good group "$1" "$file" ''; then echo "good $PASSED $FAILED $SKIPPED"; else echo "bad $PASSED $FAILED $SKIPPED"; fi
+)
+
+# unstable N: the last lines with so many unstable groups, and the status.
+unstable()
+(
+	# shellcheck source=tools/lib/results.sh
+	. "$lib"
+	local i end=0
+	PASSED=9
+	for ((i = 1; i <= $1; i++)); do
+		result_unstable "g$i" "failed once" >/dev/null
+	done
+	results_end | paste -sd'|'
+	results_end >/dev/null || end=$?
+	echo "$end"
+)
+
+# is NAME EXPECTED COMMAND...
+is()
+{
+	local name=$1 expected=$2 seen
+	shift 2
+	seen=$("$@" | paste -sd' ')
+	if [[ $seen == "$expected" ]]; then
+		echo "ok $name"
+	else
+		echo "not ok $name: '$seen', expected '$expected'"
+	fi
+}
+
+is good_counts_nothing 'good 5 1 2' good 0 "ok a${n}ok b$n"
+is bad_counts_nothing 'bad 5 1 2' good 0 "ok a${n}not ok b: why$n"
+is bad_by_status 'bad 5 1 2' good 124 "ok a$n"
+is none_unstable '9 passed, 0 failed, 0 skipped 0' unstable 0
+is two_unstable 'unstable: g1 g2|9 passed, 0 failed, 0 skipped 0' unstable 2
+is three_unstable 'unstable: g1 g2 g3|9 passed, 1 failed, 0 skipped 1' unstable 3
+is four_unstable 'unstable: g1 g2 g3 g4|9 passed, 1 failed, 0 skipped 1' unstable 4
