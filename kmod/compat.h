@@ -4,6 +4,7 @@
 #define _BPF_OOM_COMPAT_H
 
 #include <linux/btf.h>
+#include <linux/cpufeature.h>
 #include <linux/mm.h>
 #include <linux/mm_types.h>
 #include <linux/module.h>
@@ -37,6 +38,19 @@ static inline bool module_has_btf(const struct module *module)
 {
 #ifdef CONFIG_DEBUG_INFO_BTF_MODULES
 	return module->btf_data_size > 0;
+#else
+	return false;
+#endif
+}
+
+/*
+ * Does the kernel have indirect branches checked (IBT)? symbols.c calls a function by an address
+ * that is past its ENDBR, which ends in a BUG of the kernel there (arch/x86/kernel/cet.c).
+ */
+static inline bool has_branch_tracking(void)
+{
+#ifdef CONFIG_X86_KERNEL_IBT
+	return cpu_feature_enabled(X86_FEATURE_IBT);
 #else
 	return false;
 #endif
