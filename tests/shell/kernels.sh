@@ -58,6 +58,13 @@ all_scripts_name_known_kernels()
 	done
 }
 
+names_are_unique()
+{
+	for script in "$TOP"/tests/vm/{guest,host}/*.sh "$TOP"/tests/bench/*.sh; do
+		group_name "$script" trixie
+	done | sort | uniq -d
+}
+
 # make_root RELEASE RECIPE AGE_SECONDS [FILE]
 make_root()
 {
@@ -91,6 +98,7 @@ expect unknown_kernel 'fails' kernels_of '# vm: kernels=bookworms'
 expect extra_kernels 'trixie v2' kernels_of '# vm: kernels=sid extra=trixie,v2' extra
 expect no_extra_kernels '' kernels_of '# vm: kernels=bookworm,sid' extra
 expect unknown_extra_kernel 'fails' kernels_of '# vm: extra=bookworms' extra
+expect names_are_unique '' names_are_unique
 expect scripts_name_known_kernels '' all_scripts_name_known_kernels
 
 expect pattern_none '' group_selected module@sid ''
@@ -103,13 +111,13 @@ expect pattern_kernel_spares_default fails group_selected module 'module@sid/'
 expect pattern_longer_name fails group_selected victims-system '^victims/'
 expect pattern_alternatives '' group_selected module@sid '^(demo|module)(@.*)?/kill'
 
-recipe=$(root_recipe)
+recipe=$(root_recipe sid)
 expect root_none '' root_find sid
 make_root sid "$recipe" 100 incomplete
 expect root_incomplete '' root_find sid
 make_root sid 0123456789abcdef 50
 expect root_of_another_recipe '' root_find sid
-make_root trixie "$recipe" 50
+make_root trixie "$(root_recipe trixie)" 50
 expect root_of_another_release '' root_find sid
 make_root sid "$recipe" $((40 * 86400))
 expect root_age_in_days 40 found_age

@@ -12,25 +12,34 @@ cache_use()
 	flock -n -s "$CACHE_LOCK" || die 75 "tools/demo --clean is at work, try again when it has ended"
 }
 
-# cache_announce KERNEL: how much will be fetched and kept where, if anything; dies where there is
-# not the room for it.
+# cache_announce root:NAME|image:NAME...: how much will be fetched and kept where, if any of them is not
+# there; dies where there is not the room for it. An image comes after the root of its release.
 cache_announce()
 {
-	local fetched=0 kept=0 packages size free
-	kernel_select "$1"
-	if [[ -z $(root_find "$TOOL_ROOT") ]]; then
+	local fetched=0 kept=0 what name packages size free times
+	for what; do
+		name=${what#*:}
+		case $what in
+		root:*)
+			[[ -z $(root_find "$name") ]] || continue
+			mapfile -t packages < <(root_packages "$name")
+			times=1
+			;;
+		image:*)
+			if [[ -n $(root_find "$name") && -e $(image_dir "$name")/complete ]]; then
+				continue
+			fi
+			mapfile -t packages < <(image_packages "$name")
+			# The system of a machine is kept as a tree, and with the packages as a disk.
+			times=3
+			;;
+		esac
+		((kept > 0)) || say "asking the archive of Debian what a first run takes"
 		host_mmdebstrap
-		mapfile -t packages < <(root_packages "$TOOL_ROOT")
-		size=$(archive_size "$TOOL_ROOT" "${packages[@]}")
-		read -r fetched kept <<<"$size"
-	fi
-	if [[ -z $(root_find "$KERNEL_SYSTEM") || ! -e $(image_dir "$KERNEL_SYSTEM")/complete ]]; then
-		mapfile -t packages < <(image_packages "$KERNEL_SYSTEM")
-		size=$(archive_size "$KERNEL_SYSTEM" "${packages[@]}")
+		size=$(archive_size "${name%%-*}" "${packages[@]}")
 		fetched=$((fetched + ${size% *}))
-		# The system of the machine is kept as a tree, and with the packages as a disk.
-		kept=$((kept + 3 * ${size#* }))
-	fi
+		kept=$((kept + times * ${size#* }))
+	done
 	((kept > 0)) || return 0
 	printf 'First run: fetches about %d MB of Debian packages, keeps about %d MB in %s and %s.\n' \
 		"$fetched" "$kept" "$CACHE" "$BUILD"

@@ -42,11 +42,12 @@ quietly()
 	return "$status"
 }
 
-# watched LOG WHAT COMMAND...: as `quietly`, and says on standard error what is being made, each phase
-# that the log tells of ("I: ...", as mmdebstrap's), and the time. Not to be called as a condition.
+# watched LOG WHAT COMMAND...: the command's output goes to LOG, its status to ATTEMPT. Says on standard
+# error what is being made, each phase that the log tells of ("I: ...", as mmdebstrap's), and the time,
+# unless there was hardly anything to do. Not to be called as a condition.
 watched()
 {
-	local log=$1 what=$2 started=$SECONDS phase='' seen=''
+	local log=$1 what=$2 started=$SECONDS phase='' seen='' begun=no
 	shift 2
 	: >"$log"
 	child_start run watched_command "$log" "$@"
@@ -56,14 +57,21 @@ watched()
 			printf '\r\033[K%s: %d s%s' "$what" $((SECONDS - started)) "${phase:+, $phase}" >&2
 		elif [[ $phase != "$seen" ]]; then
 			say "$what: $phase, $((SECONDS - started)) s"
-			seen=$phase
+			seen=$phase begun=yes
+		elif [[ $begun == no ]] && ((SECONDS - started > 1)); then
+			say "$what ..."
+			begun=yes
 		fi
 		sleep 0.5 &
 		wait $! || :
 	done
 	child_wait
 	[[ ! -t 2 ]] || printf '\r\033[K' >&2
-	say "$what: $( ((ATTEMPT == 0)) && echo "done, ")$((SECONDS - started)) s"
+	if ((ATTEMPT != 0)); then
+		say "$what: failed after $((SECONDS - started)) s"
+	elif ((SECONDS - started > 1)); then
+		say "$what: $((SECONDS - started)) s"
+	fi
 }
 
 watched_command()

@@ -14,9 +14,14 @@
 # The unstable release changes every day; this often is enough to see a new kernel in time.
 ROOT_DAYS=14
 
+# root_recipe NAME: one word for how it is made.
 root_recipe()
 {
-	(cd "$TOP/tests/vm" && digest_files root image/trim-modules)
+	(
+		cd "$TOP/tests/vm" || exit
+		digest_files root/build image/trim-modules
+		root_packages "$1"
+	) | sha256sum | cut -c1-16
 }
 
 # root_packages NAME: one a line.
@@ -33,7 +38,7 @@ root_packages()
 root_find()
 {
 	local dir found=''
-	for dir in "$CACHE/root-$1-$(root_recipe)"-*; do
+	for dir in "$CACHE/root-$1-$(root_recipe "$1")"-*; do
 		[[ ! -e $dir/complete ]] || found=$dir
 	done
 	printf '%s\n' "$found"
@@ -107,7 +112,7 @@ root_build()
 		die 1 "the build root '$name' could not be made, the end of $log is above"
 	fi
 	touch "$tmp/complete"
-	dir=$CACHE/root-$name-$(root_recipe)-$(date +%s)
+	dir=$CACHE/root-$name-$(root_recipe "$name")-$(date +%s)
 	mv -T "$tmp" "$dir"
 	say "$(root_describe "$name" "$dir")"
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# vm: memory=1024 cpus=2 timeout=300 kernels=trixie,bookworm,sid,v2
+# vm: memory=1024 cpus=2 timeout=300 kernels=bookworm,sid,v2 extra=trixie
 #
 # The page that tools/demo shows: one memory limit, a small workload that matters little, a large
 # one that matters much, and one that must live. First the kernel chooses, then the policy does. What

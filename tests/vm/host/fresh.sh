@@ -42,7 +42,7 @@ host_require
 trap 'child_end; temporary_end' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
-key=$(digest_files "${BASH_SOURCE[0]}")
+key=$(sha256sum <"${BASH_SOURCE[0]}" | cut -c1-16)
 bare=$CACHE/bare-$release-$key
 cached_ensure "$bare" "a bare root of Debian $release" bare_fill "$release"
 temporary "fresh-$release"
