@@ -71,9 +71,10 @@ expect no_package 'does not have what is needed of Debian trixie: E: Unable to l
 expect not_to_blame '^ 0$' blame 'dpkg: error processing package x'
 
 # A first run is told what it will take, or that there is no room for it.
+# shellcheck disable=SC2317 # the functions are called by cache_announce
 announce()
 (
-	# shellcheck disable=SC2317 # called by cache_announce, as the others
+	trap temporary_end EXIT
 	df() { printf 'Avail\n%s\n' "$ROOM"; }
 	archive_size() { echo "100 200"; }
 	host_mmdebstrap() { :; }

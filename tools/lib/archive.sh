@@ -57,19 +57,20 @@ archive_size()
 	temporary apt
 	dir=$TEMPORARY
 	archive_lines "$release" >"$dir/sources.list"
-	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial" "$CACHE/log"
+	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
+	: >"$dir/status"
 	while IFS= read -r option; do
 		options+=(-o "$(sed 's/ "/=/; s/"$//' <<<"$option")")
 	done < <(archive_options)
-	options+=(-o "Dir::State=$dir" -o "Dir::State::lists=$dir/lists" -o Dir::State::status=/dev/null
+	options+=(-o "Dir::State=$dir" -o "Dir::State::lists=$dir/lists" -o "Dir::State::status=$dir/status"
 		-o "Dir::Cache=$dir/cache" -o "Dir::Etc::sourcelist=$dir/sources.list"
 		-o Dir::Etc::sourceparts=/dev/null -o APT::Install-Recommends=0)
-	if ! apt-get "${options[@]}" -o APT::Update::Error-Mode=any update -q >"$CACHE/log/archive" 2>&1; then
-		archive_blame "$CACHE/log/archive" "$release"
-		tail -n 10 "$CACHE/log/archive" >&2
+	if ! timeout 300 apt-get "${options[@]}" -o APT::Update::Error-Mode=any update -q >"$dir/log" 2>&1; then
+		archive_blame "$dir/log" "$release"
+		tail -n 10 "$dir/log" >&2
 		die 69 "the package lists of Debian $release could not be fetched"
 	fi
-	output=$(LC_ALL=C apt-get "${options[@]}" install --assume-no '?essential' "$@" 2>&1) || :
+	output=$(apt-get "${options[@]}" install --assume-no '?essential' "$@" 2>&1) || :
 	rm -rf "$dir"
 	awk '
 		function megabytes(number, unit) {
@@ -92,8 +93,8 @@ archive_size()
 # the recipe nor the tree is to blame; else returns.
 archive_blame()
 {
-	if grep -q -E 'No space left on device|write error|not enough free space' "$1"; then
-		die 69 "the disk is full: $(df -h --output=avail "$CACHE" | tail -n 1 | tr -d ' ') are left below $CACHE"
+	if grep -q -E 'No space left on device|not enough free space' "$1"; then
+		die 69 "the disk is full: $(df -h --output=avail "$CACHE" | tail -n 1 | tr -d ' ') are left below $CACHE, $(df -h --output=avail "$BUILD" | tail -n 1 | tr -d ' ') below $BUILD"
 	elif grep -q -E 'Temporary failure resolving|Could not resolve|Could not connect|Connection (refused|timed out)|Network is unreachable|[Uu]nable to connect' "$1"; then
 		die 69 "the archive of Debian cannot be reached: is there a network?"
 	elif grep -q -E 'does not have a Release file|404  *Not Found|Unable to locate|has no installation candidate|unable to locate' "$1"; then

@@ -185,7 +185,7 @@ disk_build()
 		"disk_fill${disk:+_$disk}" "$BUILD/vm/root-$name" "$file" "$release"
 	rm -rf --one-file-system "$BUILD/vm/root-$name"
 	if ((ATTEMPT != 0)); then
-		rm -f "$file"
+		rm -f "$file.new"
 		tail -n 40 "$BUILD/log/disk-$name" >&2
 		archive_blame "$BUILD/log/disk-$name" "$KERNEL_SYSTEM"
 		die 1 "the disk of the machine '$name' could not be made"
@@ -241,8 +241,9 @@ disk_begin()
 # disk_end DIRECTORY FILE SIZE
 disk_end()
 {
-	rm -f "$2"
-	truncate -s "$3" "$2"
+	rm -f "$2.new"
+	truncate -s "$3" "$2.new"
 	root_run "$(root_find "$TOOL_ROOT")" \
-		mke2fs -q -t ext4 -O ^has_journal -m 0 -L root -d "$1" "$2"
+		mke2fs -q -t ext4 -O ^has_journal -m 0 -L root -d "$1" "$2.new"
+	mv "$2.new" "$2"
 }

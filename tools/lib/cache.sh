@@ -9,14 +9,35 @@ cache_use()
 {
 	mkdir -p "$CACHE/lock"
 	exec {CACHE_LOCK}>"$CACHE/lock/use"
-	flock -n -s "$CACHE_LOCK" || die 75 "tools/demo --clean is at work, try again when it has ended"
+	# What a killed run has left, where there is no other.
+	! flock -n "$CACHE_LOCK" || rm -rf --one-file-system "$CACHE"/tmp-*
+	if ! flock -n -s "$CACHE_LOCK" || [[ ! /dev/fd/$CACHE_LOCK -ef $CACHE/lock/use ]]; then
+		die 75 "tools/demo --clean is at work, try again when it has ended"
+	fi
+}
+
+# build_use: one run at a time in a checkout.
+build_use()
+{
+	mkdir -p "$BUILD"
+	exec {BUILD_LOCK}>"$BUILD/use"
+	flock -n "$BUILD_LOCK" || die 75 "another run is at work in $BUILD, try again when it has ended"
+}
+
+# cache_room MB: dies where there is less.
+cache_room()
+{
+	local free
+	free=$(df --output=avail --block-size=1MB "$CACHE" | tail -n 1)
+	((free > $1)) ||
+		die 69 "$CACHE has room for $((free)) MB, and $1 MB are needed: free some, or name another place in OOMPOLICYD_CACHE"
 }
 
 # cache_announce root:NAME|image:NAME...: how much will be fetched and kept where, if any of them is not
 # there; dies where there is not the room for it. An image comes after the root of its release.
 cache_announce()
 {
-	local fetched=0 kept=0 what name packages size free times
+	local fetched=0 kept=0 what name packages size times
 	for what; do
 		name=${what#*:}
 		case $what in
@@ -35,8 +56,11 @@ cache_announce()
 			;;
 		esac
 		((kept > 0)) || say "asking the archive of Debian what a first run takes"
+		cache_room 200
 		host_mmdebstrap
-		size=$(archive_size "${name%%-*}" "${packages[@]}")
+		attempt archive_size "${name%%-*}" "${packages[@]}" >"$CACHE/tmp-size.$RUN.out"
+		((ATTEMPT == 0)) || exit "$ATTEMPT"
+		size=$(<"$CACHE/tmp-size.$RUN.out")
 		fetched=$((fetched + ${size% *}))
 		kept=$((kept + times * ${size#* }))
 	done
@@ -44,20 +68,24 @@ cache_announce()
 	printf 'First run: fetches about %d MB of Debian packages, keeps about %d MB in %s and %s.\n' \
 		"$fetched" "$kept" "$CACHE" "$BUILD"
 	printf '"tools/demo --clean" gives the space back.\n'
-	free=$(df --output=avail --block-size=1MB "$CACHE" | tail -n 1)
-	((free > kept + fetched)) ||
-		die 69 "$CACHE has room for $((free)) MB, and $((kept + fetched)) MB are needed: free some, or name another place in OOMPOLICYD_CACHE"
+	cache_room $((kept + fetched))
 }
 
-# cache_clean: removes all that is kept.
+# cache_clean: removes all that the tools have made there, by its names; the place may hold other things.
 cache_clean()
 {
-	local kept
-	mkdir -p "$CACHE/lock"
+	local before
+	mkdir -p "$CACHE/lock" "$BUILD"
 	exec {CACHE_LOCK}>"$CACHE/lock/use"
 	flock -n "$CACHE_LOCK" || die 75 "tools/demo or tools/check is at work, try again when it has ended"
-	kept=$(du -smc "$CACHE" "$BUILD" 2>/dev/null | tail -n 1 | cut -f1)
-	rm -rf --one-file-system "$CACHE" "$BUILD"
-	printf 'Removed %s and %s, %d MB. The package mmdebstrap stays: "apt-get remove mmdebstrap" removes it.\n' \
-		"$CACHE" "$BUILD" "$kept"
+	build_use
+	before=$(du -smc "$CACHE" "$BUILD" | tail -n 1 | cut -f1)
+	rm -rf --one-file-system "$CACHE"/{root,image,kernel,bare,tmp}-* "$CACHE/log" \
+		"$BUILD"/{tree,kmod,test-modules,conformance,package,dist}-* \
+		"$BUILD"/{asan,clang,fuzz,packages,log,vm,figures,lock}
+	# Last, so that nobody begins before.
+	rm -rf "$CACHE/lock" "$BUILD/use"
+	rmdir "$CACHE" "$BUILD" 2>/dev/null || :
+	printf 'Removed what was kept in %s and %s, %d MB. The package mmdebstrap stays: "apt-get remove mmdebstrap" removes it.\n' \
+		"$CACHE" "$BUILD" "$before"
 }

@@ -7,8 +7,17 @@
 # Without it a failure inside $(...) goes unnoticed.
 shopt -s inherit_errexit
 
-CACHE=${OOMPOLICYD_CACHE:-/var/cache/oompolicyd}
-BUILD=${OOMPOLICYD_BUILD:-$TOP/build}
+# Of the caller's environment nothing changes what is made: su without - has no sbin, a checkout may
+# have been made with any umask.
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8
+umask 022
+[[ ${TMPDIR:-/tmp} == /* && -d ${TMPDIR:-/tmp} ]] || export TMPDIR=/tmp
+
+CACHE=$(realpath -m -- "${OOMPOLICYD_CACHE:-/var/cache/oompolicyd}")
+BUILD=$(realpath -m -- "${OOMPOLICYD_BUILD:-$TOP/build}")
+
+# One word for this run, also among those of other containers that share the cache.
+RUN=$$-$(tr -d - </proc/sys/kernel/random/uuid | cut -c1-12)
 
 say()
 {
@@ -152,12 +161,20 @@ child_ended()
 
 child_end()
 {
-	local pid
+	local pid tries
+	# A second signal must not cut this short.
+	trap '' INT TERM HUP
 	for pid in "${!CHILDREN[@]}"; do
 		kill -- "-$pid" 2>/dev/null || :
 	done
 	for pid in "${!CHILDREN[@]}"; do
 		wait "$pid" 2>/dev/null || :
+		# What the child has started may be writing still.
+		for ((tries = 0; tries < 100; tries++)); do
+			kill -0 -- "-$pid" 2>/dev/null || break
+			sleep 0.1
+		done
+		kill -KILL -- "-$pid" 2>/dev/null || :
 	done
 	CHILDREN=()
 }
@@ -166,13 +183,13 @@ child_end()
 temporary()
 {
 	mkdir -p "$CACHE"
-	TEMPORARY=$(mktemp -d "$CACHE/tmp-$1.$$.XXXXXX")
+	TEMPORARY=$(mktemp -d "$CACHE/tmp-$1.$RUN.XXXXXX")
 }
 
 # temporary_end: for the EXIT trap. What is mounted below is never followed.
 temporary_end()
 {
-	rm -rf --one-file-system "$CACHE"/tmp-*."$$".*
+	rm -rf --one-file-system "$CACHE"/tmp-*."$RUN".*
 }
 
 # digest_files PATH...: one hash over the names and contents of all files below the paths.

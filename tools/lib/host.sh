@@ -11,37 +11,75 @@ host_require()
 	need_root
 	[[ $(dpkg --print-architecture 2>/dev/null) == amd64 ]] ||
 		die 69 "needs a Debian of the architecture amd64, whose kernels the tests boot"
-	# shellcheck disable=SC2016 # the text is for the inner shell
-	unshare --mount --propagation unchanged bash -c 'mount -t tmpfs none "$1"' - /mnt 2>/dev/null ||
-		die 69 "this container may not mount file systems, which build roots need: allow it (CAP_SYS_ADMIN), or use a machine"
+	# make and qemu take them for separators.
+	[[ $TOP$BUILD != *[[:space:]:,]* ]] ||
+		die 69 "the path of the tree or of the build directory has a space, a colon or a comma: use another one"
+	mkdir -p "$CACHE" "$BUILD" 2>/dev/null || die 73 "cannot write to $CACHE or $BUILD"
+	local probe status=0
+	probe=$(mktemp -d)
+	host_probe "$probe" 2>/dev/null || status=$?
+	rmdir "$probe"
+	((status == 0)) ||
+		die 69 "this container may not mount file systems or make devices, which build roots need: allow it (CAP_SYS_ADMIN, CAP_MKNOD), or use a machine"
+}
+
+# host_probe DIRECTORY: may file systems be mounted, and devices made? Leaves nothing of them.
+host_probe()
+{
+	if unshare --mount true; then
+		# shellcheck disable=SC2016 # expanded by the inner shell
+		unshare --mount sh -c 'mount -t tmpfs none "$1" && mknod "$1/null" c 1 3' - "$1"
+	else
+		mount -t tmpfs none "$1" || return
+		mknod "$1/null" c 1 3 && umount "$1"
+	fi
 }
 
 # host_private_mounts SCRIPT ARGUMENT...: returns where mounts can be kept from the rest of the
 # machine. In a plain chroot they cannot, as / is no mount point: there it runs the script again in
-# a view of the same tree where it is one, and ends with the script's status.
+# a view of the same tree where it is one, and ends with the script's status. The view is on a mount
+# that nobody shares, so nothing that is mounted or unmounted in it shows elsewhere.
 host_private_mounts()
 {
-	local view status=0
 	! unshare --mount true 2>/dev/null || return 0
-	view=$(mktemp -d /tmp/oompolicyd-root.XXXXXX)
-	mount --rbind / "$view"
-	attempt setpriv --pdeathsig TERM unshare --mount --propagation unchanged chroot "$view" "$@"
-	status=$ATTEMPT
-	umount --recursive --lazy "$view"
-	rmdir "$view"
-	exit "$status"
+	VIEW=$(mktemp -d /tmp/oompolicyd-root.XXXXXX)
+	trap 'child_end; host_view_end' EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+	trap 'exit 129' HUP
+	mount -t tmpfs none "$VIEW"
+	mount --make-private "$VIEW"
+	mkdir "$VIEW/root"
+	mount --rbind / "$VIEW/root"
+	mount --make-rprivate "$VIEW/root"
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	attempt chroot "$VIEW/root" bash -c 'cd "$1" && shift && exec "$@"' - "$PWD" "$@"
+	exit "$ATTEMPT"
+}
+
+host_view_end()
+{
+	umount --recursive --lazy "$VIEW/root" || :
+	umount --lazy "$VIEW" || :
+	rmdir "$VIEW" || :
 }
 
 # host_mmdebstrap: installs it where it is missing.
 host_mmdebstrap()
 {
 	[[ ! -x /usr/bin/mmdebstrap ]] || return 0
+	with_lock "$CACHE/lock/apt" host_install
+}
+
+host_install()
+{
+	[[ ! -x /usr/bin/mmdebstrap ]] || return 0
 	say "installing mmdebstrap with apt, all that is installed on this machine"
 	mkdir -p "$CACHE/log"
 	host_apt_update
 	DEBIAN_FRONTEND=noninteractive quietly "$CACHE/log/apt-install" \
-		apt-get install -q -y --no-install-recommends mmdebstrap ||
-		die 69 "apt could not install mmdebstrap"
+		apt-get -o DPkg::Lock::Timeout=600 install -q -y --no-install-recommends mmdebstrap ||
+		die 69 "apt could not install mmdebstrap; if it was interrupted before: dpkg --configure -a"
 }
 
 host_apt_update()

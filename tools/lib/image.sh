@@ -136,7 +136,8 @@ cached_build()
 	# What a killed run left behind; nobody else builds while the lock is held.
 	rm -rf --one-file-system "$CACHE/tmp-$kind".*
 	# Each recipe and kernel has one of its own; what nobody has used for a month can go.
-	find "$CACHE" -maxdepth 2 \( -path '*/image-*/complete' -o -path '*/kernel-*/complete' \) \
+	find "$CACHE" -maxdepth 2 \( -path '*/image-*/complete' -o -path '*/kernel-*/complete' -o \
+		-path '*/bare-*/complete' \) \
 		-mtime +30 -printf '%h\0' | xargs -0 -r rm -rf
 	mkdir -p "$CACHE/log"
 	temporary "$kind"
@@ -144,7 +145,7 @@ cached_build()
 	watched "$log" "$what" "$command" "$tmp" "$@"
 	if ((ATTEMPT != 0)); then
 		rm -rf --one-file-system "$tmp"
-		archive_blame "$log" "this machine"
+		archive_blame "$log" "${kind#*-}"
 		tail -n 40 "$log" >&2
 		die 1 "$what could not be made, the end of $log is above"
 	fi

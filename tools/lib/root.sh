@@ -87,14 +87,15 @@ root_version()
 # this one waited for the lock.
 root_build()
 {
-	local name=$1 old=${2:-} log tmp dir option options=()
+	local name=$1 old=${2:-} log tmp recipe option options=()
 	[[ $(root_find "$name") == "$old" ]] || return 0
 	log=$CACHE/log/root-$name
+	recipe=$(root_recipe "$name")
 	host_mmdebstrap
 	mkdir -p "$CACHE/log"
 	rm -rf --one-file-system "$CACHE/tmp-root-$name".*
 	# They are large. What was not used since yesterday is no run's any more.
-	find "$CACHE" -maxdepth 2 -path "*/root-$name-*/complete" ! -path "$old/complete" -mtime +1 \
+	find "$CACHE" -maxdepth 2 -path "*/root-$name-*/complete" ! -path "*/${old##*/}/complete" -mtime +1 \
 		-printf '%h\0' | xargs -0 -r rm -rf
 	temporary "root-$name"
 	tmp=$TEMPORARY
@@ -112,9 +113,8 @@ root_build()
 		die 1 "the build root '$name' could not be made, the end of $log is above"
 	fi
 	touch "$tmp/complete"
-	dir=$CACHE/root-$name-$(root_recipe "$name")-$(date +%s)
-	mv -T "$tmp" "$dir"
-	say "$(root_describe "$name" "$dir")"
+	mv -T "$tmp" "$CACHE/root-$name-$recipe-$(date +%s)"
+	say "$(root_describe "$name" "$(root_find "$name")")"
 }
 
 # Paths beside the tree, the build directory and the cache that root_run() shows at the same place,

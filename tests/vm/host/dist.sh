@@ -6,7 +6,8 @@
 # again, lintian has no complaint, and what `meson dist` packs builds.
 set -euo pipefail
 
-TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
+unset CDPATH
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd -P)
 . "$TOP/tools/lib/all.sh"
 
 release=$1
@@ -38,11 +39,12 @@ build_dist()
 	local dir=$BUILD/dist-$release
 	rm -rf "$dir"
 	mkdir -p "$dir"
-	git -c safe.directory='*' clone -q "$TOP" "$dir/tree"
+	printf '[safe]\n\tdirectory = *\n' >"$dir/gitconfig"
+	GIT_CONFIG_GLOBAL=$dir/gitconfig git clone -q "$TOP" "$dir/tree"
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	root_run "$(root_find trixie)" sh -euc '
 		cd "$1"
-		git config --global --add safe.directory "*"
+		export GIT_CONFIG_GLOBAL=$1/gitconfig
 		meson setup build tree
 		meson dist -C build --no-tests --formats xztar' dist "$dir"
 	mkdir "$dir/unpacked"

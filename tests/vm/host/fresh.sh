@@ -9,7 +9,8 @@
 # stands for containers too.
 set -euo pipefail
 
-TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
+unset CDPATH
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd -P)
 . "$TOP/tools/lib/all.sh"
 
 # bare_fill DIRECTORY RELEASE
@@ -77,7 +78,8 @@ bare_state()
 
 printf 'plan 4\n'
 # What is not committed is not in the clone.
-bare_run git -c safe.directory='*' clone -q /srv/tree /root/oompolicyd
+printf '[safe]\n\tdirectory = *\n' >"$root/root/.gitconfig"
+bare_run git clone -q /srv/tree /root/oompolicyd
 before=$(bare_state)
 for name in demo_runs demo_runs_again; do
 	status=0 started=$SECONDS
