@@ -11,7 +11,7 @@ cache_use()
 	exec {CACHE_LOCK}>"$CACHE/lock/use"
 	# What a killed run has left, where there is no other.
 	! flock -n "$CACHE_LOCK" || rm -rf --one-file-system "$CACHE"/tmp-*
-	if ! flock -n -s "$CACHE_LOCK" || [[ ! /dev/fd/$CACHE_LOCK -ef $CACHE/lock/use ]]; then
+	if ! flock -w 20 -s "$CACHE_LOCK" || [[ ! /dev/fd/$CACHE_LOCK -ef $CACHE/lock/use ]]; then
 		die 75 "tools/demo --clean is at work, try again when it has ended"
 	fi
 }
