@@ -213,10 +213,17 @@ guest_groups()
 
 	groups_run "$suite" "$lanes" first "${ready[@]}"
 	again=("${GROUPS_FAILED[@]}")
-	((${#again[@]} > 0)) || return 0
-	progress "$suite: once more, one at a time: ${again[*]}"
-	groups_run "$suite" 1 last "${again[@]}"
-	for group in "${again[@]}"; do
+	((${#again[@]} == 0)) || groups_again "$suite" "${again[@]}"
+}
+
+# groups_again SUITE GROUP...: the second run of those that failed, one at a time.
+groups_again()
+{
+	local suite=$1 group
+	shift
+	progress "$suite: once more, one at a time: $*"
+	groups_run "$suite" 1 last "$@"
+	for group; do
 		if [[ " ${GROUPS_FAILED[*]} " != *" $group "* ]]; then
 			result_unstable "$group" "failed, and passed when it was run by itself; logs in $LOGS/$group.failed and $LOGS/$group"
 		fi
@@ -227,7 +234,8 @@ guest_groups()
 declare -A GROUP_SCRIPT=() GROUP_KERNEL=()
 
 # groups_run SUITE LANES first|last GROUP...: leaves those that failed in GROUPS_FAILED; the first time
-# these are not counted, and their logs are kept apart.
+# these are not counted, and their logs are kept apart. A fault of the kernel counts at once, and is
+# not looked for a second time.
 groups_run()
 {
 	local suite=$1 lanes=$2 turn=$3 group n=0 next=0 failed word
@@ -249,16 +257,24 @@ groups_run()
 		n=$((n + 1))
 		failed=no word=''
 		results_good "$group" "$ATTEMPT" "$LOGS/$group/output" "$PATTERN" || failed=yes word=', failed'
-		[[ $failed == no ]] || GROUPS_FAILED+=("$group")
 		cat "$LOGS/$group/boot"
-		if [[ $failed == yes && $turn == first ]]; then
+		if [[ $failed == yes && $turn == first ]] && ! kernel_at_fault "$group"; then
+			GROUPS_FAILED+=("$group")
 			rm -rf "${LOGS:?}/$group.failed"
 			cp -a "$LOGS/$group" "$LOGS/$group.failed"
 		else
+			[[ $failed == no || $turn == first ]] || GROUPS_FAILED+=("$group")
 			results_count "$group" "$ATTEMPT" "$LOGS/$group/output" "$PATTERN"
 		fi
 		progress "$suite: $n/$total $group, $((SECONDS - begun[$group])) s$word (logs in $LOGS/$group)"
 	done
+}
+
+# kernel_at_fault GROUP: whether its machine's kernel says so. One that never booted is not.
+kernel_at_fault()
+{
+	grep -q -x "the kernel's log is not clean:" "$LOGS/$1/boot" &&
+		! grep -q -x 'no kernel has written to this log' "$LOGS/$1/boot"
 }
 
 # guest_boot GROUP KERNEL SCRIPT: is replaced by the boot, so that a signal reaches that. A script of

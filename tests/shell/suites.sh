@@ -1,0 +1,72 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What becomes of a group that fails: which are run once more, and what is counted.
+set -euo pipefail
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export OOMPOLICYD_CACHE=$work/cache OOMPOLICYD_BUILD=$work/build
+. "$TOP/tools/lib/all.sh"
+. "$TOP/tools/lib/results.sh"
+. "$TOP/tools/lib/suites.sh"
+PATTERN='' CI=''
+
+progress()
+{
+	:
+}
+
+# A group's name says how its first and its second run end.
+guest_boot()
+{
+	local turn=1
+	[[ ! -e $LOGS/$1.failed ]] || turn=2
+	case $(cut -d- -f"$turn" <<<"$1") in
+	good) echo "ok a" >"$LOGS/$1/output" ;;
+	bad) echo "not ok a: why" >"$LOGS/$1/output" ;;
+	fault)
+		echo "ok a" >"$LOGS/$1/output"
+		echo "the kernel's log is not clean:"
+		exit 1
+		;;
+	unbooted)
+		: >"$LOGS/$1/output"
+		printf '%s\n' "the kernel's log is not clean:" 'no kernel has written to this log'
+		exit 125
+		;;
+	esac >"$LOGS/$1/boot"
+}
+
+# As a program of its own with GROUP...: prints "passed failed unstable" after both turns.
+if (($# > 0)); then
+	for group; do
+		GROUP_SCRIPT[$group]=none GROUP_KERNEL[$group]=none
+	done
+	exec 3>&1 >/dev/null
+	groups_run vm 2 first "$@"
+	again=("${GROUPS_FAILED[@]}")
+	((${#again[@]} == 0)) || groups_again vm "${again[@]}"
+	printf '%d %d %d\n' "$PASSED" "$FAILED" "${#UNSTABLE[@]}" >&3
+	exit 0
+fi
+
+# expect NAME EXPECTED GROUP...
+expect()
+{
+	local name=$1 expected=$2 seen
+	shift 2
+	seen=$("${BASH_SOURCE[0]}" "$@")
+	if [[ $seen == "$expected" ]]; then
+		echo "ok $name"
+	else
+		echo "not ok $name: '$seen', expected '$expected'"
+	fi
+}
+
+expect good '1 0 0' good
+expect passes_then '1 0 1' bad-good
+expect fails_again '0 1 0' bad-bad
+expect fault_is_not_forgiven '1 1 0' fault-good
+expect fault_at_the_second_run '1 1 0' bad-fault
+expect not_booted_is_no_fault '1 0 1' unbooted-good
+expect several '3 1 1' good bad-good fault-good
