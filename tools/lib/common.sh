@@ -133,11 +133,15 @@ child_main()
 # child_wait: waits for any child; leaves what it was for in CHILD and its status in ATTEMPT.
 child_wait()
 {
-	local pid=''
 	ATTEMPT=0
-	wait -n -p pid "${!CHILDREN[@]}" || ATTEMPT=$?
-	CHILD=${CHILDREN[$pid]}
-	unset "CHILDREN[$pid]"
+	# One that the shell has taken note of already is waited for by its own number alone.
+	while ! child_ended; do
+		# Returns without one when a signal comes in.
+		wait -n "${!CHILDREN[@]}" 2>/dev/null || :
+	done
+	wait "$ENDED" || ATTEMPT=$?
+	CHILD=${CHILDREN[$ENDED]}
+	unset "CHILDREN[$ENDED]"
 }
 
 # attempt COMMAND...: leaves the command's status in ATTEMPT. Unlike `if COMMAND`, `set -e` and die()
@@ -149,12 +153,11 @@ attempt()
 	child_wait
 }
 
-# child_ended: whether one has, for child_wait to tell which.
+# child_ended: whether one has, whose number is in ENDED then; child_wait() tells which.
 child_ended()
 {
-	local pid
-	for pid in "${!CHILDREN[@]}"; do
-		kill -0 "$pid" 2>/dev/null || return 0
+	for ENDED in "${!CHILDREN[@]}"; do
+		kill -0 "$ENDED" 2>/dev/null || return 0
 	done
 	return 1
 }
@@ -196,4 +199,10 @@ temporary_end()
 digest_files()
 {
 	find "$@" -type f -print0 | LC_ALL=C sort -z | xargs -0 -r sha256sum | sha256sum | cut -c1-16
+}
+
+# digest_words WORD...: one short hash over them.
+digest_words()
+{
+	printf '%s\0' "$@" | sha256sum | cut -c1-8
 }

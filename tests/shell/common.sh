@@ -1,0 +1,118 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Children of a shell: each is waited for once, with its status, however soon it ends.
+set -euo pipefail
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export OOMPOLICYD_CACHE=$work/cache OOMPOLICYD_BUILD=$work/build
+. "$TOP/tools/lib/all.sh"
+
+# expect NAME EXPECTED COMMAND...
+expect()
+{
+	local name=$1 expected=$2 seen
+	shift 2
+	seen=$("$@")
+	if [[ $seen == "$expected" ]]; then
+		echo "ok $name"
+	else
+		echo "not ok $name: '$seen', expected '$expected'"
+	fi
+}
+
+ended()
+{
+	exit "$1"
+}
+
+# In order of their names, as all have ended when the first is waited for.
+children_wait()
+{
+	local seen=()
+	while ((${#CHILDREN[@]} > 0)); do
+		child_wait
+		seen+=("$CHILD=$ATTEMPT")
+	done
+	printf '%s\n' "${seen[@]}" | sort | paste -sd' '
+}
+
+ended_before()
+{
+	child_start a ended 3
+	child_start b ended 0
+	child_start c ended 69
+	sleep 0.5
+	children_wait
+}
+
+one_runs_still()
+{
+	child_start a ended 4
+	child_start b sleep 1
+	sleep 0.3
+	children_wait
+}
+
+sleeps()
+{
+	sleep 0.5
+	exit "$1"
+}
+
+end_together()
+{
+	child_start a sleeps 6
+	child_start b sleeps 7
+	child_start c sleeps 8
+	children_wait
+}
+
+# What waits in between makes the shell take note of those that have ended.
+others_are_waited_for()
+{
+	child_start a ended 5
+	sleep 0.3 &
+	wait $!
+	sleep 0.2 &
+	wait $! || :
+	children_wait
+}
+
+signal_comes_in()
+{
+	trap : USR1
+	child_start a sleep 1
+	(
+		sleep 0.3
+		kill -USR1 "$$"
+	) &
+	children_wait
+}
+
+attempts()
+{
+	local i
+	for i in 0 1 7; do
+		attempt ended "$i"
+		printf '%s ' "$ATTEMPT"
+	done
+}
+
+# As a program of its own: a subshell has no job control.
+if (($# > 0)); then
+	"$@"
+	exit
+fi
+for test in ended_before one_runs_still end_together others_are_waited_for signal_comes_in attempts; do
+	case $test in
+	ended_before) seen='a=3 b=0 c=69' ;;
+	one_runs_still) seen='a=4 b=0' ;;
+	end_together) seen='a=6 b=7 c=8' ;;
+	others_are_waited_for) seen='a=5' ;;
+	signal_comes_in) seen='a=0' ;;
+	attempts) seen='0 1 7 ' ;;
+	esac
+	expect "$test" "$seen" "${BASH_SOURCE[0]}" "$test"
+	[[ $test == signal_comes_in ]] || expect "${test}_in_a_subshell" "$seen" "$test"
+done
