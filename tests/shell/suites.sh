@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What becomes of a group that fails: which are run once more, and what is counted.
+# What becomes of a group that fails: which are run once more, and what is counted. Which groups go on
+# from one boot.
 set -euo pipefail
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 work=$(mktemp -d)
@@ -70,3 +71,39 @@ expect fault_is_not_forgiven '1 1 0' fault-good
 expect fault_at_the_second_run '1 1 0' bad-fault
 expect not_booted_is_no_fault '1 0 1' unbooted-good
 expect several '3 1 1' good bad-good fault-good
+
+# expect_shared NAME EXPECTED GROUP=SETTINGS...: the groups in the order in which they run, those that
+# share a boot with a +.
+expect_shared()
+{
+	local name=$1 expected=$2 group settings seen='' groups=()
+	shift 2
+	mkdir -p "$work/guest" "$work/host"
+	for group; do
+		settings=${group#*=} group=${group%%=*}
+		GROUP_SCRIPT[$group]=$work/guest/$group
+		[[ $group != host* ]] || GROUP_SCRIPT[$group]=$work/host/$group
+		GROUP_KERNEL[$group]=$(sed -n 's/.*@//p' <<<"$group")
+		printf '# vm: %s\n' "$settings" >"${GROUP_SCRIPT[$group]}"
+		groups+=("$group")
+	done
+	groups_share "${groups[@]}"
+	for group in "${GROUPS_ORDERED[@]}"; do
+		seen+=" $group${GROUP_SHARED[$group]:++}"
+	done
+	if [[ $seen == " $expected" ]]; then
+		echo "ok $name"
+	else
+		echo "not ok $name: '$seen', expected '$expected'"
+	fi
+}
+
+expect_shared alike 'a+ b+' a='memory=1024 timeout=20' b='timeout=10 kernels=trixie memory=1024'
+expect_shared one 'a' a='memory=1024'
+expect_shared alone_comes_first 'b a+ c+' a='memory=1' b='memory=2' c='memory=1'
+expect_shared command_line 'a b' a='append=x' b='append=y'
+expect_shared kernel 'a@sid b+ c+' a@sid='' b='' c=''
+expect_shared enabled 'a b' a='enabled=yes' b='enabled=no'
+expect_shared stock 'a b' a='disk=stock' b=''
+expect_shared nothing_said 'a+ b+' a='' b=''
+expect_shared host_has_no_machine 'host1 host2 a+ b+' a='' host1='' b='' host2=''

@@ -12,3 +12,4 @@
 . "$TOP/tools/lib/cache.sh"
 . "$TOP/tools/lib/package.sh"
 . "$TOP/tools/lib/build.sh"
+. "$TOP/tools/lib/machine.sh"

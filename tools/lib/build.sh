@@ -170,6 +170,7 @@ disk_build()
 		programs+=("$BUILD/test-modules-$name"/*.ko "$BUILD/conformance-$name"/*.conformance.o
 			"$BUILD/kmod-$name/bpf_oom.ko")
 	fi
+	programs+=("$TOP/tests/vm/guest/run")
 	for file in "$tree"/tests/vm/*; do
 		[[ ! -f $file || ! -x $file ]] || programs+=("$file")
 	done

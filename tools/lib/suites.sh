@@ -148,7 +148,7 @@ fuzz_run()
 		"-artifact_prefix=$BUILD/log/$1-" "$corpus" "${seeds[@]}" >"$BUILD/log/$1" 2>&1
 }
 
-# --- vm and bench: a guest script is one boot
+# --- vm and bench: a guest script is one machine
 
 # What holds groups up, by kernel: why its machine could not be made.
 declare -A UNAVAILABLE=()
@@ -211,9 +211,48 @@ guest_groups()
 		fi
 	done
 
-	groups_run "$suite" "$lanes" first "${ready[@]}"
+	groups_share "${ready[@]}"
+	groups_run "$suite" "$lanes" first "${GROUPS_ORDERED[@]}"
 	again=("${GROUPS_FAILED[@]}")
 	((${#again[@]} == 0)) || groups_again "$suite" "${again[@]}"
+}
+
+# groups_share GROUP...: those whose machines are alike go on from one that is booted once. Leaves all in
+# GROUPS_ORDERED: the others come first, as the longest are among them.
+groups_share()
+{
+	local group machine alone=() shared=()
+	local -A machines=() count=()
+	GROUPS_ORDERED=() GROUP_SHARED=()
+	for group; do
+		machine=$(group_machine "$group")
+		machines[$group]=$machine
+		count[$machine]=$((${count[$machine]:-0} + 1))
+	done
+	for group; do
+		machine=${machines[$group]}
+		if [[ $machine == host ]] || ((count[$machine] == 1)); then
+			alone+=("$group")
+		else
+			shared+=("$group")
+			GROUP_SHARED[$group]=yes
+		fi
+	done
+	GROUPS_ORDERED=("${alone[@]}" "${shared[@]}")
+}
+
+# group_machine GROUP: what is alike in two machines that are.
+group_machine()
+{
+	local script=${GROUP_SCRIPT[$1]} name
+	if [[ $script == */host/* ]]; then
+		echo host
+		return
+	fi
+	printf '%s' "${GROUP_KERNEL[$1]}"
+	for name in disk memory cpus append enabled; do
+		printf ' %s' "$(script_setting "$script" "$name")"
+	done
 }
 
 # groups_again SUITE GROUP...: the second run of those that failed, one at a time.
@@ -230,8 +269,8 @@ groups_again()
 	done
 }
 
-# The script and the kernel of each group.
-declare -A GROUP_SCRIPT=() GROUP_KERNEL=()
+# The script and the kernel of each group, and of those that share a boot: yes.
+declare -A GROUP_SCRIPT=() GROUP_KERNEL=() GROUP_SHARED=()
 
 # groups_run SUITE LANES first|last GROUP...: leaves those that failed in GROUPS_FAILED; the first time
 # these are not counted, and their logs are kept apart. A fault of the kernel counts at once, and is
@@ -285,7 +324,7 @@ guest_boot()
 		exec timeout "$(script_setting "$3" timeout)" "$3" "$2" >"$LOGS/$1/output" 2>"$LOGS/$1/boot"
 	fi
 	OOMPOLICYD_TEST_PATTERN=$PATTERN exec "$TOP/tests/vm/boot" --kernel "$2" \
-		--ready --quiet --logs "$LOGS/$1" "$3" >"$LOGS/$1/boot" 2>&1
+		${GROUP_SHARED[$1]:+--shared} --ready --quiet --logs "$LOGS/$1" "$3" >"$LOGS/$1/boot" 2>&1
 }
 
 suite_vm()
