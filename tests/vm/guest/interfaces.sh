@@ -9,10 +9,10 @@
 readonly INTERFACE=/usr/lib/oompolicyd-tests/interface
 readonly CONFORMANCE=/usr/lib/oompolicyd-tests/conformance
 
-# The kernel leaves reports out beyond ten in five seconds, and what is tested is in the report.
+# What is tested is in the kernel's report.
 run_reported()
 {
-	sleep 0.6
+	reports_settle
 	"$@"
 }
 

@@ -154,6 +154,17 @@ kernel_has()
 	journalctl -q -k -o cat --since="$LOG_SINCE" | grep -q -E -e "$1"
 }
 
+# reports_settle: the kernel leaves reports of OOMs out beyond ten in five seconds. Returns when the next
+# four will be said.
+reports_settle()
+{
+	local recent
+	recent=$(dmesg | awk -v now="$(cut -d' ' -f1 /proc/uptime)" '
+		/ invoked oom-killer: / { sub(/^\[ */, ""); recent += ($1 + 0 > now - 5) }
+		END { print recent + 0 }')
+	((recent <= 6)) || sleep 5
+}
+
 # --- the daemon
 
 # config_write: standard input becomes the configuration.

@@ -13,10 +13,12 @@ module_loaded()
 	[[ -d /sys/module/bpf_oom ]]
 }
 
-# Every test begins with the module loaded, also after one that failed half-way.
+# Every test begins with the module loaded, also after one that failed half-way, and with a report
+# of the kernel for each OOM.
 run_with_module()
 {
 	modprobe bpf_oom
+	reports_settle
 	"$@"
 }
 
@@ -91,7 +93,7 @@ test_unload_while_ooms_happen()
 	trap - EXIT
 	after=$(oom_kills)
 	((after - before >= CYCLES)) || fail "only $((after - before)) OOM kills in $CYCLES cycles"
-	sleep 6 # the kernel leaves reports out beyond ten in five seconds
+	reports_settle
 	"$MODTEST" kill-and-report
 }
 
@@ -127,7 +129,7 @@ last=()
 [[ ! -e /proc/lockdep_stats ]] || last=(locks-still-checked test_locks_still_checked)
 plan $((${#names[@]} + 5 + ${#last[@]} / 2))
 for name in "${names[@]}"; do
-	run_test "$name" "$MODTEST" "$name"
+	run_test "$name" run_with_module "$MODTEST" "$name"
 done
 run_test refuses-kernel-with-interface run_with_module test_refuses_kernel_with_interface
 run_test refuses-occupied-function run_with_module test_refuses_occupied_function
