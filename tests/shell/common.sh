@@ -106,13 +106,13 @@ if (($# > 0)); then
 fi
 for test in ended_before one_runs_still end_together others_are_waited_for signal_comes_in attempts; do
 	case $test in
-	ended_before) seen='a=3 b=0 c=69' ;;
-	one_runs_still) seen='a=4 b=0' ;;
-	end_together) seen='a=6 b=7 c=8' ;;
-	others_are_waited_for) seen='a=5' ;;
-	signal_comes_in) seen='a=0' ;;
-	attempts) seen='0 1 7 ' ;;
+	ended_before) expected='a=3 b=0 c=69' ;;
+	one_runs_still) expected='a=4 b=0' ;;
+	end_together) expected='a=6 b=7 c=8' ;;
+	others_are_waited_for) expected='a=5' ;;
+	signal_comes_in) expected='a=0' ;;
+	attempts) expected='0 1 7 ' ;;
 	esac
-	expect "$test" "$seen" "${BASH_SOURCE[0]}" "$test"
-	[[ $test == signal_comes_in ]] || expect "${test}_in_a_subshell" "$seen" "$test"
+	expect "$test" "$expected" "${BASH_SOURCE[0]}" "$test"
+	[[ $test == signal_comes_in ]] || expect "${test}_in_a_subshell" "$expected" "$test"
 done
