@@ -25,6 +25,7 @@ guest_boot()
 	case $(cut -d- -f"$turn" <<<"$1") in
 	good) echo "ok a" >"$LOGS/$1/output" ;;
 	bad) echo "not ok a: why" >"$LOGS/$1/output" ;;
+	alone) echo "${GROUP_SHARED[$1]:+not }ok a" >"$LOGS/$1/output" ;;
 	fault)
 		echo "ok a" >"$LOGS/$1/output"
 		echo "the kernel's log is not clean:"
@@ -41,7 +42,7 @@ guest_boot()
 # As a program of its own with GROUP...: prints "passed failed unstable" after both turns.
 if (($# > 0)); then
 	for group; do
-		GROUP_SCRIPT[$group]=none GROUP_KERNEL[$group]=none
+		GROUP_SCRIPT[$group]=none GROUP_KERNEL[$group]=none GROUP_SHARED[$group]=yes
 	done
 	exec 3>&1 >/dev/null
 	groups_run vm 2 first "$@"
@@ -66,6 +67,7 @@ expect()
 
 expect good '1 0 0' good
 expect passes_then '1 0 1' bad-good
+expect shares_no_boot_again '1 0 1' bad-alone
 expect fails_again '0 1 0' bad-bad
 expect fault_is_not_forgiven '1 1 0' fault-good
 expect fault_at_the_second_run '1 1 0' bad-fault

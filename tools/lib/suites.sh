@@ -255,11 +255,13 @@ group_machine()
 	done
 }
 
-# groups_again SUITE GROUP...: the second run of those that failed, one at a time.
+# groups_again SUITE GROUP...: the second run of those that failed, one at a time, each on a boot of its
+# own: what they shared may be what was wrong.
 groups_again()
 {
 	local suite=$1 group
 	shift
+	GROUP_SHARED=()
 	progress "$suite: once more, one at a time: $*"
 	groups_run "$suite" 1 last "$@"
 	for group; do
