@@ -61,9 +61,9 @@ static bool is_cgroup2(const char *path)
 }
 
 /*
- * Asks libcgroup for the mount point of each controller until one is on the unified hierarchy.
- * With none enabled there (a hybrid machine may have all of them on v1) libcgroup names nothing,
- * and the place where systemd mounts it in that case is tried.
+ * Makes libcgroup read what is mounted, and asks it for the mount point of each controller until
+ * one is on the unified hierarchy. With none enabled there (a hybrid machine may have all of them on
+ * v1) libcgroup names nothing, and the place where systemd mounts it in that case is tried.
  */
 static int find_mount_point(char **ret)
 {
@@ -73,7 +73,11 @@ static int find_mount_point(char **ret)
 	void *handle = NULL;
 	int error;
 
-	error = cgroup_get_controller_begin(&handle, &controller);
+	error = cgroup_init();
+	if (error)
+		log_debug("libcgroup: %s", cgroup_strerror(error));
+	else
+		error = cgroup_get_controller_begin(&handle, &controller);
 	for (; !error; error = cgroup_get_controller_next(&handle, &controller))
 		if (is_cgroup2(controller.path)) {
 			found = controller.path;
@@ -102,13 +106,9 @@ bool cgroup_is_mount_point(const char *path)
 int cgroup_acquire_mount_point(char **ret)
 {
 	_cleanup_free_ char *path = NULL;
-	int error, r;
+	int r;
 
 	cgroup_set_logger(log_from_library, CGROUP_LOG_WARNING, NULL);
-	error = cgroup_init();
-	if (error)
-		log_debug("libcgroup: %s", cgroup_strerror(error));
-
 	r = find_mount_point(&path);
 	if (r < 0)
 		return r;

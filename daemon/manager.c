@@ -601,7 +601,8 @@ static int start_requirements(struct manager *m)
 	r = mounts_init(&m->mounts);
 	if (r == -ENOENT || r == -EXDEV) {
 		log_error(r == -ENOENT
-				  ? "No cgroup2 hierarchy is mounted: policies rule cgroups."
+				  ? "No cgroup2 hierarchy is mounted, and policies rule "
+				    "cgroups: boot with systemd.unified_cgroup_hierarchy=1."
 				  : "Only a part of the cgroup2 hierarchy is visible here: run "
 				    "outside of containers and cgroup namespaces.");
 		return MANAGER_E_KERNEL;

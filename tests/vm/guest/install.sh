@@ -244,6 +244,13 @@ test_unprivileged()
 	assert_eq "the lines it says" "$(wc -l <<<"$OUTPUT")" 1
 }
 
+test_no_cgroup2()
+{
+	assert_status 69 unshare --mount sh -c 'umount --recursive /sys/fs/cgroup && exec oompolicyd'
+	assert_match "what it says" "$OUTPUT" 'No cgroup2 hierarchy is mounted.*systemd.unified_cgroup_hierarchy=1'
+	assert_eq "the lines it says" "$(wc -l <<<"$OUTPUT")" 1
+}
+
 test_bad_config_at_start()
 {
 	config_broken
@@ -266,7 +273,7 @@ test_killed_keeps()
 	systemctl reset-failed "$UNIT" 2>/dev/null || :
 }
 
-plan 19
+plan 20
 run_test enabled_at_boot test_enabled_at_boot
 run_test unit_is_valid test_unit_is_valid
 run_test unit_is_locked_down test_unit_is_locked_down
@@ -283,6 +290,7 @@ run_test hangs test_hangs
 run_test stop_detaches test_stop_detaches
 run_test module_missing test_module_missing
 run_test unprivileged test_unprivileged
+run_test no_cgroup2 test_no_cgroup2
 run_test bad_config_at_start test_bad_config_at_start
 run_test killed_keeps test_killed_keeps
 run_test no_failed_units_at_the_end test_no_failed_units
