@@ -80,7 +80,9 @@ int bus_client_new(struct bus_client **ret, char why[static BUS_CLIENT_WHY_SIZE]
 	}
 	r = sd_bus_open_system(&c->bus);
 	if (r < 0) {
-		snprintf(why, BUS_CLIENT_WHY_SIZE, "Cannot reach the system bus: %s", strerror(-r));
+		snprintf(why, BUS_CLIENT_WHY_SIZE,
+			 "Cannot reach the system bus: %s; see 'systemctl status dbus.socket'",
+			 strerror(-r));
 		return -ENOTCONN;
 	}
 	*ret = TAKE_PTR(c);

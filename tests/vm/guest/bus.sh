@@ -453,6 +453,7 @@ test_bus_restart()
 	LIST_SINCE=$(date '+%Y-%m-%d %H:%M:%S')
 	sleep 1
 	assert_status 69 oompolicyctl status
+	assert_match "the sentence" "$OUTPUT" 'system bus: .*systemctl status dbus.socket'
 	overrun work low
 	wait_for 20 "the record without a bus" listed
 	systemctl start dbus.socket dbus.service
