@@ -14,4 +14,4 @@ find tools tests bpf debian kmod .ci -type f ! -path 'tests/*/corpus/*' ! -path 
 			fi
 			;;
 		esac
-	done | xargs -0 shellcheck
+	done | xargs -0 -n 8 -P 2 shellcheck
