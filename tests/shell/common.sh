@@ -99,12 +99,36 @@ attempts()
 	done
 }
 
+# One that runs aside is nobody else's.
+aside()
+{
+	child_aside ended 9
+	child_start a ended 3
+	sleep 0.3
+	children_wait
+	attempt ended 4
+	printf 'attempt=%s ' "$ATTEMPT"
+	aside_wait
+	printf 'aside=%s ' "$ATTEMPT"
+	aside_wait
+	printf 'none=%s\n' "$ATTEMPT"
+}
+
+aside_is_ended()
+{
+	local pid
+	child_aside sleep 20
+	pid=$ASIDE
+	child_end
+	! kill -0 "$pid" 2>/dev/null && printf '%s\n' "ended$ASIDE"
+}
+
 # As a program of its own: a subshell has no job control.
 if (($# > 0)); then
 	"$@"
 	exit
 fi
-for test in ended_before one_runs_still end_together others_are_waited_for signal_comes_in attempts; do
+for test in ended_before one_runs_still end_together others_are_waited_for signal_comes_in attempts aside aside_is_ended; do
 	case $test in
 	ended_before) expected='a=3 b=0 c=69' ;;
 	one_runs_still) expected='a=4 b=0' ;;
@@ -112,6 +136,8 @@ for test in ended_before one_runs_still end_together others_are_waited_for signa
 	others_are_waited_for) expected='a=5' ;;
 	signal_comes_in) expected='a=0' ;;
 	attempts) expected='0 1 7 ' ;;
+	aside) expected=$'a=3\nattempt=4 aside=9 none=0' ;;
+	aside_is_ended) expected=ended ;;
 	esac
 	expect "$test" "$expected" "${BASH_SOURCE[0]}" "$test"
 	[[ $test == signal_comes_in ]] || expect "${test}_in_a_subshell" "$expected" "$test"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # What becomes of a group that fails: which are run once more, and what is counted. Which groups go on
-# from one boot.
+# from one boot. Which disks are made ahead.
 set -euo pipefail
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 work=$(mktemp -d)
@@ -109,3 +109,47 @@ expect_shared enabled 'a b' a='enabled=yes' b='enabled=no'
 expect_shared stock 'a b' a='disk=stock' b=''
 expect_shared nothing_said 'a+ b+' a='' b=''
 expect_shared host_has_no_machine 'host1 host2 a+ b+' a='' host1='' b='' host2=''
+
+# expect_ahead NAME EXPECTED PATTERN STATUS: the disks that are made ahead, "KERNEL/DISK" each, where
+# making one ends with STATUS.
+expect_ahead()
+{
+	local name=$1 expected=$2 seen
+	PATTERN=$3 AHEAD_STATUS=$4
+	: >"$work/made"
+	machines_ahead
+	aside_wait
+	seen=$(paste -sd' ' "$work/made")
+	if [[ "$ATTEMPT $seen" == "$expected" ]]; then
+		echo "ok $name"
+	else
+		echo "not ok $name: '$ATTEMPT $seen', expected '$expected'"
+	fi
+}
+
+root_ensure()
+{
+	[[ -e $work/root ]]
+}
+
+disk_ensure()
+{
+	echo "$1/$2" >>"$work/made"
+	return "$AHEAD_STATUS"
+}
+
+EVERY_KERNEL=no
+rm -rf "${work:?}/guest"
+mkdir "$work/guest"
+echo '# vm: extra=v2' >"$work/guest/a.sh"
+echo '# vm: kernels=trixie,sid,v1' >"$work/guest/b.sh"
+echo '# vm: disk=stock' >"$work/guest/c.sh"
+VM_SCRIPTS=("$work/guest"/*.sh)
+expect_ahead ahead_without_a_root '0 ' '' 0
+touch "$work/root"
+expect_ahead ahead_each_once '0 trixie/ sid/ trixie/stock' '' 0
+expect_ahead ahead_what_is_selected '0 trixie/stock' '^c/x' 0
+expect_ahead ahead_nothing '0 ' '^d/x' 0
+expect_ahead ahead_ends_at_the_first_failure '1 trixie/' '' 1
+EVERY_KERNEL=yes
+expect_ahead ahead_with_all '0 trixie/ v2/ sid/ v1/' '^[ab].*/' 0

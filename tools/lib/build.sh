@@ -51,6 +51,18 @@ build_compile()
 	die 1 "the build in $1 failed (all of it: $log)"
 }
 
+# build_tree DIRECTORY MESON_ARGUMENT...: configures and compiles; one at a time in a directory.
+build_tree()
+{
+	with_lock "$1.lock" build_tree_locked "$@"
+}
+
+build_tree_locked()
+{
+	build_configure "$@"
+	build_compile "$1"
+}
+
 # build_module SOURCE NAME HEADERS VERSION: a folder of modules, against the kernel headers of that
 # directory and version, in a copy, as kbuild writes beside the sources.
 build_module()
@@ -156,8 +168,7 @@ disk_build()
 	tree=$BUILD/tree-$KERNEL_SYSTEM
 	package_build "$KERNEL_SYSTEM" "$BUILD_ROOT"
 	packages=("$(packages_dir "$KERNEL_SYSTEM")"/oompolicyd_*.deb)
-	build_configure "$tree" -Dwerror=true
-	build_compile "$tree"
+	build_tree "$tree" -Dwerror=true
 	if [[ $disk == stock ]]; then
 		packages=("$(packages_dir "$KERNEL_SYSTEM")")
 		version=$(package_previous)

@@ -82,7 +82,7 @@ cache_clean()
 	before=$(du -smc "$CACHE" "$BUILD" | tail -n 1 | cut -f1)
 	rm -rf --one-file-system "$CACHE"/{root,image,kernel,bare,tmp}-* "$CACHE/log" \
 		"$BUILD"/{tree,kmod,test-modules,conformance,package,dist}-* \
-		"$BUILD"/{asan,clang,fuzz,packages,log,vm,figures,lock}
+		"$BUILD"/{asan,clang,fuzz}{,.lock} "$BUILD"/{packages,log,vm,figures,lock}
 	# Last, so that nobody begins before.
 	rm -rf "$CACHE/lock" "$BUILD/use"
 	rmdir "$CACHE" "$BUILD" 2>/dev/null || :

@@ -101,7 +101,7 @@ with_lock()
 	mkdir -p "${file%/*}"
 	exec {fd}>"$file"
 	if ! flock -n "$fd"; then
-		say "waiting for another run to finish (lock $file)"
+		say "waiting for what is being made there already (lock $file)"
 		flock "$fd"
 	fi
 	"$@"
@@ -126,8 +126,29 @@ child_start()
 
 child_main()
 {
-	CHILDREN=()
+	CHILDREN=() ASIDE=''
 	"$@"
+}
+
+# The child that runs beside all others, if one does: child_wait() and attempt() do not see it.
+ASIDE=''
+
+# child_aside COMMAND...: starts it; there is one at a time.
+child_aside()
+{
+	child_start aside "$@"
+	ASIDE=$!
+	unset "CHILDREN[$ASIDE]"
+}
+
+# aside_wait: until it has ended, if there is one. No other child may run. Leaves its status in ATTEMPT.
+aside_wait()
+{
+	ATTEMPT=0
+	[[ -n $ASIDE ]] || return 0
+	CHILDREN[$ASIDE]=aside
+	ASIDE=''
+	child_wait
 }
 
 # child_wait: waits for any child; leaves what it was for in CHILD and its status in ATTEMPT.
@@ -167,6 +188,7 @@ child_end()
 	local pid tries
 	# A second signal must not cut this short.
 	trap '' INT TERM HUP
+	[[ -z $ASIDE ]] || CHILDREN[$ASIDE]=aside
 	for pid in "${!CHILDREN[@]}"; do
 		kill -- "-$pid" 2>/dev/null || :
 	done
@@ -179,7 +201,7 @@ child_end()
 		done
 		kill -KILL -- "-$pid" 2>/dev/null || :
 	done
-	CHILDREN=()
+	CHILDREN=() ASIDE=''
 }
 
 # temporary WHAT: makes a directory in the cache that ends with this process, and leaves it in TEMPORARY.

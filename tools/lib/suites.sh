@@ -27,11 +27,10 @@ build_or_fail()
 # the default release, where lint, unit and fuzz run.
 suite_build()
 {
-	local dir=$BUILD/$1
+	local variant=$1
 	shift
 	build_in "$TOOL_ROOT"
-	build_configure "$dir" "$@"
-	build_compile "$dir"
+	build_tree "$BUILD/$variant" "$@"
 }
 
 # suite_run COMMAND...: in that build root.
@@ -175,13 +174,12 @@ machine_for()
 	[[ -n ${READY[$machine]:-} ]] || return 1
 }
 
-# guest_groups SUITE LANES FILE...: each script on each of its kernels, so many at a time. One that
-# fails is run once more by itself, and counts as it ends then.
-guest_groups()
+# groups_select FILE...: each script on each of its kernels, of what this run is to run. Leaves those
+# groups in GROUPS_SELECTED, and what only runs with --all in GROUPS_LEFT_OUT.
+groups_select()
 {
-	local suite=$1 lanes=$2 script group kernel kernels extra disk
-	shift 2
-	local groups=() left_out=() ready=() again=()
+	local script group kernel kernels extra
+	GROUPS_SELECTED=() GROUPS_LEFT_OUT=()
 	for script; do
 		[[ ${script##*/} == lib.sh ]] && continue
 		kernels=$(script_kernels "$script")
@@ -192,14 +190,25 @@ guest_groups()
 			kernel_select "$kernel"
 			if [[ $EVERY_KERNEL == no ]] &&
 				{ [[ $KERNEL_RUNS == with-all ]] || grep -q -x "$kernel" <<<"$extra"; }; then
-				left_out+=("$group")
+				GROUPS_LEFT_OUT+=("$group")
 				continue
 			fi
-			groups+=("$group")
+			GROUPS_SELECTED+=("$group")
 			GROUP_SCRIPT[$group]=$script GROUP_KERNEL[$group]=$kernel
 		done
 	done
-	((${#left_out[@]} == 0)) || progress "$suite: only with --all: ${left_out[*]}"
+}
+
+# guest_groups SUITE LANES FILE...: runs them, so many at a time. One that fails is run once more by
+# itself, and counts as it ends then.
+guest_groups()
+{
+	local suite=$1 lanes=$2 group disk ready=() again=()
+	shift 2
+	groups_select "$@"
+	local groups=("${GROUPS_SELECTED[@]}")
+	((${#GROUPS_LEFT_OUT[@]} == 0)) || progress "$suite: only with --all: ${GROUPS_LEFT_OUT[*]}"
+	aside_wait
 
 	# What all share is made before the first of them is booted.
 	for group in "${groups[@]}"; do
@@ -329,9 +338,38 @@ guest_boot()
 		${GROUP_SHARED[$1]:+--shared} --ready --quiet --logs "$LOGS/$1" "$3" >"$LOGS/$1/boot" 2>&1
 }
 
+VM_SCRIPTS=("$TOP"/tests/vm/guest/*.sh "$TOP"/tests/vm/host/*.sh)
+
 suite_vm()
 {
-	guest_groups vm "$LANES" "$TOP"/tests/vm/guest/*.sh "$TOP"/tests/vm/host/*.sh
+	guest_groups vm "$LANES" "${VM_SCRIPTS[@]}"
+}
+
+# machines_ahead: has the disks made that suite_vm() will need, while other suites run: dpkg fills one
+# core, and leaves the other idle. What fails here is tried again there, and counted there.
+machines_ahead()
+{
+	local group
+	attempt root_ensure "$TOOL_ROOT"
+	((ATTEMPT == 0)) || return 0
+	groups_select "${VM_SCRIPTS[@]}"
+	((${#GROUPS_SELECTED[@]} == 0)) || child_aside disks_ensure "${GROUPS_SELECTED[@]}"
+}
+
+# disks_ensure GROUP...
+disks_ensure()
+{
+	local group kernel disk
+	local -A made=()
+	# Each line is one of its own on a terminal where others say how far they are.
+	[[ ! -t 2 ]] || exec 2> >(exec sed -u 's/^/\r\x1b[K/' >&2)
+	for group; do
+		kernel=${GROUP_KERNEL[$group]}
+		disk=$(script_setting "${GROUP_SCRIPT[$group]}" disk)
+		[[ -z ${made[$kernel $disk]:-} ]] || continue
+		disk_ensure "$kernel" "$disk"
+		made[$kernel $disk]=yes
+	done
 }
 
 suite_bench()
