@@ -15,12 +15,25 @@ host_require()
 	[[ $TOP$BUILD != *[[:space:]:,]* ]] ||
 		die 69 "the path of the tree or of the build directory has a space, a colon or a comma: use another one"
 	mkdir -p "$CACHE" "$BUILD" 2>/dev/null || die 73 "cannot write to $CACHE or $BUILD"
+	place_own "$CACHE" lock/use OOMPOLICYD_CACHE
+	place_own "$BUILD" use OOMPOLICYD_BUILD
 	local probe status=0
 	probe=$(mktemp -d)
 	host_probe "$probe" 2>/dev/null || status=$?
 	rmdir "$probe"
 	((status == 0)) ||
 		die 69 "this container may not mount file systems or make devices, which build roots need: allow it (CAP_SYS_ADMIN, CAP_MKNOD), or use a machine"
+}
+
+# place_own DIRECTORY MARK VARIABLE: leaves MARK in it. Dies where the directory has other things and no
+# mark: they would be taken for what the tools have made, and removed. One of meson's, where somebody
+# builds the tree by hand, is shared.
+place_own()
+{
+	[[ -e $1/$2 || -e $1/build.ninja || -z $(ls -A "$1") ]] ||
+		die 73 "$1 holds other things: name a directory in $3 that is empty, such as $1/oompolicyd"
+	mkdir -p "$(dirname "$1/$2")"
+	: >>"$1/$2"
 }
 
 # host_probe DIRECTORY: may file systems be mounted, and devices made? Leaves nothing of them.
