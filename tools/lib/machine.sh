@@ -100,6 +100,11 @@ machine_boot()
 	wait "$MACHINE_PID" || :
 	MACHINE_PID=''
 	exec {monitor}>&-
+	if ! "$TOP/tests/vm/kernel-log" "$new/kernel" >"$new/faults"; then
+		say "the kernel's log is not clean:"
+		cat "$new/faults" >&2
+		die 125 "the machine that others go on from is not saved"
+	fi
 	if ! grep -q 'tatus: *completed' "$new/qemu"; then
 		tail -n 20 "$new/qemu" "$new/output" "$new/kernel" >&2
 		die 125 "the machine that others go on from could not be booted and saved"
