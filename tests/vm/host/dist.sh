@@ -16,6 +16,7 @@ host_require
 trap 'child_end; temporary_end' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
+cache_use
 root_ensure "$release"
 
 # check NAME COMMAND...

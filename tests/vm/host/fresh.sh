@@ -43,6 +43,7 @@ host_require
 trap 'child_end; temporary_end' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
+cache_use
 key=$(sha256sum <"${BASH_SOURCE[0]}" | cut -c1-16)
 bare=$CACHE/bare-$release-$key
 cached_ensure "$bare" "a bare root of Debian $release" bare_fill "$release"
@@ -58,14 +59,15 @@ bare_run()
 {
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	unshare --mount bash -euc '
-		root=$1 top=$2 cache=$3
-		shift 3
+		root=$1 top=$2 cache=$3 stay=$4
+		shift 4
 		mount --bind "$top" "$root/srv/tree"
 		mount --bind "$cache" "$root/var/cache/oompolicyd"
 		mount -t proc none "$root/proc"
 		mount --rbind /dev "$root/dev"
-		exec chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root "$@"' \
-		bare_run "$root" "$TOP" "$CACHE" "$@"
+		exec chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
+			OOMPOLICYD_ROOTS_STAY="$stay" "$@"' \
+		bare_run "$root" "$TOP" "$CACHE" "${OOMPOLICYD_ROOTS_STAY:-}" "$@"
 }
 
 # What the machine has: its packages, its apt's sources, its kernels.
@@ -94,6 +96,6 @@ status=0
 [[ $after == "$before" ]] || status=1
 result nothing_is_installed "$status" "packages, sources or kernels are others than before: $(diff <(echo "$before") <(echo "$after") | head -3 | paste -sd' ')"
 status=0
-! cat /proc/[0-9]*/mountinfo 2>/dev/null | grep -q -F " $root/" || status=1
+! grep -q -s -F " $root/" /proc/[0-9]*/mountinfo || status=1
 result nothing_is_mounted "$status" "file systems are still mounted below $root"
 exit $failed
