@@ -8,13 +8,14 @@ trap 'rm -rf "$work"' EXIT
 export OOMPOLICYD_CACHE=$work/cache OOMPOLICYD_BUILD=$work/build
 . "$TOP/tools/lib/all.sh"
 
-# expect NAME EXPECTED COMMAND...
+# expect NAME PATTERN COMMAND...
 expect()
 {
 	local name=$1 expected=$2 seen
 	shift 2
 	seen=$("$@")
-	if [[ $seen == "$expected" ]]; then
+	# shellcheck disable=SC2053 # a pattern
+	if [[ $seen == $expected ]]; then
 		echo "ok $name"
 	else
 		echo "not ok $name: '$seen', expected '$expected'"
@@ -123,12 +124,32 @@ aside_is_ended()
 	! kill -0 "$pid" 2>/dev/null && printf '%s\n' "ended$ASIDE"
 }
 
+# A signal is seen while another has the lock.
+signal_while_locked()
+{
+	local lock=$work/lock
+	(
+		exec 9>"$lock"
+		flock 9
+		sleep 4
+	) >/dev/null &
+	sleep 0.3
+	trap 'printf "after %s s\n" "$SECONDS"; exit' USR1
+	(
+		sleep 0.3
+		kill -USR1 "$$"
+	) >/dev/null &
+	SECONDS=0
+	with_lock "$lock" true 2>/dev/null
+	echo "not before it had the lock"
+}
+
 # As a program of its own: a subshell has no job control.
 if (($# > 0)); then
 	"$@"
 	exit
 fi
-for test in ended_before one_runs_still end_together others_are_waited_for signal_comes_in attempts aside aside_is_ended; do
+for test in ended_before one_runs_still end_together others_are_waited_for signal_comes_in attempts aside aside_is_ended signal_while_locked; do
 	case $test in
 	ended_before) expected='a=3 b=0 c=69' ;;
 	one_runs_still) expected='a=4 b=0' ;;
@@ -138,7 +159,11 @@ for test in ended_before one_runs_still end_together others_are_waited_for signa
 	attempts) expected='0 1 7 ' ;;
 	aside) expected=$'a=3\nattempt=4 aside=9 none=0' ;;
 	aside_is_ended) expected=ended ;;
+	signal_while_locked) expected='after [01] s' ;;
 	esac
 	expect "$test" "$expected" "${BASH_SOURCE[0]}" "$test"
-	[[ $test == signal_comes_in ]] || expect "${test}_in_a_subshell" "$expected" "$test"
+	case $test in
+	signal* | aside_is_ended) ;;
+	*) expect "${test}_in_a_subshell" "$expected" "$test" ;;
+	esac
 done

@@ -120,10 +120,21 @@ build_conformance()
 # usual one, with our package installed, or 'stock' for one on which that is to be done.
 disk_ensure()
 {
+	local image compiled
 	kernel_select "$1" || die 64 "there is no kernel '$1'"
 	root_ensure "$TOOL_ROOT"
 	build_in "$KERNEL_SYSTEM"
-	image_ensure "$KERNEL_SYSTEM${2:+-$2}"
+	image=$KERNEL_SYSTEM${2:+-$2}
+	if [[ ! -e $(image_dir "$image")/complete ]]; then
+		# dpkg fills one core only.
+		child_aside image_ensure "$image"
+		attempt disk_compile
+		compiled=$ATTEMPT
+		aside_wait
+		((ATTEMPT == 0)) || exit "$ATTEMPT"
+		((compiled == 0)) || exit "$compiled"
+	fi
+	image_ensure "$image"
 	if [[ ${2:-} == stock ]]; then
 		KERNEL_FILES=$IMAGE
 	else
@@ -152,6 +163,13 @@ package_previous()
 	printf '%s~previous\n' "$(sed -n "s/^ *version : '\([^']*\)'.*/\1/p" "$TOP/meson.build" | head -n 1)"
 }
 
+# disk_compile: the packages and the programs of the tests, which no disk is needed for.
+disk_compile()
+{
+	package_build "$KERNEL_SYSTEM" "$BUILD_ROOT"
+	build_tree "$BUILD/tree-$KERNEL_SYSTEM" -Dwerror=true
+}
+
 # disk_build [DISK]: compiles what is not up to date, and makes the disk anew where anything has changed.
 disk_build()
 {
@@ -166,9 +184,8 @@ disk_build()
 		version=$KERNEL_FILES
 	fi
 	tree=$BUILD/tree-$KERNEL_SYSTEM
-	package_build "$KERNEL_SYSTEM" "$BUILD_ROOT"
+	disk_compile
 	packages=("$(packages_dir "$KERNEL_SYSTEM")"/oompolicyd_*.deb)
-	build_tree "$tree" -Dwerror=true
 	if [[ $disk == stock ]]; then
 		packages=("$(packages_dir "$KERNEL_SYSTEM")")
 		version=$(package_previous)

@@ -102,7 +102,8 @@ with_lock()
 	exec {fd}>"$file"
 	if ! flock -n "$fd"; then
 		say "waiting for what is being made there already (lock $file)"
-		flock "$fd"
+		attempt flock "$fd"
+		((ATTEMPT == 0)) || exit "$ATTEMPT"
 	fi
 	"$@"
 	exec {fd}>&-
@@ -133,12 +134,19 @@ child_main()
 # The child that runs beside all others, if one does: child_wait() and attempt() do not see it.
 ASIDE=''
 
-# child_aside COMMAND...: starts it; there is one at a time.
+# child_aside COMMAND...: starts it; there is one at a time. What it says on a terminal are lines of their
+# own, as others say there how far they are.
 child_aside()
 {
-	child_start aside "$@"
+	child_start aside aside_main "$@"
 	ASIDE=$!
 	unset "CHILDREN[$ASIDE]"
+}
+
+aside_main()
+{
+	[[ ! -t 2 ]] || exec 2> >(exec sed -u 's/^/\r\x1b[K/' >&2)
+	"$@"
 }
 
 # aside_wait: until it has ended, if there is one. No other child may run. Leaves its status in ATTEMPT.
