@@ -51,6 +51,8 @@ expect pattern '1 0 0 0' '' 0 'b$' "plan 2${n}ok a${n}ok b$n"
 expect pattern_on_group '1 0 0 0' '' 0 '^group/a' "ok a${n}ok b$n"
 expect pattern_nothing '0 0 0 1' '' 0 'zzz' "ok a$n"
 expect pattern_spares_a_failure '1 0 0 0' '' 0 'a' "ok a${n}not ok b: why$n"
+expect pattern_and_died_before '0 1 0 1' '' 125 'b$' "plan 3$n"
+expect pattern_and_died_elsewhere '0 0 0 1' '' 1 'zzz' "ok a$n"
 expect unit_style_failure '0 1 0 1' '' 1 'group/name$' "not ok name test.c:12: x is 1$n"
 
 # good STATUS TEXT: whether results_good() finds it so, and that it counts nothing.

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # What becomes of a group that fails: which are run once more, and what is counted. Which groups go on
-# from one boot. Which disks are made ahead.
+# from one boot. Which disks are made ahead. What is counted where meson or a disk's recipe fail.
 set -euo pipefail
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 work=$(mktemp -d)
@@ -80,11 +80,11 @@ expect_shared()
 {
 	local name=$1 expected=$2 group settings seen='' groups=()
 	shift 2
-	mkdir -p "$work/guest" "$work/host"
+	mkdir -p "$work/guest" "$work/tests/vm/host"
 	for group; do
 		settings=${group#*=} group=${group%%=*}
 		GROUP_SCRIPT[$group]=$work/guest/$group
-		[[ $group != host* ]] || GROUP_SCRIPT[$group]=$work/host/$group
+		[[ $group != host* ]] || GROUP_SCRIPT[$group]=$work/tests/vm/host/$group
 		GROUP_KERNEL[$group]=$(sed -n 's/.*@//p' <<<"$group")
 		printf '# vm: %s\n' "$settings" >"${GROUP_SCRIPT[$group]}"
 		groups+=("$group")
@@ -153,3 +153,72 @@ expect_ahead ahead_nothing '0 ' '^d/x' 0
 expect_ahead ahead_ends_at_the_first_failure '1 trixie/' '' 1
 EVERY_KERNEL=yes
 expect_ahead ahead_with_all '0 trixie/ v2/ sid/ v1/' '^[ab].*/' 0
+
+# expect_seen NAME EXPECTED COMMAND...
+expect_seen()
+{
+	local name=$1 expected=$2 seen
+	shift 2
+	seen=$("$@" | paste -sd' ')
+	if [[ $seen == "$expected" ]]; then
+		echo "ok $name"
+	else
+		echo "not ok $name: '$seen', expected '$expected'"
+	fi
+}
+
+# What fails in the middle of making a disk ends that, though no word is said.
+# shellcheck disable=SC2317 # called by guest_groups
+half_a_disk()
+{
+	disk_ensure()
+	{
+		false
+		echo "went on" >&2
+	}
+	groups_run()
+	{
+		echo "booted:${*:4}"
+	}
+	groups_share()
+	{
+		GROUPS_ORDERED=("$@")
+	}
+	PATTERN='' PASSED=0 FAILED=0
+	guest_groups vm 1 "$work/guest/c.sh" 2>&1
+	echo "$FAILED"
+}
+expect_seen half_a_disk 'FAILED machine@trixie-stock: could not be made skipped c: its machine could not be made, see above booted: 1' half_a_disk
+
+# unit_ends STATUS LINES: passed and failed, where meson ends with STATUS and tells of tests in LINES, one
+# program that passes a line; a line "cut" is no JSON.
+# shellcheck disable=SC2317 # called by unit_variant
+unit_ends()
+{
+	local meson_status=$1 lines=$2
+	build_or_fail()
+	{
+		ATTEMPT=0
+	}
+	suite_run()
+	{
+		case $1 in
+		meson)
+			printf '%b' "$lines" >"$BUILD/x/meson-logs/testlog.json"
+			return "$meson_status"
+			;;
+		*)
+			! grep -q cut "$3" || return 1
+			echo "ok a" >"$BUILD/x/results/1"
+			sed "s|.*|&\t0\t$BUILD/x/results/1|" "$3"
+			;;
+		esac
+	}
+	mkdir -p "$BUILD/x/meson-logs"
+	PATTERN='' PASSED=0 FAILED=0
+	unit_variant x >/dev/null
+	echo "$PASSED $FAILED"
+}
+expect_seen unit_all '2 0' unit_ends 0 'one\ntwo\n'
+expect_seen unit_killed '1 1' unit_ends 137 'one\n'
+expect_seen unit_list_cut_short '0 1' unit_ends 0 'one\ncut\n'

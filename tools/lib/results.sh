@@ -73,7 +73,7 @@ results_count()
 	fi
 	if ((status == 124)); then
 		result_fail "$group" "the time was up"
-	elif ((status != 0)) && [[ -z $pattern || $matched -gt 0 ]]; then
+	elif ((status != 0)) && [[ -z $pattern || $matched -gt 0 || $said -eq 0 ]]; then
 		result_fail "$group" "ended with status $status"
 	elif [[ -z $pattern && -n $plan && $plan != "$said" ]]; then
 		result_fail "$group" "$said of $plan planned tests were run"

@@ -9,7 +9,8 @@
 # packages.RELEASE and packages.RELEASE-KIND. A root is never changed once it is complete. Its
 # directory says recipe and time: root-NAME-RECIPE-TIME; the file `packages` in it says what it is
 # made of. One is used, without asking the network, until it is ROOT_DAYS old; then a newer one is
-# tried for.
+# tried for; not in the middle of a run, where OOMPOLICYD_ROOTS_STAY is set, as machines that were made
+# with the old one would not be found by the new.
 
 # The unstable release changes every day; this often is enough to see a new kernel in time.
 ROOT_DAYS=14
@@ -61,7 +62,7 @@ root_ensure()
 	if [[ -z $ROOT ]]; then
 		with_lock "$CACHE/lock/root-$name" root_build "$name"
 		ROOT=$(root_find "$name")
-	elif age=$(root_age "$ROOT") && ((age > ROOT_DAYS)); then
+	elif [[ -z ${OOMPOLICYD_ROOTS_STAY:-} ]] && age=$(root_age "$ROOT") && ((age > ROOT_DAYS)); then
 		attempt with_lock "$CACHE/lock/root-$name" root_build "$name" "$ROOT"
 		((ATTEMPT == 0)) || say "going on with the build root '$name' that is $age days old"
 		ROOT=$(root_find "$name")

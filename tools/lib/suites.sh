@@ -78,7 +78,7 @@ CLANG_BUILD=('-Db_sanitize=address,undefined' -Db_lundef=false -Dwerror=true)
 # unit_variant NAME MESON_ARGUMENT...
 unit_variant()
 {
-	local variant=$1 dir=$BUILD/$1 before=$PASSED name status file
+	local variant=$1 dir=$BUILD/$1 before=$PASSED failed=$FAILED ended name status file
 	may_hold "unit/$variant" || return 0
 	build_or_fail "unit/$variant" suite_build "$@"
 	((ATTEMPT == 0)) || return 0
@@ -88,15 +88,21 @@ unit_variant()
 	ROOT_ENVIRONMENT=(ASAN_OPTIONS=detect_leaks=1:abort_on_error=0
 		UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1)
 	attempt suite_run meson test -C "$dir" --no-rebuild --num-processes 2 >"$dir/results/log" 2>&1
+	ended=$ATTEMPT
 	ROOT_ENVIRONMENT=()
 	if [[ ! -s $dir/meson-logs/testlog.json ]]; then
 		tail -n 20 "$dir/results/log"
 		result_fail "unit/$variant" "meson ran no test"
 		return
 	fi
+	attempt suite_run python3 "$TOP/tools/lib/testlog.py" "$dir/meson-logs/testlog.json" "$dir/results" \
+		>"$dir/results/list"
+	((ATTEMPT == 0)) || result_fail "unit/$variant" "what meson wrote could not be read"
 	while IFS=$'\t' read -r name status file; do
 		results_count "unit/$variant/$name" "$status" "$file" "$PATTERN"
-	done < <(suite_run python3 "$TOP/tools/lib/testlog.py" "$dir/meson-logs/testlog.json" "$dir/results")
+	done <"$dir/results/list"
+	[[ -n $PATTERN ]] || ((ended == 0 || FAILED > failed)) ||
+		result_fail "unit/$variant" "meson ended with status $ended and told of no failure"
 	progress "unit: $variant, $((PASSED - before)) passed"
 }
 
@@ -114,6 +120,7 @@ suite_fuzz()
 			names+=("$name")
 		fi
 	done
+	((${#names[@]} > 0)) || [[ -n $PATTERN ]] || result_fail fuzz "no target was built"
 	while ((n < ${#names[@]})); do
 		while ((next < ${#names[@]} && ${#CHILDREN[@]} < LANES)); do
 			child_start "${names[next]}" fuzz_run "${names[next]}"
@@ -152,16 +159,15 @@ fuzz_run()
 # What holds groups up, by kernel: why its machine could not be made.
 declare -A UNAVAILABLE=()
 
-# machine_for SCRIPT KERNEL: has its disk made, once a run; whether it could be. A Debian that the mirror
-# has not, or no mirror, is told apart from what does not build.
+# machine_for SCRIPT KERNEL: has its disk made, once a run; READY or UNAVAILABLE say whether it could be.
+# A Debian that the mirror has not, or no mirror, is told apart from what does not build.
 declare -A READY=()
 machine_for()
 {
 	local machine disk
 	disk=$(script_setting "$1" disk)
 	machine=$2${disk:+-$disk}
-	[[ -z ${READY[$machine]:-} ]] || return 0
-	[[ -z ${UNAVAILABLE[$machine]:-} ]] || return 1
+	[[ -z ${READY[$machine]:-}${UNAVAILABLE[$machine]:-} ]] || return 0
 	attempt disk_ensure "$2" "$disk"
 	case $ATTEMPT in
 	0) READY[$machine]=yes ;;
@@ -171,7 +177,6 @@ machine_for()
 		result_fail "machine@$machine" "could not be made"
 		;;
 	esac
-	[[ -n ${READY[$machine]:-} ]] || return 1
 }
 
 # groups_select FILE...: each script on each of its kernels, of what this run is to run. Leaves those
@@ -203,7 +208,7 @@ groups_select()
 # itself, and counts as it ends then.
 guest_groups()
 {
-	local suite=$1 lanes=$2 group disk ready=() again=()
+	local suite=$1 lanes=$2 group disk machine ready=() again=()
 	shift 2
 	groups_select "$@"
 	local groups=("${GROUPS_SELECTED[@]}")
@@ -213,15 +218,21 @@ guest_groups()
 	# What all share is made before the first of them is booted.
 	for group in "${groups[@]}"; do
 		disk=$(script_setting "${GROUP_SCRIPT[$group]}" disk)
-		if machine_for "${GROUP_SCRIPT[$group]}" "${GROUP_KERNEL[$group]}"; then
+		machine=${GROUP_KERNEL[$group]}${disk:+-$disk}
+		machine_for "${GROUP_SCRIPT[$group]}" "${GROUP_KERNEL[$group]}"
+		if [[ -n ${READY[$machine]:-} ]]; then
 			ready+=("$group")
 		else
-			result_skip "$group" "${UNAVAILABLE[${GROUP_KERNEL[$group]}${disk:+-$disk}]}"
+			result_skip "$group" "${UNAVAILABLE[$machine]}"
 		fi
 	done
 
+	export OOMPOLICYD_ROOTS_STAY=yes
 	groups_share "${ready[@]}"
+	SHARED_FAILED=no
 	groups_run "$suite" "$lanes" first "${GROUPS_ORDERED[@]}"
+	# What they went on from may be what was wrong.
+	[[ $SHARED_FAILED == no ]] || rm -rf "$BUILD"/vm/disk-*.booted
 	again=("${GROUPS_FAILED[@]}")
 	((${#again[@]} == 0)) || groups_again "$suite" "${again[@]}"
 }
@@ -254,7 +265,7 @@ groups_share()
 group_machine()
 {
 	local script=${GROUP_SCRIPT[$1]} name
-	if [[ $script == */host/* ]]; then
+	if [[ $script == */tests/vm/host/* ]]; then
 		echo host
 		return
 	fi
@@ -283,8 +294,8 @@ groups_again()
 # The script and the kernel of each group, and of those that share a boot: yes.
 declare -A GROUP_SCRIPT=() GROUP_KERNEL=() GROUP_SHARED=()
 
-# groups_run SUITE LANES first|last GROUP...: leaves those that failed in GROUPS_FAILED; the first time
-# these are not counted, and their logs are kept apart. A fault of the kernel counts at once, and is
+# groups_run SUITE LANES first|last GROUP...: leaves those that failed in GROUPS_FAILED, and in SHARED_FAILED
+# whether one of them shared its boot; the first time these are not counted, and their logs are kept apart. A fault of the kernel counts at once, and is
 # not looked for a second time.
 groups_run()
 {
@@ -307,6 +318,7 @@ groups_run()
 		n=$((n + 1))
 		failed=no word=''
 		results_good "$group" "$ATTEMPT" "$LOGS/$group/output" "$PATTERN" || failed=yes word=', failed'
+		[[ $failed == no || -z ${GROUP_SHARED[$group]:-} ]] || SHARED_FAILED=yes
 		cat "$LOGS/$group/boot"
 		if [[ $failed == yes && $turn == first ]] && ! kernel_at_fault "$group"; then
 			GROUPS_FAILED+=("$group")
@@ -331,7 +343,7 @@ kernel_at_fault()
 # tests/vm/host runs on this machine and boots its own.
 guest_boot()
 {
-	if [[ $3 == */host/* ]]; then
+	if [[ $3 == */tests/vm/host/* ]]; then
 		exec timeout "$(script_setting "$3" timeout)" "$3" "$2" >"$LOGS/$1/output" 2>"$LOGS/$1/boot"
 	fi
 	OOMPOLICYD_TEST_PATTERN=$PATTERN exec "$TOP/tests/vm/boot" --kernel "$2" \
@@ -361,8 +373,6 @@ disks_ensure()
 {
 	local group kernel disk
 	local -A made=()
-	# Each line is one of its own on a terminal where others say how far they are.
-	[[ ! -t 2 ]] || exec 2> >(exec sed -u 's/^/\r\x1b[K/' >&2)
 	for group; do
 		kernel=${GROUP_KERNEL[$group]}
 		disk=$(script_setting "${GROUP_SCRIPT[$group]}" disk)
