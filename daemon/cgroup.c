@@ -62,8 +62,8 @@ static bool is_cgroup2(const char *path)
 
 /*
  * Makes libcgroup read what is mounted, and asks it for the mount point of each controller until
- * one is on the unified hierarchy. With none enabled there (a hybrid machine may have all of them on
- * v1) libcgroup names nothing, and the place where systemd mounts it in that case is tried.
+ * one is on the unified hierarchy. With none enabled there (a hybrid machine may have all of them
+ * on v1) libcgroup names nothing, and the place where systemd mounts it in that case is tried.
  */
 static int find_mount_point(char **ret)
 {
