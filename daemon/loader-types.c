@@ -105,8 +105,12 @@ void loader_explain_no_hook(const struct kernel_types *t, const char *hook,
 			       hook);
 	else
 		loader_set_why(why,
-			       "The kernel has no OOM policy hook (no %s in its types): load the "
-			       "module " LOADER_MODULE ".ko, or install its DKMS package.",
+			       "The kernel has no OOM policy hook (no %s in its types), and the "
+			       "module " LOADER_MODULE
+			       ".ko, which adds it, is not loaded: \"modprobe " LOADER_MODULE
+			       "\" and \"journalctl -k -g " LOADER_MODULE
+			       "\" say why. If it is not found, install its DKMS package and the "
+			       "headers of this kernel.",
 			       hook);
 }
 

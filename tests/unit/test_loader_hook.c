@@ -175,7 +175,7 @@ static void test_no_hook(void)
 		bool module_lacks_types;
 		const char *told;
 	} table[] = {
-		{"btf_data", false, "load the module bpf_oom.ko, or install its DKMS package."},
+		{"btf_data", false, "modprobe bpf_oom\" and \"journalctl -k -g bpf_oom\" say why."},
 		{"btf_data", true, "bpf_oom.ko is loaded, but was built without type information"},
 		{"name", false, "a kernel built with CONFIG_DEBUG_INFO_BTF_MODULES=y is needed."},
 		{"name", true, "a kernel built with CONFIG_DEBUG_INFO_BTF_MODULES=y is needed."},
