@@ -79,6 +79,7 @@ cache_clean()
 	exec {CACHE_LOCK}>"$CACHE/lock/use"
 	flock -n "$CACHE_LOCK" || die 75 "tools/demo or tools/check is at work, try again when it has ended"
 	build_use
+	say "removing what is kept in $CACHE and $BUILD"
 	before=$(du -smc "$CACHE" "$BUILD" | tail -n 1 | cut -f1)
 	rm -rf --one-file-system "$CACHE"/{root,image,kernel,bare,tmp}-* "$CACHE/log" \
 		"$BUILD"/{tree,kmod,test-modules,conformance,package,dist}-* \
