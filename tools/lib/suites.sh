@@ -211,12 +211,11 @@ guest_groups()
 	local suite=$1 lanes=$2 group disk machine ready=() again=()
 	shift 2
 	groups_select "$@"
-	local groups=("${GROUPS_SELECTED[@]}")
 	((${#GROUPS_LEFT_OUT[@]} == 0)) || progress "$suite: only with --all: ${GROUPS_LEFT_OUT[*]}"
 	aside_wait
 
 	# What all share is made before the first of them is booted.
-	for group in "${groups[@]}"; do
+	for group in "${GROUPS_SELECTED[@]}"; do
 		disk=$(script_setting "${GROUP_SCRIPT[$group]}" disk)
 		machine=${GROUP_KERNEL[$group]}${disk:+-$disk}
 		machine_for "${GROUP_SCRIPT[$group]}" "${GROUP_KERNEL[$group]}"
@@ -295,8 +294,8 @@ groups_again()
 declare -A GROUP_SCRIPT=() GROUP_KERNEL=() GROUP_SHARED=()
 
 # groups_run SUITE LANES first|last GROUP...: leaves those that failed in GROUPS_FAILED, and in SHARED_FAILED
-# whether one of them shared its boot; the first time these are not counted, and their logs are kept apart. A fault of the kernel counts at once, and is
-# not looked for a second time.
+# whether one of them shared its boot; the first time these are not counted, and their logs are kept
+# apart. A fault of the kernel counts at once, and is not looked for a second time.
 groups_run()
 {
 	local suite=$1 lanes=$2 turn=$3 group n=0 next=0 failed word
