@@ -2,25 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Children of a shell: each is waited for once, with its status, however soon it ends.
 set -euo pipefail
-TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-export OOMPOLICYD_CACHE=$work/cache OOMPOLICYD_BUILD=$work/build
-. "$TOP/tools/lib/all.sh"
-
-# expect NAME PATTERN COMMAND...
-expect()
-{
-	local name=$1 expected=$2 seen
-	shift 2
-	seen=$("$@")
-	# shellcheck disable=SC2053 # a pattern
-	if [[ $seen == $expected ]]; then
-		echo "ok $name"
-	else
-		echo "not ok $name: '$seen', expected '$expected'"
-	fi
-}
+. "$(dirname "${BASH_SOURCE[0]}")/lib.bash"
 
 ended()
 {
@@ -120,8 +102,13 @@ aside_is_ended()
 	local pid
 	child_aside sleep 20
 	pid=$ASIDE
+	SECONDS=0
 	child_end
-	! kill -0 "$pid" 2>/dev/null && printf '%s\n' "ended$ASIDE"
+	if kill -0 "$pid" 2>/dev/null; then
+		echo "it runs still"
+	else
+		printf 'ended%s after %s s\n' "$ASIDE" "$SECONDS"
+	fi
 }
 
 # A signal is seen while another has the lock.
@@ -157,13 +144,13 @@ for test in ended_before one_runs_still end_together others_are_waited_for signa
 	others_are_waited_for) expected='a=5' ;;
 	signal_comes_in) expected='a=0' ;;
 	attempts) expected='0 1 7 ' ;;
-	aside) expected=$'a=3\nattempt=4 aside=9 none=0' ;;
-	aside_is_ended) expected=ended ;;
+	aside) expected='a=3 attempt=4 aside=9 none=0' ;;
+	aside_is_ended) expected='ended after [01] s' ;;
 	signal_while_locked) expected='after [01] s' ;;
 	esac
-	expect "$test" "$expected" "${BASH_SOURCE[0]}" "$test"
+	expect_output "$test" "$expected" "${BASH_SOURCE[0]}" "$test"
 	case $test in
 	signal* | aside_is_ended) ;;
-	*) expect "${test}_in_a_subshell" "$expected" "$test" ;;
+	*) expect_output "${test}_in_a_subshell" "$expected" "$test" ;;
 	esac
 done

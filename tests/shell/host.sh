@@ -2,11 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Directories that the tools take for their own.
 set -euo pipefail
-TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-export OOMPOLICYD_CACHE=$work/cache OOMPOLICYD_BUILD=$work/build
-. "$TOP/tools/lib/all.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/lib.bash"
 
 # expect NAME ours|refused FILE...: of a directory with these files.
 expect()

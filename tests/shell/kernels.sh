@@ -125,3 +125,21 @@ make_root sid "$recipe" $((3 * 86400))
 expect root_newest 3 found_age
 make_root sid "$recipe" -500000
 expect root_of_a_later_clock 0 found_age
+
+# ensured AGE_DAYS STAY: what is built where the only root is so old.
+ensured()
+{
+	export OOMPOLICYD_ROOTS_STAY=$2
+	rm -rf "$CACHE"/root-*
+	make_root sid "$recipe" $(($1 * 86400))
+	root_ensure sid
+}
+
+# shellcheck disable=SC2317 # called by root_ensure
+root_build()
+{
+	echo "built $1"
+}
+expect root_young '' ensured 13 ''
+expect root_old 'built sid' ensured 15 ''
+expect root_old_in_a_run '' ensured 15 yes
