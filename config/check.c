@@ -3,9 +3,9 @@
 #include "config/policy.h"
 
 #include "bpf/oompolicy.h"
-#include "config/basic.h"
-#include "config/escape.h"
 #include "config/glob.h"
+#include "util/basic.h"
+#include "util/escape.h"
 
 #include <assert.h>
 #include <string.h>

@@ -5,7 +5,7 @@
  */
 #include "config/diagnostics.h"
 
-#include "config/escape.h"
+#include "util/escape.h"
 
 #include <stdarg.h>
 #include <string.h>

@@ -7,7 +7,7 @@
 #ifndef OP_DIAGNOSTICS_H
 #define OP_DIAGNOSTICS_H
 
-#include "basic.h"
+#include "util/basic.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -8,8 +8,8 @@
  */
 #include "config/file.h"
 
-#include "config/basic.h"
 #include "config/diagnostics.h"
+#include "util/basic.h"
 
 #include <fcntl.h>
 #include <stdbool.h>

@@ -22,9 +22,9 @@
  */
 #include "config/index.h"
 
-#include "config/basic.h"
 #include "config/glob.h"
 #include "config/policy.h"
+#include "util/basic.h"
 
 #include <stdint.h>
 #include <string.h>

@@ -7,7 +7,6 @@
  * that a missing value is not complained about as well.
  */
 #include "bpf/oompolicy.h"
-#include "config/basic.h"
 #include "config/diagnostics.h"
 #include "config/glob.h"
 #include "config/parser.h"
@@ -15,6 +14,7 @@
 #include "config/reader.h"
 #include "config/section.h"
 #include "config/value.h"
+#include "util/basic.h"
 
 #include <assert.h>
 #include <inttypes.h>

@@ -7,11 +7,11 @@
  */
 #include "config/layers.h"
 
-#include "config/basic.h"
 #include "config/diagnostics.h"
-#include "config/escape.h"
 #include "config/file.h"
 #include "config/parser.h"
+#include "util/basic.h"
+#include "util/escape.h"
 
 #include <dirent.h>
 #include <string.h>

@@ -8,12 +8,12 @@
  */
 #include "config/parser.h"
 
-#include "config/basic.h"
 #include "config/diagnostics.h"
 #include "config/file.h"
 #include "config/policy.h"
 #include "config/reader.h"
 #include "config/section.h"
+#include "util/basic.h"
 
 struct parser {
 	struct parser_users users;

@@ -9,8 +9,8 @@
 #include "config/policy.h"
 
 #include "bpf/oompolicy.h"
-#include "config/basic.h"
 #include "config/index.h"
+#include "util/basic.h"
 
 #include <assert.h>
 #include <string.h>

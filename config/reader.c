@@ -14,9 +14,9 @@
  */
 #include "config/reader.h"
 
-#include "config/basic.h"
 #include "config/diagnostics.h"
 #include "config/parser.h"
+#include "util/basic.h"
 
 #include <ini.h>
 #include <string.h>

@@ -9,10 +9,10 @@
 #include "config/section.h"
 
 #include "bpf/oompolicy.h"
-#include "config/basic.h"
 #include "config/diagnostics.h"
 #include "config/policy.h"
 #include "config/reader.h"
+#include "util/basic.h"
 
 #include <assert.h>
 #include <search.h>

@@ -2,7 +2,7 @@
 /* The only module that asks NSS: what answers there may be a file, a cache or a network. */
 #include "config/user.h"
 
-#include "config/basic.h"
+#include "util/basic.h"
 
 #include <pwd.h>
 

@@ -5,7 +5,7 @@
  */
 #include "config/value.h"
 
-#include "config/basic.h"
+#include "util/basic.h"
 
 #include <string.h>
 #include <strings.h>

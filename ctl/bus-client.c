@@ -11,10 +11,10 @@
 
 #include <systemd/sd-bus.h>
 
-#include "config/basic.h"
-#include "config/bytes.h"
 #include "daemon/bus-names.h"
 #include "model.h"
+#include "util/basic.h"
+#include "util/bytes.h"
 
 /* A reload walks all cgroups, a declaration kills; polkit may ask for a password first. */
 #define CHANGE_TIMEOUT_USEC (150 * UINT64_C(1000000))

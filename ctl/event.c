@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#include "config/basic.h"
 #include "config/value.h"
+#include "util/basic.h"
 
 int event_add(struct event *e, const char *field, size_t size)
 {

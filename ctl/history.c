@@ -9,9 +9,9 @@
 
 #include <systemd/sd-journal.h>
 
-#include "config/basic.h"
 #include "daemon/messages.h"
 #include "event.h"
+#include "util/basic.h"
 
 static void journalp(sd_journal **j)
 {

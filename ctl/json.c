@@ -7,7 +7,7 @@
 
 #include <jansson.h>
 
-#include "config/basic.h"
+#include "util/basic.h"
 
 static const char *const mode_names[] = {
 	[JSON_OFF] = "off",

@@ -7,8 +7,6 @@
 #include <time.h>
 
 #include "bus-client.h"
-#include "config/basic.h"
-#include "config/bytes.h"
 #include "config/diagnostics.h"
 #include "config/layers.h"
 #include "config/parser.h"
@@ -22,6 +20,8 @@
 #include "show.h"
 #include "term.h"
 #include "text.h"
+#include "util/basic.h"
+#include "util/bytes.h"
 
 /* Where systemd has the unified hierarchy; read for memory use alone. */
 #define CGROUP_ROOT "/sys/fs/cgroup"

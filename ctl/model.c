@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "config/basic.h"
+#include "util/basic.h"
 
 bool status_is_good(const struct status *s)
 {

@@ -9,10 +9,10 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "config/basic.h"
 #include "config/value.h"
 #include "event.h"
 #include "text.h"
+#include "util/basic.h"
 
 #define PREFIX "OOMPOLICY_"
 

@@ -4,10 +4,10 @@
 
 #include <string.h>
 
-#include "config/basic.h"
 #include "model.h"
 #include "table.h"
 #include "text.h"
+#include "util/basic.h"
 
 static const struct {
 	const char *name;

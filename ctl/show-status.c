@@ -5,10 +5,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "config/basic.h"
 #include "model.h"
 #include "table.h"
 #include "text.h"
+#include "util/basic.h"
 
 /* Width of the names before the colon. */
 #define NAME_WIDTH 13

@@ -4,10 +4,10 @@
 
 #include <string.h>
 
-#include "config/basic.h"
 #include "model.h"
 #include "table.h"
 #include "text.h"
+#include "util/basic.h"
 
 /* "│ └─batch.slice", the way to it and its own name; the first row has all of its path. */
 static char *draw_name(const struct tree *tree, const struct tree_row *row, bool utf8)

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "config/basic.h"
+#include "util/basic.h"
 
 /* A flexible column is never made narrower. */
 #define NARROWEST 8

@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <wchar.h>
 
-#include "config/basic.h"
+#include "util/basic.h"
 
 /* Beyond it is a mistake. */
 #define WIDTH_MAX 10000

@@ -6,9 +6,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "config/basic.h"
-#include "config/escape.h"
 #include "config/value.h"
+#include "util/basic.h"
+#include "util/escape.h"
 
 #define USEC_PER_SEC UINT64_C(1000000)
 

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "config/basic.h"
+#include "util/basic.h"
 
 #define TEXT_BYTES_SIZE 48
 #define TEXT_TIME_SIZE 32

@@ -11,15 +11,15 @@
 #include <systemd/sd-daemon.h>
 
 #include "answers.h"
-#include "clock.h"
-#include "config/basic.h"
 #include "config/policy.h"
 #include "guard.h"
 #include "handover.h"
 #include "loader.h"
-#include "log.h"
 #include "messages.h"
 #include "tracker.h"
+#include "util/basic.h"
+#include "util/clock.h"
+#include "util/log.h"
 
 /* How many policies are named in a line for people; the rest are counted. */
 #define NAMED_POLICIES_MAX 3

@@ -13,17 +13,17 @@
 
 #include "bus.h"
 #include "cgroup.h"
-#include "clock.h"
-#include "config/basic.h"
 #include "config/policy.h"
 #include "guard.h"
 #include "loader-rank.h"
 #include "loader.h"
-#include "log.h"
 #include "rank.h"
 #include "record.h"
 #include "reserve.h"
 #include "tracker.h"
+#include "util/basic.h"
+#include "util/clock.h"
+#include "util/log.h"
 
 _Static_assert(ARRAY_SIZE(((struct bus_policies *)0)->items) ==
 		       ARRAY_SIZE(((struct loader_policies *)0)->items),

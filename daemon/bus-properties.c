@@ -9,8 +9,8 @@
 
 #include "bus-names.h"
 #include "bus.h"
-#include "config/basic.h"
 #include "guard.h"
+#include "util/basic.h"
 
 static int append_policies(sd_bus_message *reply, const struct bus_provider *provider,
 			   void *userdata)

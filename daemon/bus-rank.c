@@ -8,8 +8,8 @@
 
 #include "bus-names.h"
 #include "bus.h"
-#include "config/basic.h"
-#include "config/bytes.h"
+#include "util/basic.h"
+#include "util/bytes.h"
 
 static int append_path(sd_bus_message *m, const char *path)
 {

@@ -20,9 +20,9 @@
 #include "bus-names.h"
 #include "bus-properties.h"
 #include "bus-rank.h"
-#include "config/basic.h"
-#include "config/bytes.h"
-#include "log.h"
+#include "util/basic.h"
+#include "util/bytes.h"
+#include "util/log.h"
 
 #define USEC_PER_SEC UINT64_C(1000000)
 

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "config/basic.h"
-#include "log.h"
+#include "util/basic.h"
+#include "util/log.h"
 
 void caveats_log_backend(const struct config *c, enum backend used)
 {

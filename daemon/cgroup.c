@@ -18,8 +18,8 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-#include "config/basic.h"
-#include "log.h"
+#include "util/basic.h"
+#include "util/log.h"
 
 /* kernfs numbers the root directory of each hierarchy 1 (fs/kernfs/dir.c, kernfs_create_root()). */
 #define ROOT_CGROUP_ID 1

@@ -9,13 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "config/basic.h"
 #include "config/diagnostics.h"
 #include "config/layers.h"
 #include "config/parser.h"
 #include "config/policy.h"
 #include "config/user.h"
-#include "log.h"
+#include "util/basic.h"
+#include "util/log.h"
 
 int configuration_load(const char *path, struct config **ret,
 		       char message[static CONTROL_MESSAGE_SIZE])

@@ -18,8 +18,8 @@
 
 #include <systemd/sd-event.h>
 
-#include "config/basic.h"
-#include "log.h"
+#include "util/basic.h"
+#include "util/log.h"
 
 #define CONTROL_DIRECTORY "/run/oompolicyd"
 #define CONTROL_SOCKET CONTROL_DIRECTORY "/control"

@@ -11,14 +11,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "config/basic.h"
-#include "config/escape.h"
 #include "config/policy.h"
-#include "clock.h"
 #include "loader-declare.h"
 #include "loader.h"
-#include "log.h"
 #include "trigger.h"
+#include "util/basic.h"
+#include "util/clock.h"
+#include "util/escape.h"
+#include "util/log.h"
 
 /* How much of a path is shown; the record has all of it. */
 #define SHOWN_PATH_SIZE 512

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "config/basic.h"
+#include "util/basic.h"
 
 #define PREFIX "___GFP_"
 #define SUFFIX "_BIT"

@@ -18,14 +18,14 @@
 
 #include <systemd/sd-event.h>
 
-#include "clock.h"
-#include "config/basic.h"
-#include "config/escape.h"
 #include "loader-others.h"
 #include "loader.h"
-#include "log.h"
 #include "messages.h"
 #include "pins.h"
+#include "util/basic.h"
+#include "util/clock.h"
+#include "util/escape.h"
+#include "util/log.h"
 
 #define USEC_PER_SEC UINT64_C(1000000)
 

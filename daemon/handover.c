@@ -8,10 +8,10 @@
 
 #include <inttypes.h>
 
-#include "config/basic.h"
 #include "job.h"
-#include "log.h"
 #include "messages.h"
+#include "util/basic.h"
+#include "util/log.h"
 
 static const struct {
 	const char *verb, *status;

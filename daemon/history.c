@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "bpf/oompolicy.h"
-#include "config/basic.h"
 #include "config/policy.h"
+#include "util/basic.h"
 
 _Static_assert(HISTORY_MAX == OP_CONFIGS_MAX, "as many as the kernel's side keeps");
 

@@ -9,8 +9,8 @@
 
 #include <systemd/sd-bus.h>
 
-#include "config/basic.h"
-#include "log.h"
+#include "util/basic.h"
+#include "util/log.h"
 
 #define SYSTEMD "org.freedesktop.systemd1"
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"

@@ -12,10 +12,10 @@
 #include <systemd/sd-id128.h>
 #include <systemd/sd-journal.h>
 
-#include "clock.h"
-#include "config/basic.h"
-#include "journal.h"
-#include "log.h"
+#include "util/basic.h"
+#include "util/clock.h"
+#include "util/journal.h"
+#include "util/log.h"
 
 #define WAIT_USEC 2000000
 

@@ -10,12 +10,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "config/basic.h"
 #include "gfp.h"
-#include "loader.h"
-#include "loader-pins.h"
 #include "loader-freed.h"
+#include "loader-pins.h"
 #include "loader-ring.h"
+#include "loader.h"
+#include "util/basic.h"
 
 struct bpf_link;
 struct bpf_object;

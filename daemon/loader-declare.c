@@ -12,8 +12,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "config/basic.h"
 #include "declare.skel.h"
+#include "util/basic.h"
 
 struct loader_declare {
 	int program_fd;

@@ -12,10 +12,10 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
-#include "config/basic.h"
 #include "freed.skel.h"
 #include "loader-backend.h"
-#include "log.h"
+#include "util/basic.h"
+#include "util/log.h"
 
 /* How a tracepoint shows in BTF: DECLARE_TRACE() of include/linux/tracepoint.h and bpf_probe.h. */
 static const struct {

@@ -14,10 +14,10 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
-#include "config/basic.h"
 #include "links.skel.h"
 #include "loader-backend.h"
 #include "loader-types.h"
+#include "util/basic.h"
 
 #define OPS_VALUE "bpf_struct_ops_bpf_oom_ops"
 #define OPS_HOOK "bpf_oom_ops"

@@ -16,10 +16,10 @@
 
 #include <bpf/bpf.h>
 
-#include "config/basic.h"
 #include "loader-backend.h"
-#include "log.h"
 #include "messages.h"
+#include "util/basic.h"
+#include "util/log.h"
 
 /* The kernel's selection looks at each task of the machine once, and prints nothing: some
  * milliseconds for thousands of them. */

@@ -20,9 +20,9 @@
 
 #include "loader-backend.h"
 #include "loader-status.h"
-#include "log.h"
 #include "policy.skel.h"
 #include "slots.h"
+#include "util/log.h"
 
 #define HOOK_STRUCT "bpf_oom_ops"
 

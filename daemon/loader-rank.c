@@ -15,10 +15,10 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "config/basic.h"
 #include "loader-backend.h"
 #include "loader-types.h"
 #include "rank.skel.h"
+#include "util/basic.h"
 
 #define RANKED_SIZE (OP_RANK_MAX * sizeof(struct op_ranked))
 

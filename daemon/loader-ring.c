@@ -16,7 +16,7 @@
 
 #include <bpf/bpf.h>
 
-#include "config/basic.h"
+#include "util/basic.h"
 
 static uint64_t load(const void *position)
 {

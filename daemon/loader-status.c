@@ -9,8 +9,8 @@
 
 #include <bpf/bpf.h>
 
-#include "config/basic.h"
 #include "loader.h"
+#include "util/basic.h"
 
 /* Entries that are counted in one call: about 20 KiB of them. */
 #define COUNT_BATCH 1024U

@@ -13,8 +13,8 @@
 
 #include <bpf/btf.h>
 
-#include "config/basic.h"
 #include "loader-backend.h"
+#include "util/basic.h"
 
 #define SYSFS "/sys"
 #define VMLINUX_BTF SYSFS "/kernel/btf/vmlinux"

@@ -24,11 +24,11 @@
 #include <bpf/libbpf.h>
 
 #include "cgroups.skel.h"
-#include "clock.h"
 #include "loader-backend.h"
 #include "loader-types.h"
-#include "log.h"
 #include "messages.h"
+#include "util/clock.h"
+#include "util/log.h"
 #include "victims.skel.h"
 
 /* How a tracepoint shows in BTF: DECLARE_TRACE() of include/linux/tracepoint.h and bpf_probe.h. */

@@ -4,7 +4,6 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "config/basic.h"
 #include "config/diagnostics.h"
 #include "config/layers.h"
 #include "config/parser.h"
@@ -12,8 +11,9 @@
 #include "config/user.h"
 #include "control.h"
 #include "loader.h"
-#include "log.h"
 #include "manager.h"
+#include "util/basic.h"
+#include "util/log.h"
 
 /* What systemd and the LSB use for "insufficient privilege"-like refusals to run. */
 #define EXIT_PRIVILEGE 77

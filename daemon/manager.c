@@ -23,9 +23,7 @@
 #include "bus.h"
 #include "caveats.h"
 #include "cgroup.h"
-#include "config/basic.h"
 #include "config/policy.h"
-#include "clock.h"
 #include "configuration.h"
 #include "control.h"
 #include "declare.h"
@@ -34,7 +32,6 @@
 #include "history.h"
 #include "journal-find.h"
 #include "loader.h"
-#include "log.h"
 #include "messages.h"
 #include "mounts.h"
 #include "oomcontrol.h"
@@ -43,6 +40,9 @@
 #include "reserve.h"
 #include "tracker.h"
 #include "trigger.h"
+#include "util/basic.h"
+#include "util/clock.h"
+#include "util/log.h"
 
 #define USEC_PER_SEC UINT64_C(1000000)
 

@@ -18,9 +18,9 @@
 #include <systemd/sd-event.h>
 
 #include "cgroup.h"
-#include "config/basic.h"
-#include "log.h"
 #include "messages.h"
+#include "util/basic.h"
+#include "util/log.h"
 
 #define MOUNTINFO "/proc/self/mountinfo"
 

@@ -19,12 +19,12 @@
 #include <systemd/sd-event.h>
 
 #include "bpf/oompolicy.h"
-#include "config/basic.h"
-#include "config/escape.h"
 #include "config/policy.h"
-#include "clock.h"
-#include "log.h"
 #include "messages.h"
+#include "util/basic.h"
+#include "util/clock.h"
+#include "util/escape.h"
+#include "util/log.h"
 
 /* Stock kernels wake listeners on the root for no OOM of the system; the module makes them. */
 #define NOTIFYING_MODULE "/sys/module/bpf_oom"

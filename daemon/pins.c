@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-#include "config/basic.h"
+#include "util/basic.h"
 
 /* What all versions have in common. */
 #define NOTE_HEADER_SIZE offsetof(struct pins_note, size)

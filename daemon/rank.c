@@ -11,7 +11,7 @@
 #include <sys/sysinfo.h>
 
 #include "cgroup.h"
-#include "config/basic.h"
+#include "util/basic.h"
 
 /* PAGE_COUNTER_MAX of include/linux/page_counter.h: what "max" is to the kernel. */
 #define LIMIT_MAX_PAGES ((uint64_t)INT64_MAX / PAGE_BYTES)

@@ -10,8 +10,8 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "config/basic.h"
-#include "config/escape.h"
+#include "util/basic.h"
+#include "util/escape.h"
 
 static const char *const reason_sentences[] = {
 	[OP_REASON_NONE] = "no reason was given",

@@ -16,7 +16,7 @@ void record_field(struct record_text *t, const char *format, ...)
  */
 void record_append(struct record_text *t, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-/* Up to @size bytes, or to a NUL, as config/escape.h has them. */
+/* Up to @size bytes, or to a NUL, as util/escape.h has them. */
 void record_append_escaped(struct record_text *t, const char *text, size_t size);
 /* The path of e->levels[@level], as far as it is known. */
 void record_append_level_path(struct record_text *t, const struct op_oom_event *e, uint32_t level);

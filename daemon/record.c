@@ -12,12 +12,12 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "config/basic.h"
-#include "config/escape.h"
 #include "gfp.h"
 #include "messages.h"
 #include "record-text.h"
 #include "unit.h"
+#include "util/basic.h"
+#include "util/escape.h"
 
 #define OP_OOM_FLAGS \
 	(OP_OOM_MEMCG | OP_OOM_SYSRQ | OP_OOM_REMOTE | OP_OOM_PATH_CUT | OP_OOM_DECLARED)

@@ -12,11 +12,11 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "config/basic.h"
-#include "journal.h"
-#include "log.h"
 #include "messages.h"
 #include "record.h"
+#include "util/basic.h"
+#include "util/journal.h"
+#include "util/log.h"
 
 struct report {
 	struct report_callbacks callbacks;

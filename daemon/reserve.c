@@ -17,8 +17,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "config/basic.h"
-#include "log.h"
+#include "util/basic.h"
+#include "util/log.h"
 
 /* What a record takes on the heap is some KiB, on the bus. Below glibc's M_MMAP_THRESHOLD, as it
  * would not come from the heap otherwise. */

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "config/basic.h"
+#include "util/basic.h"
 
 void slots_begin(struct slots *s)
 {

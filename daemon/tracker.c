@@ -14,10 +14,10 @@
 #include <string.h>
 
 #include "cgroup.h"
-#include "config/basic.h"
 #include "config/policy.h"
-#include "log.h"
 #include "record.h"
+#include "util/basic.h"
+#include "util/log.h"
 
 /* What goes into the map, as the kernel takes it in one call. */
 struct entries {

@@ -19,12 +19,12 @@
 
 #include <systemd/sd-event.h>
 
-#include "config/basic.h"
-#include "config/escape.h"
 #include "config/policy.h"
-#include "clock.h"
-#include "log.h"
 #include "record.h"
+#include "util/basic.h"
+#include "util/clock.h"
+#include "util/escape.h"
+#include "util/log.h"
 
 #define SYSTEM_PRESSURE "/proc/pressure/memory"
 #define PRESSURE_FILE "memory.pressure"

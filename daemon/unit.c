@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "config/basic.h"
+#include "util/basic.h"
 
 #define VALID_CHARS                  \
 	"0123456789"                 \

@@ -10,10 +10,10 @@
 
 #include "bench.h"
 #include "bpf/oompolicy.h"
-#include "config/basic.h"
 #include "config/diagnostics.h"
 #include "config/parser.h"
 #include "config/policy.h"
+#include "util/basic.h"
 
 #define N_MAX CONFIG_RULES_MAX
 #define RUNS 5

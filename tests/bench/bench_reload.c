@@ -18,12 +18,12 @@
 #include <sys/vfs.h>
 
 #include "bench.h"
-#include "config/basic.h"
 #include "config/diagnostics.h"
 #include "config/parser.h"
 #include "config/policy.h"
 #include "daemon/cgroup.h"
 #include "daemon/tracker.h"
+#include "util/basic.h"
 
 #define N_MAX CONFIG_RULES_MAX
 #define RUNS 9

@@ -29,12 +29,12 @@
 
 #include "bench.h"
 #include "bpf/oompolicy.h"
-#include "config/basic.h"
 #include "config/diagnostics.h"
 #include "config/parser.h"
 #include "config/policy.h"
 #include "daemon/tracker.h"
 #include "search.skel.h"
+#include "util/basic.h"
 
 #define DOMAIN "bench_search"
 #define N_MAX 1000

@@ -8,9 +8,9 @@
 
 #include "bpf/oompolicy.h"
 #include "config/diagnostics.h"
-#include "config/escape.h"
 #include "config/glob.h"
 #include "config/policy.h"
+#include "util/escape.h"
 
 #include <errno.h>
 #include <stdint.h>

@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 
 #include "bpf/oompolicy.h"
-#include "config/basic.h"
 #include "config/diagnostics.h"
 #include "config/parser.h"
 #include "config/policy.h"
@@ -18,6 +17,7 @@
 #include "daemon/tracker.h"
 #include "files.h"
 #include "test.h"
+#include "util/basic.h"
 
 static const char text[] = "[Policy all]\nDefaultPriority=500\n"
 			   "[Policy part]\nCgroup=/a\nScope=memcg\nDefaultPriority=300\n"

@@ -17,13 +17,13 @@
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 
-#include "config/basic.h"
-#include "config/bytes.h"
 #include "daemon/bus-names.h"
 #include "daemon/bus.h"
 #include "daemon/guard.h"
 #include "files.h"
 #include "test.h"
+#include "util/basic.h"
+#include "util/bytes.h"
 
 #define EXPECTED OP_SOURCE_ROOT "/tests/unit/data/ctl/"
 #define NOBODY 65534

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Paths that are text and paths that are not, there and back. */
-#include "config/basic.h"
-#include "config/bytes.h"
 #include "test.h"
+#include "util/basic.h"
+#include "util/bytes.h"
 
 static void test_text(void)
 {

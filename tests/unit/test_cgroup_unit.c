@@ -2,8 +2,8 @@
 /* Cgroup path to systemd unit, one row a path; the hostile ones yield nothing. */
 #include "daemon/unit.h"
 
-#include "config/basic.h"
 #include "test.h"
+#include "util/basic.h"
 
 #define NAME_64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 

@@ -5,9 +5,9 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "config/basic.h"
 #include "files.h"
 #include "test.h"
+#include "util/basic.h"
 
 #define SEEN_MAX 512
 

@@ -5,7 +5,6 @@
  */
 #include <locale.h>
 
-#include "config/basic.h"
 #include "ctl/event.h"
 #include "ctl/json.h"
 #include "ctl/model.h"
@@ -15,6 +14,7 @@
 #include "ctl/text.h"
 #include "files.h"
 #include "test.h"
+#include "util/basic.h"
 
 #define EXPECTED OP_SOURCE_ROOT "/tests/unit/data/ctl/"
 

@@ -10,12 +10,12 @@
 #include <systemd/sd-event.h>
 
 #include "capture.h"
-#include "config/basic.h"
 #include "config/policy.h"
 #include "daemon/loader-declare.h"
 #include "daemon/loader.h"
 #include "daemon/trigger.h"
 #include "test.h"
+#include "util/basic.h"
 
 static struct declare *current;
 static struct {

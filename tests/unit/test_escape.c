@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Untrusted bytes made printable: names as a hostile process would choose them. */
-#include "config/escape.h"
+#include "util/escape.h"
 
 #include "test.h"
 
-#include "config/basic.h"
+#include "util/basic.h"
 
 static const struct {
 	const char *text;

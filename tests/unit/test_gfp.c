@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "config/basic.h"
 #include "daemon/record.h"
 #include "test.h"
+#include "util/basic.h"
 
 static void test_format(void)
 {

@@ -9,7 +9,7 @@ static size_t n_steps;
 #include "glob_reference.h"
 #include "test.h"
 
-#include "config/basic.h"
+#include "util/basic.h"
 
 static void test_table(void)
 {

@@ -8,11 +8,11 @@
 
 #include <systemd/sd-event.h>
 
-#include "config/basic.h"
 #include "daemon/guard.h"
 #include "daemon/loader-others.h"
 #include "daemon/loader.h"
 #include "test.h"
+#include "util/basic.h"
 
 /* The other side. */
 static struct {

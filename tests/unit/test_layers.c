@@ -6,9 +6,9 @@
 #include "test.h"
 
 #include "bpf/oompolicy.h"
-#include "config/basic.h"
 #include "config/diagnostics.h"
 #include "config/policy.h"
+#include "util/basic.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

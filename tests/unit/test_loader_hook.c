@@ -5,10 +5,10 @@
 #include <bpf/btf.h>
 #include <errno.h>
 
-#include "config/basic.h"
 #include "daemon/loader-types.h"
 #include "files.h"
 #include "test.h"
+#include "util/basic.h"
 
 /* What to put into struct bpf_oom_ops. */
 struct shape {

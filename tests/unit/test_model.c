@@ -7,10 +7,10 @@
 
 #include <stdint.h>
 
-#include "config/basic.h"
 #include "test.h"
 #include "tests/vm/random.h"
 #include "tests/vm/victims.h"
+#include "util/basic.h"
 
 #define RANDOM_TABLES 200
 #define MIB(n) ((uint64_t)(n) * PAGES_PER_MIB)

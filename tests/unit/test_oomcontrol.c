@@ -14,10 +14,10 @@
 
 #include "bpf/oompolicy.h"
 #include "capture.h"
-#include "config/basic.h"
 #include "config/policy.h"
 #include "files.h"
 #include "test.h"
+#include "util/basic.h"
 
 static char tree[] = "/tmp/test_oomcontrol.XXXXXX";
 static sd_event *event;

@@ -5,10 +5,10 @@
 #include "test.h"
 
 #include "bpf/oompolicy.h"
-#include "config/basic.h"
 #include "config/diagnostics.h"
 #include "config/file.h"
 #include "config/policy.h"
+#include "util/basic.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

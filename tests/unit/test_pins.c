@@ -7,9 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "config/basic.h"
 #include "daemon/job.h"
 #include "test.h"
+#include "util/basic.h"
 
 #define BUILD 0x1122334455667788ULL
 

@@ -6,8 +6,8 @@
 #include "test.h"
 
 #include "bpf/oompolicy.h"
-#include "config/basic.h"
 #include "config/glob.h"
+#include "util/basic.h"
 
 static void add_pattern(struct config *c, enum pattern_kind kind, const char *text)
 {

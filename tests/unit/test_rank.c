@@ -6,9 +6,9 @@
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
 
-#include "config/basic.h"
 #include "files.h"
 #include "test.h"
+#include "util/basic.h"
 
 static char root[64];
 

@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <stddef.h>
 
-#include "config/basic.h"
 #include "daemon/messages.h"
 #include "test.h"
+#include "util/basic.h"
 
 static struct record_text text;
 static struct record_members members;

@@ -5,12 +5,12 @@
 
 #include <errno.h>
 
-#include "config/basic.h"
-#include "daemon/journal.h"
-#include "daemon/log.h"
 #include "daemon/messages.h"
 #include "daemon/record.h"
 #include "test.h"
+#include "util/basic.h"
+#include "util/journal.h"
+#include "util/log.h"
 
 static int journal_error; /* what the next entry gets */
 static bool on_journal;	  /* whether the log is the journal */

@@ -5,11 +5,11 @@
 #include <errno.h>
 #include <sys/stat.h>
 
-#include "config/basic.h"
 #include "config/diagnostics.h"
 #include "config/parser.h"
 #include "config/policy.h"
 #include "test.h"
+#include "util/basic.h"
 
 #define FAKE_FD 1000
 #define FAKE_MAX 64

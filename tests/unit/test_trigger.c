@@ -11,12 +11,12 @@
 
 #include "bpf/oompolicy.h"
 #include "capture.h"
-#include "config/basic.h"
 #include "config/diagnostics.h"
 #include "config/parser.h"
 #include "config/policy.h"
 #include "files.h"
 #include "test.h"
+#include "util/basic.h"
 
 static char tree[] = "/tmp/test_trigger.XXXXXX";
 static sd_event *event;

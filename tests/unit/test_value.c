@@ -4,7 +4,7 @@
 
 #include "test.h"
 
-#include "config/basic.h"
+#include "util/basic.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "config/basic.h"
+#include "util/basic.h"
 
 static void cgtree_absolute(const char *path, const char *file, char buf[static PATH_MAX])
 {

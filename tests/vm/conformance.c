@@ -17,8 +17,8 @@
 #include <bpf/libbpf.h>
 
 #include "cgtree.h"
-#include "config/basic.h"
 #include "eater.h"
+#include "util/basic.h"
 
 #define CGROUP "conformance"
 #define LARGE_CGROUP CGROUP "/large"

@@ -7,9 +7,9 @@
 #include <systemd/sd-bus.h>
 
 #include "cgtree.h"
-#include "config/basic.h"
 #include "daemon/bus-names.h"
 #include "model.h"
+#include "util/basic.h"
 
 /* Of two whose points are this close a few pages decide, of which the model knows nothing. Sizes
  * alone are further apart in every table; with oom_score_adj any distance is possible. */

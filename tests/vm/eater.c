@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "cgtree.h"
-#include "config/basic.h"
+#include "util/basic.h"
 
 /* The whole ring of the kernel's log, 256 KiB on Debian's kernels. */
 #define LOG_SIZE (256 * 1024)

@@ -3,8 +3,8 @@
 
 #include <bpf/libbpf.h>
 
-#include "config/basic.h"
 #include "handler.skel.h"
+#include "util/basic.h"
 
 int handler_attach(struct handler *h, pid_t pid, int result)
 {

@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "config/basic.h"
+#include "util/basic.h"
 
 #define HOG_SHMEM (1U << 0)	  /* the fill is shared memory, which the reaper cannot free */
 #define HOG_PGTABLES (1U << 1)	  /* half of the fill is page tables */

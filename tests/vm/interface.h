@@ -14,9 +14,9 @@
 
 #include <bpf/libbpf.h>
 
-#include "config/basic.h"
 #include "eater.h"
 #include "interface.skel.h"
+#include "util/basic.h"
 
 #define CGROUP "interface"
 #define LARGE_BYTES (24U << 20)

@@ -15,10 +15,10 @@
 #include <bpf/libbpf.h>
 
 #include "cgtree.h"
-#include "config/basic.h"
 #include "eater.h"
 #include "handler.skel.h"
 #include "nonsleepable.skel.h"
+#include "util/basic.h"
 
 #define CGROUP "modtest"
 #define LIMIT_BYTES "16777216"

@@ -42,7 +42,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "config/basic.h"
+#include "util/basic.h"
 
 #define KIB 1024UL
 #define MIB (1024 * KIB)

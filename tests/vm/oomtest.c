@@ -14,11 +14,11 @@
 
 #include <bpf/libbpf.h>
 
-#include "config/basic.h"
 #include "dryrun.h"
 #include "model.h"
 #include "random.h"
 #include "scenario.h"
+#include "util/basic.h"
 #include "victims.h"
 
 #define SETTLE_MSEC 300

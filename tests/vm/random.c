@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "config/basic.h"
+#include "util/basic.h"
 
 #define PROCESSES_MIN 3
 #define PROCESSES_MAX 10

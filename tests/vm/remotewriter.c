@@ -14,7 +14,7 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
-#include "config/basic.h"
+#include "util/basic.h"
 
 #define CHUNK_BYTES ((size_t)1 << 20)
 

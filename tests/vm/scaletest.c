@@ -27,8 +27,8 @@
 
 #include "bpf/oompolicy.h"
 #include "cgtree.h"
-#include "config/basic.h"
 #include "selection.skel.h"
+#include "util/basic.h"
 
 #define HOG "hog"
 /* More than any process of the machine itself has. */

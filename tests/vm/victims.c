@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "victims.h"
 
-#include "config/basic.h"
+#include "util/basic.h"
 
 #define BY_POLICY .needs = NEEDS_DAEMON, .killer = KILLER_POLICY
 #define BY_KERNEL_DESPITE_DAEMON .needs = NEEDS_DAEMON, .killer = KILLER_KERNEL

@@ -3,14 +3,14 @@
  * Owns the encoding of paths that are not UTF-8. Does no I/O; every text that comes out of it is
  * a valid string of D-Bus.
  */
-#include "config/bytes.h"
+#include "bytes.h"
 
 #include <stdint.h>
 #include <string.h>
 
+#include "basic.h"
 #include "bpf/oompolicy.h"
-#include "config/basic.h"
-#include "config/escape.h"
+#include "escape.h"
 
 /* Length of the character at @b, 0 where none is valid. D-Bus allows what Unicode calls a scalar
  * value; sd-bus refuses noncharacters besides (unichar_is_valid() in systemd's utf8.c). */

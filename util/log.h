@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <syslog.h>
 
-#include "config/basic.h"
+#include "basic.h"
 
 /*
  * Reads JOURNAL_STREAM (is standard error the journal already?) and OOMPOLICYD_LOG_LEVEL (a level

@@ -3,7 +3,7 @@
  * Owns the one decision what may be printed as it is. Knows nothing of where a text goes; its
  * output never holds a byte that could end a line, move a cursor or reverse the reading order.
  */
-#include "config/escape.h"
+#include "escape.h"
 
 #include <stdbool.h>
 #include <stdint.h>

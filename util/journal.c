@@ -22,8 +22,8 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 
-#include "config/basic.h"
-#include "record.h"
+#include "basic.h"
+#include "daemon/record.h"
 
 /* UIO_MAXIOV of include/uapi/linux/uio.h: what one sendmsg(2) takes. */
 #define PARTS_MAX 1024
