@@ -84,7 +84,7 @@ int report_flush(struct report *r)
 
 	if (!r->waiting)
 		return 0;
-	error = journal_send_record(&r->text);
+	error = journal_send(r->text.fields, r->text.n_fields);
 	if (is_temporary(error))
 		return -EAGAIN;
 	r->waiting = false;

@@ -2,7 +2,7 @@
 /*
  * The journal's side of the log: entries as datagrams in journald's native protocol (systemd.io,
  * JOURNAL_NATIVE_PROTOCOL), without an allocation, as it must work while the machine is out of
- * memory. Owns the socket; decides no text and no field, which are record.c's and log.c's.
+ * memory. Owns the socket; decides no text and no field.
  *
  * Invariant: nothing here waits for journald. sd_journal_sendv() does, for as long as journald does
  * not read, and with it would all else that the daemon has to do. It serves the entries that are
@@ -23,7 +23,6 @@
 #include <sys/un.h>
 
 #include "basic.h"
-#include "daemon/record.h"
 
 /* UIO_MAXIOV of include/uapi/linux/uio.h: what one sendmsg(2) takes. */
 #define PARTS_MAX 1024
@@ -85,7 +84,7 @@ static int socket_acquire(void)
 	return fd;
 }
 
-static int send_fields(const struct iovec *fields, size_t n_fields)
+int journal_send(const struct iovec *fields, size_t n_fields)
 {
 	/* Named anew with each entry: the socket that is there may be another one by now. */
 	struct sockaddr_un address = {
@@ -121,11 +120,6 @@ static int send_fields(const struct iovec *fields, size_t n_fields)
 	return -errno;
 }
 
-int journal_send_record(const struct record_text *text)
-{
-	return send_fields(text->fields, text->n_fields);
-}
-
 int journal_send_line(int priority, const char *message_id, const char *line,
 		      const char *const *fields, size_t n_fields)
 {
@@ -155,5 +149,5 @@ int journal_send_line(int priority, const char *message_id, const char *line,
 	for (size_t i = 0; i < n_fields; i++)
 		sent[n_sent++] = (struct iovec){(char *)fields[i], strlen(fields[i])};
 
-	return send_fields(sent, n_sent);
+	return journal_send(sent, n_sent);
 }

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Sends entries to the journal: the only module that knows sd-journal. */
+/* Sends entries to the journal: owns the socket to journald. */
 #ifndef OP_JOURNAL_H
 #define OP_JOURNAL_H
 
 #include <stddef.h>
 
-struct record_text;
+struct iovec;
 
 /*
- * Sends all fields of a formatted OOM record. Values are length-delimited on the way, so bytes
- * from processes and cgroups cannot forge a field. Returns 0, or a negative errno: -EAGAIN when
- * journald has not read what is there already, -ECONNREFUSED or -ENOENT when there is none.
+ * Sends an entry of @n_fields fields, each "NAME=value", not NUL-terminated, and kept by the
+ * caller. Values are length-delimited on the way, so no byte in them can forge a field. Returns 0,
+ * or a negative errno: -EAGAIN when journald has not read what is there already, -ECONNREFUSED or
+ * -ENOENT when there is none, -EINVAL for a field without "=", -E2BIG for more than one sendmsg(2)
+ * takes.
  */
-int journal_send_record(const struct record_text *text);
+int journal_send(const struct iovec *fields, size_t n_fields);
 
 /* How many fields a line may have besides. */
 #define JOURNAL_LINE_FIELDS_MAX 8

@@ -21,7 +21,7 @@ static const char *asked_id;
 static unsigned n_tried, n_sent, n_lines, n_told;
 static char sent[RECORD_BUFFER_SIZE]; /* the fields of the last entry, a line each */
 
-int journal_send_record(const struct record_text *text)
+int journal_send(const struct iovec *fields, size_t n_fields)
 {
 	size_t used = 0;
 
@@ -29,10 +29,9 @@ int journal_send_record(const struct record_text *text)
 	if (journal_error < 0)
 		return journal_error;
 	n_sent++;
-	for (size_t i = 0; i < text->n_fields; i++)
+	for (size_t i = 0; i < n_fields; i++)
 		used += (size_t)snprintf(sent + used, sizeof(sent) - used, "%.*s\n",
-					 (int)text->fields[i].iov_len,
-					 (const char *)text->fields[i].iov_base);
+					 (int)fields[i].iov_len, (const char *)fields[i].iov_base);
 	return 0;
 }
 
