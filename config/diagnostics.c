@@ -6,6 +6,7 @@
 #include "config/diagnostics.h"
 
 #include "util/escape.h"
+#include "util/grow.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -52,7 +53,6 @@ static int add(struct diagnostics *d, enum diagnostic_level level, const char *f
 {
 	_cleanup_free_ char *text = NULL, *full = NULL;
 	char *message;
-	struct diagnostic *items;
 	int r;
 
 	if (vasprintf(&text, format, args) < 0) {
@@ -70,13 +70,10 @@ static int add(struct diagnostics *d, enum diagnostic_level level, const char *f
 	message = make_printable(full);
 	if (!message)
 		return -ENOMEM;
-	/* A few hundred times at most: growing by one is good enough. */
-	items = reallocarray(d->items, d->n_items + 1, sizeof(*items));
-	if (!items) {
+	if (GROW(d->items, d->n_items) < 0) {
 		free(message);
 		return -ENOMEM;
 	}
-	d->items = items;
 	d->items[d->n_items++] = (struct diagnostic){.level = level, .message = message};
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include "config/parser.h"
 #include "util/basic.h"
 #include "util/escape.h"
+#include "util/grow.h"
 
 #include <dirent.h>
 #include <string.h>
@@ -59,14 +60,8 @@ static int add_file(struct layers *layers, char *path)
 {
 	_cleanup_free_ char *owned = path;
 
-	if ((layers->n_files & (layers->n_files - 1)) == 0) {
-		size_t n = layers->n_files ? 2 * layers->n_files : 1;
-		struct layer_file *files = reallocarray(layers->files, n, sizeof(*files));
-
-		if (!files)
-			return -ENOMEM;
-		layers->files = files;
-	}
+	if (GROW(layers->files, layers->n_files) < 0)
+		return -ENOMEM;
 	layers->files[layers->n_files].mask = is_mask(owned);
 	layers->files[layers->n_files].masked_by = NULL;
 	layers->files[layers->n_files++].path = TAKE_PTR(owned);

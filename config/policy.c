@@ -11,6 +11,7 @@
 #include "bpf/oompolicy.h"
 #include "config/index.h"
 #include "util/basic.h"
+#include "util/grow.h"
 
 #include <assert.h>
 #include <string.h>
@@ -139,19 +140,6 @@ struct config *config_free(struct config *c)
 	free(c);
 	return NULL;
 }
-
-/* Makes room for one more in @array of @n entries, which doubles at each power of two. Gives 0 or
- * -ENOMEM. */
-#define GROW(array, n)                                                                        \
-	({                                                                                    \
-		__typeof__(array) _bigger = (array);                                          \
-		if (((n) & ((n) - 1)) == 0) {                                                 \
-			_bigger = reallocarray((array), (n) ? 2 * (n) : 1, sizeof(*(array))); \
-			if (_bigger)                                                          \
-				(array) = _bigger;                                            \
-		}                                                                             \
-		_bigger ? 0 : -ENOMEM;                                                        \
-	})
 
 int config_add_file(struct config *c, const char *file, const char **ret)
 {

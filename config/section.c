@@ -13,6 +13,7 @@
 #include "config/policy.h"
 #include "config/reader.h"
 #include "util/basic.h"
+#include "util/grow.h"
 
 #include <assert.h>
 #include <search.h>
@@ -128,14 +129,8 @@ static int add_section(struct sections *s, struct section *fresh)
 	struct section_list *list = &s->lists[fresh->kind];
 	int r;
 
-	if ((list->n_items & (list->n_items - 1)) == 0) {
-		size_t n = list->n_items ? 2 * list->n_items : 1;
-		struct section **items = reallocarray(list->items, n, sizeof(struct section *));
-
-		if (!items)
-			return -ENOMEM;
-		list->items = items;
-	}
+	if (GROW(list->items, list->n_items) < 0)
+		return -ENOMEM;
 	r = add_entry(s, fresh->kind, fresh->name);
 	if (r == -E2BIG) {
 		if (!list->full)

@@ -15,6 +15,7 @@
 #include "model.h"
 #include "util/basic.h"
 #include "util/bytes.h"
+#include "util/grow.h"
 
 /* A reload walks all cgroups, a declaration kills; polkit may ask for a password first. */
 #define CHANGE_TIMEOUT_USEC (150 * UINT64_C(1000000))
@@ -128,7 +129,6 @@ static int call(struct bus_client *c, const char *interface, const char *method,
 
 static int read_policies(sd_bus_message *m, struct status *s)
 {
-	size_t n_allocated = 0;
 	int r;
 
 	r = sd_bus_message_enter_container(m, 'a', BUS_TYPE_POLICY);
@@ -142,15 +142,8 @@ static int read_policies(sd_bus_message *m, struct status *s)
 					&p.attached);
 		if (r <= 0)
 			break;
-		if (s->n_policies == n_allocated) {
-			struct status_policy *policies;
-
-			n_allocated = n_allocated ? 2 * n_allocated : 8;
-			policies = reallocarray(s->policies, n_allocated, sizeof(*policies));
-			if (!policies)
-				return -ENOMEM;
-			s->policies = policies;
-		}
+		if (GROW(s->policies, s->n_policies) < 0)
+			return -ENOMEM;
 		s->policies[s->n_policies++] = p;
 	}
 	return r < 0 ? r : sd_bus_message_exit_container(m);
@@ -334,7 +327,6 @@ void status_done(struct status *s)
 
 static int read_rows(sd_bus_message *m, struct tree *t)
 {
-	size_t n_allocated = 0;
 	int r;
 
 	r = sd_bus_message_read(m, "s", &t->policy);
@@ -348,15 +340,8 @@ static int read_rows(sd_bus_message *m, struct tree *t)
 					&row.rule, &source, &row.protect, &row.kill);
 		if (r <= 0)
 			break;
-		if (t->n_rows == n_allocated) {
-			struct tree_row *rows;
-
-			n_allocated = n_allocated ? 2 * n_allocated : 64;
-			rows = reallocarray(t->rows, n_allocated, sizeof(*rows));
-			if (!rows)
-				return -ENOMEM;
-			t->rows = rows;
-		}
+		if (GROW(t->rows, t->n_rows) < 0)
+			return -ENOMEM;
 		r = bytes_path_from_text(path, &row.path);
 		if (r == 0)
 			r = bytes_path_from_text(source, &row.source);
@@ -425,7 +410,6 @@ static int read_dict(sd_bus_message *m, const struct dict_entry *entries, size_t
 
 static int read_candidates(sd_bus_message *m, struct explanation *e)
 {
-	size_t n_allocated = 0;
 	int r;
 
 	r = sd_bus_message_enter_container(m, 'a', BUS_TYPE_CANDIDATE);
@@ -437,15 +421,8 @@ static int read_candidates(sd_bus_message *m, struct explanation *e)
 					&file, &c.line, &c.decides);
 		if (r <= 0)
 			break;
-		if (e->n_candidates == n_allocated) {
-			struct candidate *candidates;
-
-			n_allocated = n_allocated ? 2 * n_allocated : 16;
-			candidates = reallocarray(e->candidates, n_allocated, sizeof(*candidates));
-			if (!candidates)
-				return -ENOMEM;
-			e->candidates = candidates;
-		}
+		if (GROW(e->candidates, e->n_candidates) < 0)
+			return -ENOMEM;
 		r = bytes_path_from_text(cgroup, &c.cgroup);
 		if (r == 0)
 			r = bytes_path_from_text(pattern, &c.pattern);
@@ -537,20 +514,12 @@ static int read_rank_row(sd_bus_message *m, struct rank_row *row)
 
 static int read_rank_rows(sd_bus_message *m, struct rank_list *l)
 {
-	size_t n_allocated = 0;
 	int r;
 
 	r = sd_bus_message_enter_container(m, 'a', BUS_TYPE_RANK_ROW);
 	while (r >= 0 && (r = sd_bus_message_enter_container(m, 'r', BUS_RANK_ROW)) > 0) {
-		if (l->n_rows == n_allocated) {
-			struct rank_row *rows;
-
-			n_allocated = n_allocated ? 2 * n_allocated : 64;
-			rows = reallocarray(l->rows, n_allocated, sizeof(*rows));
-			if (!rows)
-				return -ENOMEM;
-			l->rows = rows;
-		}
+		if (GROW(l->rows, l->n_rows) < 0)
+			return -ENOMEM;
 		l->rows[l->n_rows] = (struct rank_row){};
 		r = read_rank_row(m, &l->rows[l->n_rows++]);
 		if (r >= 0)

@@ -6,6 +6,7 @@
 
 #include "config/value.h"
 #include "util/basic.h"
+#include "util/grow.h"
 
 int event_add(struct event *e, const char *field, size_t size)
 {
@@ -14,15 +15,8 @@ int event_add(struct event *e, const char *field, size_t size)
 
 	if (!end)
 		return 0;
-	if (e->n_fields == e->n_allocated) {
-		size_t n = e->n_allocated ? 2 * e->n_allocated : 64;
-		struct event_field *fields = reallocarray(e->fields, n, sizeof(*fields));
-
-		if (!fields)
-			return -ENOMEM;
-		e->fields = fields;
-		e->n_allocated = n;
-	}
+	if (GROW(e->fields, e->n_fields) < 0)
+		return -ENOMEM;
 	added = (struct event_field){
 		.name = strndup(field, (size_t)(end - field)),
 		.size = size - (size_t)(end - field) - 1,

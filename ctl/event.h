@@ -19,7 +19,7 @@ struct event_field {
 struct event {
 	uint64_t real_usec; /* CLOCK_REALTIME when the journal took it: its id too */
 	struct event_field *fields;
-	size_t n_fields, n_allocated;
+	size_t n_fields;
 };
 
 /* Adds a copy of "NAME=value"; what is none is ignored. Returns 0 or -ENOMEM. */

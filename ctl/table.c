@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "util/basic.h"
+#include "util/grow.h"
 
 /* A flexible column is never made narrower. */
 #define NARROWEST 8
@@ -19,7 +20,7 @@ struct table {
 	const struct table_column *columns;
 	size_t n_columns;
 	struct row *rows;
-	size_t n_rows, n_allocated;
+	size_t n_rows;
 };
 
 int table_new(const struct table_column *columns, size_t n_columns, struct table **ret)
@@ -53,15 +54,8 @@ int table_add(struct table *t, const char *const *cells, enum term_colour colour
 {
 	struct row *row;
 
-	if (t->n_rows == t->n_allocated) {
-		size_t n = t->n_allocated ? 2 * t->n_allocated : 16;
-		struct row *rows = reallocarray(t->rows, n, sizeof(*rows));
-
-		if (!rows)
-			return -ENOMEM;
-		t->rows = rows;
-		t->n_allocated = n;
-	}
+	if (GROW(t->rows, t->n_rows) < 0)
+		return -ENOMEM;
 	row = &t->rows[t->n_rows++];
 	*row = (struct row){.colour = colour};
 	for (size_t i = 0; i < t->n_columns; i++) {

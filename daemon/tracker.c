@@ -17,6 +17,7 @@
 #include "config/policy.h"
 #include "record.h"
 #include "util/basic.h"
+#include "util/grow.h"
 #include "util/log.h"
 
 /* What goes into the map, as the kernel takes it in one call. */
@@ -26,10 +27,10 @@ struct entries {
 	uint32_t order_below;
 	uint64_t *ids;
 	struct op_rule *rules;
-	size_t n, n_allocated;
+	size_t n;
 	size_t n_ruled;
 	struct op_rule *order;
-	size_t n_order, n_order_allocated;
+	size_t n_order;
 };
 
 static void entries_done(struct entries *e)
@@ -41,21 +42,8 @@ static void entries_done(struct entries *e)
 
 static int entries_add(struct entries *e, uint64_t id, const struct op_rule *rule)
 {
-	if (e->n == e->n_allocated) {
-		size_t n = e->n_allocated ? 2 * e->n_allocated : 64;
-		struct op_rule *rules;
-		uint64_t *ids;
-
-		ids = reallocarray(e->ids, n, sizeof(*ids));
-		if (!ids)
-			return -ENOMEM;
-		e->ids = ids;
-		rules = reallocarray(e->rules, n, sizeof(*rules));
-		if (!rules)
-			return -ENOMEM;
-		e->rules = rules;
-		e->n_allocated = n;
-	}
+	if (GROW(e->ids, e->n) < 0 || GROW(e->rules, e->n) < 0)
+		return -ENOMEM;
 	e->ids[e->n] = id;
 	e->rules[e->n++] = *rule;
 	return 0;
@@ -90,15 +78,8 @@ static struct op_rule order_entry(uint64_t id, uint32_t priority)
 
 static int order_add(struct entries *e, uint64_t id, uint32_t priority)
 {
-	if (e->n_order == e->n_order_allocated) {
-		size_t n = e->n_order_allocated ? 2 * e->n_order_allocated : 64;
-		struct op_rule *order = reallocarray(e->order, n, sizeof(*order));
-
-		if (!order)
-			return -ENOMEM;
-		e->order = order;
-		e->n_order_allocated = n;
-	}
+	if (GROW(e->order, e->n_order) < 0)
+		return -ENOMEM;
 	e->order[e->n_order++] = order_entry(id, priority);
 	return 0;
 }
