@@ -6,6 +6,7 @@
 #include "config/diagnostics.h"
 
 #include "util/escape.h"
+#include "util/format.h"
 #include "util/grow.h"
 
 #include <stdarg.h>
@@ -51,22 +52,15 @@ static char *make_printable(const char *text)
 static int add(struct diagnostics *d, enum diagnostic_level level, const char *file, unsigned line,
 	       const char *format, va_list args)
 {
-	_cleanup_free_ char *text = NULL, *full = NULL;
+	_cleanup_free_ char *text = format_string_va(format, args), *full = NULL;
 	char *message;
-	int r;
 
-	if (vasprintf(&text, format, args) < 0) {
-		text = NULL;
+	if (!text)
 		return -ENOMEM;
-	}
-	if (line > 0)
-		r = asprintf(&full, "%s:%u: %s", file, line, text);
-	else
-		r = asprintf(&full, "%s: %s", file, text);
-	if (r < 0) {
-		full = NULL;
+	full = line > 0 ? format_string("%s:%u: %s", file, line, text)
+			: format_string("%s: %s", file, text);
+	if (!full)
 		return -ENOMEM;
-	}
 	message = make_printable(full);
 	if (!message)
 		return -ENOMEM;

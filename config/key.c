@@ -15,6 +15,7 @@
 #include "config/section.h"
 #include "config/value.h"
 #include "util/basic.h"
+#include "util/format.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -294,7 +295,9 @@ static int parse_user(struct sections *s, const char *key, const char *value)
 	if (!pattern.user)
 		return -ENOMEM;
 	/* The slice that systemd-logind puts all of a user's sessions and services into. */
-	if (known && asprintf(&pattern.text, "user-%" PRIu64 ".slice", uid) < 0) {
+	if (known)
+		pattern.text = format_string("user-%" PRIu64 ".slice", uid);
+	if (known && !pattern.text) {
 		free(pattern.user);
 		return -ENOMEM;
 	}

@@ -12,6 +12,7 @@
 #include "config/parser.h"
 #include "util/basic.h"
 #include "util/escape.h"
+#include "util/format.h"
 #include "util/grow.h"
 
 #include <dirent.h>
@@ -74,10 +75,9 @@ static int find_main_files(const char *root, struct layers *layers)
 		_cleanup_free_ char *path = NULL;
 		struct stat st;
 
-		if (asprintf(&path, "%s%s/" LAYERS_MAIN, root, layers_directories[i]) < 0) {
-			path = NULL; /* asprintf(3): undefined */
+		path = format_string("%s%s/" LAYERS_MAIN, root, layers_directories[i]);
+		if (!path)
 			return -ENOMEM;
-		}
 		/* Any other error is said when it is read. */
 		if (lstat(path, &st) < 0 && (errno == ENOENT || errno == ENOTDIR))
 			continue;
@@ -130,7 +130,8 @@ static int find_dropins(const char *path, struct diagnostics *diag, struct layer
 					LAYERS_DROPINS_MAX);
 			return -E2BIG;
 		}
-		if (asprintf(&file, "%s/%s", path, entry->d_name) < 0)
+		file = format_string("%s/%s", path, entry->d_name);
+		if (!file)
 			return -ENOMEM;
 		if (add_file(layers, file) < 0)
 			return -ENOMEM;
@@ -197,10 +198,9 @@ static int acquire(const char *root, struct diagnostics *diag, struct layers *la
 	for (size_t i = 0; i < LAYERS_DIRECTORIES && r == 0; i++) {
 		_cleanup_free_ char *path = NULL;
 
-		if (asprintf(&path, "%s%s/" LAYERS_DROPINS, root, layers_directories[i]) < 0) {
-			path = NULL;
+		path = format_string("%s%s/" LAYERS_DROPINS, root, layers_directories[i]);
+		if (!path)
 			return -ENOMEM;
-		}
 		r = find_dropins(path, diag, layers, &n_dropins);
 	}
 	return r < 0 ? r : sort_dropins(layers, n_main);

@@ -12,6 +12,7 @@
 #include "daemon/messages.h"
 #include "event.h"
 #include "util/basic.h"
+#include "util/format.h"
 
 static void journalp(sd_journal **j)
 {
@@ -201,10 +202,9 @@ int history_add_freed(const char *directory, struct event *e)
 
 		if (!value)
 			return 0;
-		if (asprintf(&match, "%s=%s", keys[i], value) < 0) {
-			match = NULL;
+		match = format_string("%s=%s", keys[i], value);
+		if (!match)
 			return -ENOMEM;
-		}
 		r = sd_journal_add_match(j, match, 0);
 	}
 	if (r >= 0)

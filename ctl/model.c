@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "util/basic.h"
+#include "util/format.h"
 
 bool status_is_good(const struct status *s)
 {
@@ -23,10 +24,9 @@ static ssize_t read_start(const char *root, const char *path, const char *name, 
 	_cleanup_close_ int fd = -EBADF;
 	ssize_t n;
 
-	if (asprintf(&file, "%s%s/%s", root, path, name) < 0) {
-		file = NULL;
+	file = format_string("%s%s/%s", root, path, name);
+	if (!file)
 		return -ENOMEM;
-	}
 	fd = open(file, O_RDONLY | O_CLOEXEC);
 	n = fd < 0 ? -1 : read(fd, buf, size - 1);
 	if (n < 0)

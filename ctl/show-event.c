@@ -13,6 +13,7 @@
 #include "event.h"
 #include "text.h"
 #include "util/basic.h"
+#include "util/format.h"
 
 #define PREFIX "OOMPOLICY_"
 
@@ -75,18 +76,12 @@ int show_event_line(const struct event *e, const struct term *t)
 	uint64_t pid = event_get_number(e, PREFIX "VICTIM_PID");
 	const char *type = event_get(e, PREFIX "DOMAIN_TYPE");
 	char id[EVENT_ID_SIZE], time[TEXT_TIME_SIZE];
-	int n;
 
 	if (!outcome || !priority || !comm || !domain)
 		return -ENOMEM;
-	if (pid == UINT64_MAX)
-		n = asprintf(&victim, "-");
-	else
-		n = asprintf(&victim, "%s[%" PRIu64 "]", comm, pid);
-	if (n < 0) {
-		victim = NULL;
+	victim = pid == UINT64_MAX ? strdup("-") : format_string("%s[%" PRIu64 "]", comm, pid);
+	if (!victim)
 		return -ENOMEM;
-	}
 	event_format_id(e, id);
 	print_line(t, (const char *const[]){
 			      id,
@@ -412,7 +407,7 @@ static char *format_runner(char *line)
 		{"oom-score-adj", "oom_score_adj -1000"},
 		{"spared", "never killed"},
 	};
-	char *words[9], *text, size[TEXT_BYTES_SIZE];
+	char *words[9], size[TEXT_BYTES_SIZE];
 	_cleanup_free_ char *copy = strdup(line);
 	const char *reason;
 
@@ -422,18 +417,16 @@ static char *format_runner(char *line)
 	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
 		if (strcmp(reason, reasons[i].reason) == 0)
 			reason = reasons[i].text;
-	if (asprintf(&text, "%s[%s], priority %s%s%s, %s, %s, in %s", words[1], words[0], words[4],
-		     strcmp(words[5], "-") == 0 ? "" : " by ",
-		     strcmp(words[5], "-") == 0 ? "" : words[5], show_bytes(words[6], size), reason,
-		     words[8]) < 0)
-		return NULL;
-	return text;
+	return format_string("%s[%s], priority %s%s%s, %s, %s, in %s", words[1], words[0], words[4],
+			     strcmp(words[5], "-") == 0 ? "" : " by ",
+			     strcmp(words[5], "-") == 0 ? "" : words[5], show_bytes(words[6], size),
+			     reason, words[8]);
 }
 
 /* "current max high swap.current swap.max cgroup", likewise. */
 static char *format_limit(char *line)
 {
-	char sizes[5][TEXT_BYTES_SIZE], *words[6], *text;
+	char sizes[5][TEXT_BYTES_SIZE], *words[6];
 	_cleanup_free_ char *copy = strdup(line);
 	const char *shown[5];
 
@@ -441,10 +434,8 @@ static char *format_limit(char *line)
 		return TAKE_PTR(copy);
 	for (size_t i = 0; i < 5; i++)
 		shown[i] = show_bytes(words[i], sizes[i]);
-	if (asprintf(&text, "%s of %s (high %s), swap %s of %s, %s", shown[0], shown[1], shown[2],
-		     shown[3], shown[4], words[5]) < 0)
-		return NULL;
-	return text;
+	return format_string("%s of %s (high %s), swap %s of %s, %s", shown[0], shown[1], shown[2],
+			     shown[3], shown[4], words[5]);
 }
 
 static void print_runners_up(struct page *p)

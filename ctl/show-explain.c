@@ -9,6 +9,7 @@
 #include "table.h"
 #include "text.h"
 #include "util/basic.h"
+#include "util/format.h"
 
 static int print_candidates(const struct explanation *e, const struct term *t)
 {
@@ -32,15 +33,12 @@ static int print_candidates(const struct explanation *e, const struct term *t)
 		_cleanup_free_ char *key = NULL, *where = NULL;
 		const char *cells[] = {c->decides ? "*" : "", rule, NULL, cgroup, NULL};
 
-		if (!rule || !pattern || !cgroup || !file ||
-		    asprintf(&key, "%s=%s", c->kind, pattern) < 0) {
-			key = NULL;
+		if (!rule || !pattern || !cgroup || !file)
 			return -ENOMEM;
-		}
-		if (asprintf(&where, "%s:%u", file, c->line) < 0) {
-			where = NULL;
+		key = format_string("%s=%s", c->kind, pattern);
+		where = format_string("%s:%u", file, c->line);
+		if (!key || !where)
 			return -ENOMEM;
-		}
 		cells[2] = key;
 		cells[4] = where;
 		r = table_add(table, cells, c->decides ? COLOUR_BOLD : COLOUR_NONE);

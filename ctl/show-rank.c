@@ -8,6 +8,7 @@
 #include "table.h"
 #include "text.h"
 #include "util/basic.h"
+#include "util/format.h"
 
 static const struct {
 	const char *name;
@@ -27,25 +28,19 @@ static const struct {
 static char *describe(const struct rank_row *row, const char *rule)
 {
 	const char *never = row->never;
-	char *text;
-	int n;
 
 	for (size_t i = 0; i < ARRAY_SIZE(nevers); i++)
 		if (strcmp(row->never, nevers[i].name) == 0)
 			never = nevers[i].text;
 	if (row->with_pid)
-		n = asprintf(&text, "with %u, %s", row->with_pid,
-			     strcmp(row->group, "oom-group") == 0 ? "memory.oom.group"
-								  : "Kill=cgroup");
-	else if (strcmp(row->never, "protected") == 0)
-		n = asprintf(&text, "protected by rule %s", rule);
-	else if (*never)
-		n = asprintf(&text, "%s", never);
-	else if (*rule)
-		n = asprintf(&text, "rule %s", rule);
-	else
-		n = asprintf(&text, "default");
-	return n < 0 ? NULL : text;
+		return format_string("with %u, %s", row->with_pid,
+				     strcmp(row->group, "oom-group") == 0 ? "memory.oom.group"
+									  : "Kill=cgroup");
+	if (strcmp(row->never, "protected") == 0)
+		return format_string("protected by rule %s", rule);
+	if (*never)
+		return strdup(never);
+	return *rule ? format_string("rule %s", rule) : strdup("default");
 }
 
 static int print_rows(const struct rank_list *list, size_t n_first, const struct term *t)

@@ -9,6 +9,7 @@
 #include "config/value.h"
 #include "util/basic.h"
 #include "util/escape.h"
+#include "util/format.h"
 
 #define USEC_PER_SEC UINT64_C(1000000)
 
@@ -181,12 +182,7 @@ char *text_clean(const char *bytes, size_t size)
 
 char *text_clean_format(const char *format, va_list ap)
 {
-	_cleanup_free_ char *text = NULL;
-	int n = vasprintf(&text, format, ap);
+	_cleanup_free_ char *text = format_string_va(format, ap);
 
-	if (n < 0) {
-		text = NULL;
-		return NULL;
-	}
-	return text_clean(text, (size_t)n);
+	return text ? text_clean(text, strlen(text)) : NULL;
 }

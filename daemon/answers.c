@@ -23,6 +23,7 @@
 #include "tracker.h"
 #include "util/basic.h"
 #include "util/clock.h"
+#include "util/format.h"
 #include "util/log.h"
 
 _Static_assert(ARRAY_SIZE(((struct bus_policies *)0)->items) ==
@@ -339,10 +340,9 @@ static int answer_tree(void *userdata, const char *domain, bus_tree_visit_t visi
 	r = enter_ancestors(t, domain);
 	if (r < 0)
 		return r;
-	if (asprintf(&directory, "%s%s", view.cgroup_root, t->domain) < 0) {
-		directory = NULL;
+	directory = format_string("%s%s", view.cgroup_root, t->domain);
+	if (!directory)
 		return -ENOMEM;
-	}
 	return cgroup_walk(directory, visit_cgroup, t);
 }
 
@@ -383,17 +383,16 @@ static int answer_explain(void *userdata, const char *cgroup, struct bus_effecti
 {
 	struct answers_view view = look(userdata);
 	const struct config *c = view.config;
-	_cleanup_free_ char *path = strdup(cgroup), *directory = NULL;
+	_cleanup_free_ char *path = strdup(cgroup);
+	_cleanup_free_ char *directory = format_string("%s%s", view.cgroup_root, cgroup);
 	struct explanation e = {.visit = visit, .userdata = visit_userdata};
 	size_t memcg = config_policy_for(c, cgroup, false), sys = config_policy_for(c, "/", true);
 	const struct rule *rule = NULL;
 	static char source[CGROUP_PATH_SIZE];
 	struct stat st;
 
-	if (!path || asprintf(&directory, "%s%s", view.cgroup_root, cgroup) < 0) {
-		directory = NULL;
+	if (!path || !directory)
 		return -ENOMEM;
-	}
 	source[0] = '\0';
 	for (size_t depth = path_depth(cgroup) + 1; depth-- > 0;) {
 		int r;
@@ -542,17 +541,15 @@ static int answer_rank(void *userdata, const char *domain, struct bus_rank *ret,
 	struct answers *a = userdata;
 	struct answers_view view = look(a);
 	_cleanup_free_ struct op_ranked *items = calloc(OP_RANK_MAX, sizeof(*items));
-	_cleanup_free_ char *directory = NULL;
+	_cleanup_free_ char *directory = format_string("%s%s", view.cgroup_root, domain);
 	struct op_rank_run run = {.is_memcg = strcmp(domain, "/") != 0};
 	_cleanup_(rank_done) struct rank rank = {};
 	uint64_t total_pages;
 	struct stat st;
 	int r;
 
-	if (!items || asprintf(&directory, "%s%s", view.cgroup_root, domain) < 0) {
-		directory = NULL;
+	if (!items || !directory)
 		return -ENOMEM;
-	}
 	r = rank_acquire_total_pages(view.cgroup_root, domain, &total_pages);
 	if (r < 0)
 		return r;

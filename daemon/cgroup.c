@@ -19,6 +19,7 @@
 #include <sys/vfs.h>
 
 #include "util/basic.h"
+#include "util/format.h"
 #include "util/log.h"
 
 /* kernfs numbers the root directory of each hierarchy 1 (fs/kernfs/dir.c, kernfs_create_root()). */
@@ -251,10 +252,9 @@ int cgroup_read_file(const char *directory, const char *name, char *buf, size_t 
 	_cleanup_close_ int fd = -EBADF;
 	ssize_t n;
 
-	if (asprintf(&path, "%s/%s", directory, name) < 0) {
-		path = NULL;
+	path = format_string("%s/%s", directory, name);
+	if (!path)
 		return -ENOMEM;
-	}
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return is_gone(errno) ? -ENOENT : -errno;

@@ -12,6 +12,7 @@
 
 #include "cgroup.h"
 #include "util/basic.h"
+#include "util/format.h"
 
 /* PAGE_COUNTER_MAX of include/linux/page_counter.h: what "max" is to the kernel. */
 #define LIMIT_MAX_PAGES ((uint64_t)INT64_MAX / PAGE_BYTES)
@@ -97,10 +98,9 @@ int rank_acquire_total_pages(const char *cgroup_root, const char *domain, uint64
 		*ret = (uint64_t)info.totalram * info.mem_unit / PAGE_BYTES + total_swap;
 		return 0;
 	}
-	if (asprintf(&directory, "%s%s", cgroup_root, domain) < 0) {
-		directory = NULL;
+	directory = format_string("%s%s", cgroup_root, domain);
+	if (!directory)
 		return -ENOMEM;
-	}
 	r = read_limit(directory, "memory.max", &max);
 	if (r == -ENOENT)
 		return stat(directory, &st) < 0 ? -ENOENT : -ENODATA;
@@ -220,10 +220,9 @@ static ssize_t find_oom_group(struct finder *f, const char *path)
 			_cleanup_free_ char *directory = NULL;
 			char text[16];
 
-			if (asprintf(&directory, "%s%.*s", f->cgroup_root, (int)length, path) < 0) {
-				directory = NULL;
+			directory = format_string("%s%.*s", f->cgroup_root, (int)length, path);
+			if (!directory)
 				return -ENOMEM;
-			}
 			f->groups[i] = cgroup_read_file(directory, "memory.oom.group", text,
 							sizeof(text)) >= 0 &&
 						       strcmp(text, "1") == 0
@@ -249,11 +248,10 @@ static int visit_cgroup(const char *path, uint64_t id, void *userdata)
 	found = find_path(f->rank, id);
 	if (!found || found->path)
 		return 0;
-	if (asprintf(&found->path, "%s%s", f->domain,
-		     f->domain[0] && strcmp(path, "/") == 0 ? "" : path) < 0) {
-		found->path = NULL;
+	found->path = format_string("%s%s", f->domain,
+				    f->domain[0] && strcmp(path, "/") == 0 ? "" : path);
+	if (!found->path)
 		return -ENOMEM;
-	}
 	length = find_oom_group(f, found->path);
 	if (length < 0)
 		return (int)length;
@@ -272,10 +270,9 @@ static int find_ancestors(struct finder *f)
 		struct rank_path *found;
 		struct stat st;
 
-		if (asprintf(&directory, "%s%.*s", f->cgroup_root, (int)length, f->domain) < 0) {
-			directory = NULL;
+		directory = format_string("%s%.*s", f->cgroup_root, (int)length, f->domain);
+		if (!directory)
 			return -ENOMEM;
-		}
 		if (stat(directory, &st) < 0)
 			return -ENOENT;
 		found = find_path(f->rank, st.st_ino);
@@ -303,10 +300,9 @@ static int find_paths(struct rank *r, const char *cgroup_root, const char *domai
 		error = find_ancestors(&f);
 	if (error < 0)
 		return error;
-	if (asprintf(&directory, "%s%s", cgroup_root, f.domain) < 0) {
-		directory = NULL;
+	directory = format_string("%s%s", cgroup_root, f.domain);
+	if (!directory)
 		return -ENOMEM;
-	}
 	error = cgroup_walk(directory, visit_cgroup, &f);
 	if (error < 0)
 		return error;
