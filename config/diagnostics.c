@@ -22,33 +22,6 @@ void diagnostics_done(struct diagnostics *d)
 	*d = (struct diagnostics){};
 }
 
-/*
- * Like escape_text(), but leaves quotes and backslashes as they are: the message is prose that
- * quotes them itself. NULL when memory is out.
- */
-static char *make_printable(const char *text)
-{
-	size_t size = strlen(text), n_written = 0;
-	char *buf = malloc(ESCAPE_SIZE(size));
-
-	if (!buf)
-		return NULL;
-	for (size_t i = 0; i < size;) {
-		size_t n = escape_printable_length(text + i, size - i);
-
-		if (n > 0) {
-			memcpy(buf + n_written, text + i, n);
-			n_written += n;
-			i += n;
-		} else {
-			n_written += sprintf(buf + n_written, "\\x%02x", (unsigned char)text[i]);
-			i++;
-		}
-	}
-	buf[n_written] = '\0';
-	return buf;
-}
-
 static int add(struct diagnostics *d, enum diagnostic_level level, const char *file, unsigned line,
 	       const char *format, va_list args)
 {
@@ -61,7 +34,7 @@ static int add(struct diagnostics *d, enum diagnostic_level level, const char *f
 			: format_string("%s: %s", file, text);
 	if (!full)
 		return -ENOMEM;
-	message = make_printable(full);
+	message = escape_printable(full, strlen(full));
 	if (!message)
 		return -ENOMEM;
 	if (GROW(d->items, d->n_items) < 0) {

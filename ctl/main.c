@@ -22,6 +22,7 @@
 #include "text.h"
 #include "util/basic.h"
 #include "util/bytes.h"
+#include "util/escape.h"
 
 /* Where systemd has the unified hierarchy; read for memory use alone. */
 #define CGROUP_ROOT "/sys/fs/cgroup"
@@ -57,7 +58,7 @@ static void complain(const char *format, ...)
 	va_list ap;
 
 	va_start(ap, format);
-	clean = text_clean_format(format, ap);
+	clean = text_format_printable(format, ap);
 	va_end(ap);
 	fprintf(stderr, "%s: %s\n", program_invocation_short_name, clean ?: strerror(ENOMEM));
 }
@@ -241,7 +242,7 @@ static int show_outcome(const struct arguments *a, int r, const char *why)
 	if (r < 0)
 		return bus_failure(r, why);
 	if (a->json == JSON_OFF) {
-		_cleanup_free_ char *clean = text_clean(why, strlen(why));
+		_cleanup_free_ char *clean = escape_printable(why, strlen(why));
 
 		printf("%s\n", clean ?: "");
 	}

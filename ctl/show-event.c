@@ -13,6 +13,7 @@
 #include "event.h"
 #include "text.h"
 #include "util/basic.h"
+#include "util/escape.h"
 #include "util/format.h"
 
 #define PREFIX "OOMPOLICY_"
@@ -218,7 +219,7 @@ static void print(struct page *p, const char *name, const char *format, ...)
 	va_list ap;
 
 	va_start(ap, format);
-	clean = text_clean_format(format, ap);
+	clean = text_format_printable(format, ap);
 	va_end(ap);
 	if (clean)
 		print_wrapped(p, name, clean);
@@ -233,7 +234,7 @@ static void print_message(struct page *p)
 
 	while (*rest) {
 		size_t length = strcspn(rest, "\n");
-		_cleanup_free_ char *line = text_clean(rest, length);
+		_cleanup_free_ char *line = escape_printable(rest, length);
 
 		if (line)
 			print_wrapped(p, name, line);
@@ -360,7 +361,7 @@ static void print_lines(struct page *p, const char *name, const char *field,
 
 	while (rest && *rest) {
 		size_t length = strcspn(rest, "\n");
-		_cleanup_free_ char *line = text_clean(rest, length);
+		_cleanup_free_ char *line = escape_printable(rest, length);
 		_cleanup_free_ char *text = line ? format_one(line) : NULL;
 
 		rest += length + (rest[length] == '\n');
@@ -505,7 +506,7 @@ static void print_members(struct page *p)
 		/* Lines of "pid comm rss_bytes cgroup", escaped by the daemon. */
 		while (*rest) {
 			size_t length = strcspn(rest, "\n");
-			_cleanup_free_ char *line = text_clean(rest, length);
+			_cleanup_free_ char *line = escape_printable(rest, length);
 
 			if (first)
 				fputc('\n', p->term->out);

@@ -9,6 +9,7 @@
 #include "table.h"
 #include "text.h"
 #include "util/basic.h"
+#include "util/escape.h"
 #include "util/format.h"
 
 static int print_candidates(const struct explanation *e, const struct term *t)
@@ -26,10 +27,10 @@ static int print_candidates(const struct explanation *e, const struct term *t)
 	r = table_new(columns, ARRAY_SIZE(columns), &table);
 	for (size_t i = 0; r == 0 && i < e->n_candidates; i++) {
 		const struct candidate *c = &e->candidates[i];
-		_cleanup_free_ char *rule = text_clean(c->rule, strlen(c->rule));
-		_cleanup_free_ char *pattern = text_clean(c->pattern, strlen(c->pattern));
+		_cleanup_free_ char *rule = escape_printable(c->rule, strlen(c->rule));
+		_cleanup_free_ char *pattern = escape_printable(c->pattern, strlen(c->pattern));
 		_cleanup_free_ char *cgroup = text_escape(c->cgroup, strlen(c->cgroup));
-		_cleanup_free_ char *file = text_clean(c->file, strlen(c->file));
+		_cleanup_free_ char *file = escape_printable(c->file, strlen(c->file));
 		_cleanup_free_ char *key = NULL, *where = NULL;
 		const char *cells[] = {c->decides ? "*" : "", rule, NULL, cgroup, NULL};
 
@@ -58,7 +59,7 @@ static int print_page(const struct explanation *e, const struct term *t)
 {
 	_cleanup_free_ char *cgroup = text_escape(e->cgroup, strlen(e->cgroup));
 	_cleanup_free_ char *source = text_escape(e->source, strlen(e->source));
-	_cleanup_free_ char *rule = text_clean(e->rule, strlen(e->rule));
+	_cleanup_free_ char *rule = escape_printable(e->rule, strlen(e->rule));
 
 	if (!cgroup || !source || !rule)
 		return -ENOMEM;

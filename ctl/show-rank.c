@@ -8,6 +8,7 @@
 #include "table.h"
 #include "text.h"
 #include "util/basic.h"
+#include "util/escape.h"
 #include "util/format.h"
 
 static const struct {
@@ -61,7 +62,7 @@ static int print_rows(const struct rank_list *list, size_t n_first, const struct
 		const struct rank_row *row = &list->rows[i];
 		bool dies = !*row->never || row->with_pid;
 		_cleanup_free_ char *comm = text_escape(row->comm, row->comm_size);
-		_cleanup_free_ char *rule = text_clean(row->rule, strlen(row->rule));
+		_cleanup_free_ char *rule = escape_printable(row->rule, strlen(row->rule));
 		_cleanup_free_ char *cgroup = text_escape(row->cgroup, strlen(row->cgroup));
 		_cleanup_free_ char *why = rule ? describe(row, rule) : NULL;
 		char priority[16], pid[16], size[TEXT_BYTES_SIZE];

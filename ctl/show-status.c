@@ -9,6 +9,7 @@
 #include "table.h"
 #include "text.h"
 #include "util/basic.h"
+#include "util/escape.h"
 
 /* Width of the names before the colon. */
 #define NAME_WIDTH 13
@@ -24,7 +25,7 @@ static uint64_t counter(const struct status *s, const char *name)
 /* Prints "name: text" with the daemon's text escaped. */
 static int print_text(const struct term *t, const char *name, const char *text)
 {
-	_cleanup_free_ char *clean = text_clean(text, strlen(text));
+	_cleanup_free_ char *clean = escape_printable(text, strlen(text));
 
 	if (!clean)
 		return -ENOMEM;

@@ -8,6 +8,7 @@
 #include "table.h"
 #include "text.h"
 #include "util/basic.h"
+#include "util/escape.h"
 
 /* "│ └─batch.slice", the way to it and its own name; the first row has all of its path. */
 static char *draw_name(const struct tree *tree, const struct tree_row *row, bool utf8)
@@ -54,7 +55,7 @@ static int print_table(const struct tree *tree, const struct term *t)
 	for (size_t i = 0; r == 0 && i < tree->n_rows; i = tree->rows[i].next) {
 		const struct tree_row *row = &tree->rows[i];
 		_cleanup_free_ char *name = draw_name(tree, row, t->utf8);
-		_cleanup_free_ char *rule = text_clean(row->rule, strlen(row->rule));
+		_cleanup_free_ char *rule = escape_printable(row->rule, strlen(row->rule));
 		char priority[16], memory[TEXT_BYTES_SIZE];
 		const char *cells[] = {
 			priority,

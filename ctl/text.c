@@ -159,30 +159,9 @@ char *text_escape(const char *bytes, size_t size)
 	return escaped ? escape_text(bytes, size, escaped, ESCAPE_SIZE(size)) : NULL;
 }
 
-char *text_clean(const char *bytes, size_t size)
-{
-	char *clean = malloc(ESCAPE_SIZE(size));
-	size_t n = 0;
-
-	if (!clean)
-		return NULL;
-	for (size_t i = 0; i < size;) {
-		size_t length = escape_printable_length(bytes + i, size - i);
-
-		if (length > 0) {
-			memcpy(clean + n, bytes + i, length);
-			n += length;
-			i += length;
-		} else
-			n += (size_t)snprintf(clean + n, 5, "\\x%02x", (unsigned char)bytes[i++]);
-	}
-	clean[n] = '\0';
-	return clean;
-}
-
-char *text_clean_format(const char *format, va_list ap)
+char *text_format_printable(const char *format, va_list ap)
 {
 	_cleanup_free_ char *text = format_string_va(format, ap);
 
-	return text ? text_clean(text, strlen(text)) : NULL;
+	return text ? escape_printable(text, strlen(text)) : NULL;
 }

@@ -29,12 +29,11 @@ char *text_format_span(uint64_t nsec, char buf[static TEXT_SPAN_SIZE]);
  */
 int text_parse_time(const char *s, uint64_t now_usec, uint64_t *ret);
 
-/* A copy, for the caller to free, with nothing in it that could end a line or move a cursor:
- * text_escape() as escape_text() has it, text_clean() leaving backslashes and quotes alone, for
- * what was escaped before. NULL when memory is out. */
+/* A copy of bytes that somebody else chose, by escape_text(), for the caller to free; NULL when
+ * memory is out. */
 char *text_escape(const char *bytes, size_t size);
-char *text_clean(const char *bytes, size_t size);
-/* The same of a text by its printf() format. */
-char *text_clean_format(const char *format, va_list ap) _printf_(1, 0);
+
+/* The text by its printf(3) format, by escape_printable(), likewise. */
+char *text_format_printable(const char *format, va_list ap) _printf_(1, 0);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct code_point_range {
@@ -125,6 +126,30 @@ char *escape_text(const char *text, size_t size, char *buf, size_t buf_size)
 		memcpy(buf + n_written, out, n_out);
 		n_written += n_out;
 		i += n_in;
+	}
+	buf[n_written] = '\0';
+	return buf;
+}
+
+char *escape_printable(const char *text, size_t size)
+{
+	char *buf = malloc(ESCAPE_SIZE(size));
+	size_t n_written = 0;
+
+	if (!buf)
+		return NULL;
+	for (size_t i = 0; i < size;) {
+		size_t n = escape_printable_length(text + i, size - i);
+
+		if (n > 0) {
+			memcpy(buf + n_written, text + i, n);
+			n_written += n;
+			i += n;
+		} else {
+			n_written +=
+				(size_t)sprintf(buf + n_written, "\\x%02x", (unsigned char)text[i]);
+			i++;
+		}
 	}
 	buf[n_written] = '\0';
 	return buf;

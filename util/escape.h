@@ -20,6 +20,13 @@ char *escape_text(const char *text, size_t size, char *buf, size_t buf_size);
  */
 size_t escape_printable_length(const char *text, size_t size);
 
+/*
+ * A copy of @size bytes at @text, for the caller to free, in which what is not printable is \xHH
+ * and all else stays as it is: for prose that quotes by itself, and for texts whose bytes were
+ * escaped before. NULL when memory is out.
+ */
+char *escape_printable(const char *text, size_t size);
+
 /* Enough for any text of @n bytes: each byte may become four characters. */
 #define ESCAPE_SIZE(n) (4 * (n) + 1)
 

@@ -134,8 +134,30 @@ static void test_printable_length(void)
 	CHECK_INT(escape_printable_length("\xf0\x9f\x90\xa7", 3), 0);
 }
 
+/* Quotes, backslashes and what was escaped before stay as they are. */
+static void test_printable_copy(void)
+{
+	static const struct {
+		const char *text;
+		const char *copy;
+	} copies[] = {
+		{"", ""},
+		{"a \"b\" \\x0a", "a \"b\" \\x0a"},
+		{"a\nb\tc\x1b[2J", "a\\x0ab\\x09c\\x1b[2J"},
+		{"caf\xc3\xa9 \xe2\x80\xae", "caf\xc3\xa9 \\xe2\\x80\\xae"},
+		{"\xff\xff\xff\xff", "\\xff\\xff\\xff\\xff"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(copies); i++) {
+		_cleanup_free_ char *copy =
+			escape_printable(copies[i].text, strlen(copies[i].text));
+
+		CHECK_STR(copy, copies[i].copy);
+	}
+}
+
 static const struct test_case cases[] = {
 	TEST_CASE(table),      TEST_CASE(size_limits_input), TEST_CASE(short_buffers),
-	TEST_CASE(every_byte), TEST_CASE(printable_length),
+	TEST_CASE(every_byte), TEST_CASE(printable_length),  TEST_CASE(printable_copy),
 };
 TEST_MAIN(cases)
