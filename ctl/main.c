@@ -6,6 +6,7 @@
 #include <sysexits.h>
 #include <time.h>
 
+#include "bpf/oompolicy.h"
 #include "bus-client.h"
 #include "config/diagnostics.h"
 #include "config/layers.h"
@@ -23,6 +24,7 @@
 #include "util/basic.h"
 #include "util/bytes.h"
 #include "util/escape.h"
+#include "util/path.h"
 
 /* Where systemd has the unified hierarchy; read for memory use alone. */
 #define CGROUP_ROOT "/sys/fs/cgroup"
@@ -284,7 +286,7 @@ static int run_declare(const struct arguments *a)
 	char why[BUS_CLIENT_WHY_SIZE];
 	int r;
 
-	if (!bytes_are_cgroup_path(a->rest[0])) {
+	if (!path_is_normalized(a->rest[0], OP_DEPTH_MAX)) {
 		complain("Expected the path of a cgroup from the root of the tree, like "
 			 "/batch.slice, or / for the system.");
 		return EX_USAGE;

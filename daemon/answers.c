@@ -25,6 +25,7 @@
 #include "util/clock.h"
 #include "util/format.h"
 #include "util/log.h"
+#include "util/path.h"
 
 _Static_assert(ARRAY_SIZE(((struct bus_policies *)0)->items) ==
 		       ARRAY_SIZE(((struct loader_policies *)0)->items),
@@ -155,29 +156,6 @@ struct tree {
 	struct level levels[OP_DEPTH_MAX + 1];
 	char path[CGROUP_PATH_SIZE], source[CGROUP_PATH_SIZE];
 };
-
-static size_t path_depth(const char *path)
-{
-	size_t depth = 0;
-
-	if (strcmp(path, "/") == 0)
-		return 0;
-	for (; *path; path++)
-		depth += *path == '/';
-	return depth;
-}
-
-/* Copies the first @depth components of @path; "/" for none. */
-static void path_ancestor(const char *path, size_t depth, char *buf, size_t size)
-{
-	size_t length = 0;
-
-	for (; depth > 0 && path[length]; depth--)
-		length += 1 + strcspn(path + length + 1, "/");
-	snprintf(buf, size, "%.*s", (int)length, path);
-	if (length == 0)
-		snprintf(buf, size, "/");
-}
 
 /* Sets the level of the cgroup at @depth. Returns 0 or a negative errno. */
 static int enter_level(struct tree *t, size_t depth, uint64_t id)

@@ -23,6 +23,7 @@
 #include "util/basic.h"
 #include "util/bytes.h"
 #include "util/log.h"
+#include "util/path.h"
 
 #define USEC_PER_SEC UINT64_C(1000000)
 
@@ -115,7 +116,7 @@ static int read_cgroup(sd_bus_message *request, char **ret, sd_bus_error *error)
 	r = bytes_path_from_text(text, &path);
 	if (r == -ENOMEM)
 		return r;
-	if (r < 0 || !bytes_are_cgroup_path(path))
+	if (r < 0 || !path_is_normalized(path, OP_DEPTH_MAX))
 		return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS,
 					"Expected the path of a cgroup from the root of the tree, "
 					"like /system.slice, or / for the root.");

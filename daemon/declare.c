@@ -19,6 +19,7 @@
 #include "util/clock.h"
 #include "util/escape.h"
 #include "util/log.h"
+#include "util/path.h"
 
 /* How much of a path is shown; the record has all of it. */
 #define SHOWN_PATH_SIZE 512
@@ -165,31 +166,13 @@ int declare_id(struct declare *d, uint64_t cgroup_id, const char *name,
 	return r;
 }
 
-/* Absolute, and without "//", "." and "..", which would lead out of the tree. */
-static bool is_normalized(const char *path)
-{
-	if (path[0] != '/')
-		return false;
-	if (!path[1])
-		return true;
-	for (const char *p = path; *p;) {
-		size_t length = strcspn(++p, "/");
-
-		if (length == 0 || (length == 1 && p[0] == '.') ||
-		    (length == 2 && p[0] == '.' && p[1] == '.'))
-			return false;
-		p += length;
-	}
-	return true;
-}
-
 int declare_path(struct declare *d, const char *root, const char *path, const char *name,
 		 char message[static DECLARE_MESSAGE_SIZE])
 {
 	_cleanup_close_ int root_fd = -EBADF;
 	struct stat st;
 
-	if (!is_normalized(path)) {
+	if (!path_is_normalized(path, OP_DEPTH_MAX)) {
 		snprintf(message, DECLARE_MESSAGE_SIZE,
 			 "Expected the path of a cgroup from the root of the cgroup tree, or /.");
 		return -EINVAL;

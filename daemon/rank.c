@@ -13,6 +13,7 @@
 #include "cgroup.h"
 #include "util/basic.h"
 #include "util/format.h"
+#include "util/path.h"
 
 /* PAGE_COUNTER_MAX of include/linux/page_counter.h: what "max" is to the kernel. */
 #define LIMIT_MAX_PAGES ((uint64_t)INT64_MAX / PAGE_BYTES)
@@ -188,25 +189,6 @@ struct finder {
 	enum oom_group groups[OP_DEPTH_MAX + 1];
 };
 
-/* The length of the first @depth components of @path. */
-static size_t prefix_length(const char *path, size_t depth)
-{
-	size_t length = 0;
-
-	for (; depth > 0 && path[length]; depth--)
-		length += 1 + strcspn(path + length + 1, "/");
-	return length;
-}
-
-static size_t path_depth(const char *path)
-{
-	size_t depth = 0;
-
-	for (; path[0] && path[1]; path = path + 1 + strcspn(path + 1, "/"))
-		depth++;
-	return depth;
-}
-
 /* The highest cgroup from the domain down that is a group (mem_cgroup_get_oom_group() of
  * mm/memcontrol.c). Returns the length of its path, 0 for none, or -ENOMEM. */
 static ssize_t find_oom_group(struct finder *f, const char *path)
@@ -214,7 +196,7 @@ static ssize_t find_oom_group(struct finder *f, const char *path)
 	size_t domain_length = strlen(f->domain), depth = path_depth(path + domain_length);
 
 	for (size_t i = 0; i <= depth; i++) {
-		size_t length = domain_length + prefix_length(path + domain_length, i);
+		size_t length = domain_length + path_prefix_length(path + domain_length, i);
 
 		if (f->groups[i] == OOM_GROUP_UNREAD) {
 			_cleanup_free_ char *directory = NULL;
@@ -265,7 +247,7 @@ static int find_ancestors(struct finder *f)
 	size_t depth = path_depth(f->domain);
 
 	for (size_t i = 0; i < depth; i++) {
-		size_t length = prefix_length(f->domain, i);
+		size_t length = path_prefix_length(f->domain, i);
 		_cleanup_free_ char *directory = NULL;
 		struct rank_path *found;
 		struct stat st;

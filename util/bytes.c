@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "basic.h"
-#include "bpf/oompolicy.h"
 #include "escape.h"
 
 /* Length of the character at @b, 0 where none is valid. D-Bus allows what Unicode calls a scalar
@@ -125,24 +124,4 @@ int bytes_path_from_text(const char *text, char **ret)
 	path[n] = '\0';
 	*ret = TAKE_PTR(path);
 	return 0;
-}
-
-bool bytes_are_cgroup_path(const char *path)
-{
-	size_t depth = 0;
-
-	if (path[0] != '/')
-		return false;
-	if (path[1] == '\0')
-		return true;
-	for (const char *p = path; *p;) {
-		const char *name = ++p;
-		size_t length = strcspn(name, "/");
-
-		if (length == 0 || length > OP_CGROUP_NAME_MAX || ++depth > OP_DEPTH_MAX ||
-		    (length == 1 && name[0] == '.') || (length == 2 && strncmp(name, "..", 2) == 0))
-			return false;
-		p += length;
-	}
-	return true;
 }

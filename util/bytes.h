@@ -19,8 +19,4 @@ char *bytes_path_to_text(const char *path);
 /* The reverse. Returns 0 and a path that the caller frees; -EINVAL for a bad escape; -ENOMEM. */
 int bytes_path_from_text(const char *text, char **ret);
 
-/* Whether @path can be that of a cgroup: absolute, normalized, "/" for the root, and no deeper
- * than the BPF side looks. */
-bool bytes_are_cgroup_path(const char *path);
-
 #endif

@@ -65,35 +65,9 @@ static void test_bad_text(void)
 	}
 }
 
-static void test_cgroup_path(void)
-{
-	static const char *const good[] = {"/", "/a", "/a/b.slice", "/..a", "/a.", "/\xff"};
-	static const char *const bad[] = {"", "a", "//", "/a/", "/a//b", "/.", "/a/..", "/./a"};
-	char deep[2 * 65 + 1], longest[1 + 256 + 1];
-
-	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
-		if (!bytes_are_cgroup_path(good[i]))
-			FAIL("%s is refused", good[i]);
-	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-		if (bytes_are_cgroup_path(bad[i]))
-			FAIL("%s is let through", bad[i]);
-	for (size_t i = 0; i < 65; i++)
-		memcpy(deep + 2 * i, "/a", 3);
-	CHECK(!bytes_are_cgroup_path(deep));
-	deep[2 * 64] = '\0';
-	CHECK(bytes_are_cgroup_path(deep));
-	memset(longest, 'a', sizeof(longest));
-	longest[0] = '/';
-	longest[sizeof(longest) - 1] = '\0';
-	CHECK(!bytes_are_cgroup_path(longest));
-	longest[sizeof(longest) - 2] = '\0';
-	CHECK(bytes_are_cgroup_path(longest));
-}
-
 static const struct test_case cases[] = {
 	TEST_CASE(text),
 	TEST_CASE(round_trip),
 	TEST_CASE(bad_text),
-	TEST_CASE(cgroup_path),
 };
 TEST_MAIN(cases)
