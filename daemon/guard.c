@@ -26,6 +26,7 @@
 #include "util/clock.h"
 #include "util/escape.h"
 #include "util/log.h"
+#include "util/ratelimit.h"
 
 #define USEC_PER_SEC UINT64_C(1000000)
 
@@ -58,9 +59,14 @@ struct guard {
 
 	sd_event_source *detach_source, *watch_source, *look_timer, *retry_timer;
 	sd_event_source *pins_source, *pins_timer;
-	struct guard_limit limit, pins_limit;
+	struct ratelimit limit, pins_limit;
 	uint64_t retry_usec; /* the next pause; 0: none is needed */
 	bool given_up;
+};
+
+static const struct ratelimit restores_limit = {
+	.interval_usec = GUARD_WINDOW_USEC,
+	.burst = GUARD_RESTORES_MAX,
 };
 
 /* --- others */
@@ -302,7 +308,7 @@ static int on_detached(sd_event_source *source _unused_, int fd _unused_, uint32
 			   "is attached again the kernel decides what it answered for.",
 			   name);
 	}
-	if (!g->given_up && guard_limit_pass(&g->limit, clock_now_usec()))
+	if (!g->given_up && ratelimit_pass(&g->limit, clock_now_usec()))
 		restore(g);
 	else
 		give_up(g);
@@ -313,7 +319,7 @@ void guard_retry(struct guard *g)
 {
 	if (!g)
 		return;
-	g->limit = (struct guard_limit){};
+	g->limit = restores_limit;
 	g->given_up = false;
 	restore(g);
 	guard_look(g);
@@ -354,7 +360,7 @@ static int on_pins_timer(sd_event_source *source, uint64_t usec _unused_, void *
 	/* What we remove ourselves is told of as well. */
 	if (n == 0)
 		return 0;
-	if (!guard_limit_pass(&g->pins_limit, clock_now_usec()))
+	if (!ratelimit_pass(&g->pins_limit, clock_now_usec()))
 		loader_abandon_pins(g->loader, "Another program goes on removing what is pinned "
 					       "in " PINS_DIRECTORY ".");
 	else if (loader_restore_pins(g->loader) == 0)
@@ -388,6 +394,7 @@ int guard_new(struct sd_event *event, struct loader *loader, guard_changed_t cha
 	if (!g)
 		return -ENOMEM;
 	g->loader = loader;
+	g->limit = g->pins_limit = restores_limit;
 	g->changed = changed;
 	g->userdata = userdata;
 	r = watch_ours(g, event);

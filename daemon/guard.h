@@ -22,23 +22,6 @@ struct sd_event;
 #define GUARD_RESTORES_MAX 3U
 #define GUARD_WINDOW_USEC UINT64_C(60000000)
 
-/* Zero at first. */
-struct guard_limit {
-	uint64_t begun_usec;
-	uint32_t n;
-};
-
-/* Whether there may be another at @now_usec, which is counted then. */
-static inline bool guard_limit_pass(struct guard_limit *l, uint64_t now_usec)
-{
-	if (l->n == 0 || now_usec - l->begun_usec >= GUARD_WINDOW_USEC)
-		*l = (struct guard_limit){.begun_usec = now_usec};
-	if (l->n >= GUARD_RESTORES_MAX)
-		return false;
-	l->n++;
-	return true;
-}
-
 /* Called when there is another warning, or one less, or a policy has come or gone. */
 typedef void (*guard_changed_t)(void *userdata);
 

@@ -25,6 +25,7 @@
 #include "util/clock.h"
 #include "util/escape.h"
 #include "util/log.h"
+#include "util/ratelimit.h"
 
 #define SYSTEM_PRESSURE "/proc/pressure/memory"
 #define PRESSURE_FILE "memory.pressure"
@@ -52,7 +53,7 @@ struct watch {
 	int fd;		/* -EBADF: not armed */
 	unsigned looks; /* that are left */
 	sd_event_source *source;
-	struct trigger_limit limit;
+	struct ratelimit limit;
 };
 
 struct triggers {
@@ -63,17 +64,6 @@ struct triggers {
 	size_t n_watches;
 	struct watch watches[];
 };
-
-bool trigger_limit_pass(struct trigger_limit *l, uint64_t now_usec, uint64_t *ret_suppressed)
-{
-	if (l->last_usec && now_usec - l->last_usec < TRIGGER_LOG_INTERVAL_USEC) {
-		l->n_suppressed++;
-		return false;
-	}
-	*ret_suppressed = l->n_suppressed;
-	*l = (struct trigger_limit){.last_usec = now_usec};
-	return true;
-}
 
 struct shown {
 	char name[SHOWN_NAME_SIZE], cgroup[SHOWN_PATH_SIZE];
@@ -242,7 +232,11 @@ static int add_watch(struct triggers *t, const struct trigger *config)
 {
 	struct watch *w = &t->watches[t->n_watches++];
 
-	*w = (struct watch){.owner = t, .fd = -EBADF};
+	*w = (struct watch){
+		.owner = t,
+		.fd = -EBADF,
+		.limit = {.interval_usec = TRIGGER_LOG_INTERVAL_USEC, .burst = 1},
+	};
 	w->name = strdup(config->name);
 	w->cgroup = strdup(config->cgroup);
 	if (!w->name || !w->cgroup)
@@ -370,7 +364,6 @@ void triggers_dispatch(struct triggers *t, size_t i, uint32_t revents)
 {
 	struct watch *w = &t->watches[i];
 	char why[TRIGGER_WHY_SIZE];
-	uint64_t n_suppressed;
 	char others[64] = "";
 	int r;
 
@@ -384,11 +377,11 @@ void triggers_dispatch(struct triggers *t, size_t i, uint32_t revents)
 	if (!(revents & EPOLLPRI))
 		return;
 	r = t->setup.declare(w->cgroup_id, w->name, why, t->setup.userdata);
-	if (r >= 0 || !trigger_limit_pass(&w->limit, clock_now_usec(), &n_suppressed))
+	if (r >= 0 || !ratelimit_pass(&w->limit, clock_now_usec()))
 		return;
-	if (n_suppressed)
+	if (w->limit.n_suppressed)
 		snprintf(others, sizeof(others), " (%" PRIu64 " more such lines were left out)",
-			 n_suppressed);
+			 TAKE(w->limit.n_suppressed, 0));
 	log_notice("[Trigger %s] fired in vain. %s%s", show(w).name, why, others);
 }
 

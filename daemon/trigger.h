@@ -64,15 +64,6 @@ bool triggers_is_armed(const struct triggers *t, size_t i);
 /* Of lines that repeat, one in this time is logged. */
 #define TRIGGER_LOG_INTERVAL_USEC UINT64_C(10000000)
 
-/* Zero at first. */
-struct trigger_limit {
-	uint64_t last_usec; /* when a line was let through; 0: none was */
-	uint64_t n_suppressed;
-};
-
-/* Whether a line may be logged at @now_usec, and how many were not since the last. */
-bool trigger_limit_pass(struct trigger_limit *l, uint64_t now_usec, uint64_t *ret_suppressed);
-
 static inline void triggers_freep(struct triggers **t)
 {
 	triggers_free(*t);

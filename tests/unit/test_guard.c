@@ -208,18 +208,6 @@ static void test_fight(void)
 	end(g, event);
 }
 
-static void test_limit(void)
-{
-	struct guard_limit limit = {};
-	uint64_t now_usec = 5;
-
-	for (unsigned i = 0; i < GUARD_RESTORES_MAX; i++)
-		CHECK(guard_limit_pass(&limit, now_usec + i));
-	CHECK(!guard_limit_pass(&limit, now_usec + GUARD_WINDOW_USEC - 1));
-	CHECK(guard_limit_pass(&limit, now_usec + GUARD_WINDOW_USEC));
-	CHECK_INT(limit.n, 1);
-}
-
 /* A kernel that refuses is asked again, and by a timer. */
 static void test_refused(void)
 {
@@ -310,6 +298,9 @@ static void test_pins(void)
 }
 
 static const struct test_case cases[] = {
-	TEST_CASE(pins), TEST_CASE(fight), TEST_CASE(limit), TEST_CASE(refused), TEST_CASE(others),
+	TEST_CASE(pins),
+	TEST_CASE(fight),
+	TEST_CASE(refused),
+	TEST_CASE(others),
 };
 TEST_MAIN(cases)

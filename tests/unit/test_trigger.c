@@ -201,31 +201,6 @@ static void test_in_vain(void)
 	tree_end();
 }
 
-static void test_limit(void)
-{
-	static const struct {
-		uint64_t now_usec;
-		bool passes;
-		uint64_t n_suppressed;
-	} table[] = {
-		{5, true, 0},
-		{6, false, 0},
-		{TRIGGER_LOG_INTERVAL_USEC + 4, false, 0},
-		{TRIGGER_LOG_INTERVAL_USEC + 5, true, 2},
-		{TRIGGER_LOG_INTERVAL_USEC + 6, false, 0},
-		{3 * TRIGGER_LOG_INTERVAL_USEC, true, 1},
-		{5 * TRIGGER_LOG_INTERVAL_USEC, true, 0},
-	};
-	struct trigger_limit l = {};
-
-	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
-		uint64_t n = 0;
-
-		CHECK_INT(trigger_limit_pass(&l, table[i].now_usec, &n), table[i].passes);
-		CHECK_INT(n, table[i].n_suppressed);
-	}
-}
-
 /* A cgroup that comes, goes, and comes again with another id. */
 static void test_come_and_go(void)
 {
@@ -376,7 +351,7 @@ static void test_hostile(void)
 }
 
 static const struct test_case cases[] = {
-	TEST_CASE(fire),    TEST_CASE(in_vain),	     TEST_CASE(limit),	 TEST_CASE(come_and_go),
-	TEST_CASE(removed), TEST_CASE(record_first), TEST_CASE(refused), TEST_CASE(hostile),
+	TEST_CASE(fire),	 TEST_CASE(in_vain), TEST_CASE(come_and_go), TEST_CASE(removed),
+	TEST_CASE(record_first), TEST_CASE(refused), TEST_CASE(hostile),
 };
 TEST_MAIN(cases)
