@@ -11,7 +11,7 @@
 
 #include <systemd/sd-bus.h>
 
-#include "daemon/bus-names.h"
+#include "api/bus-names.h"
 #include "model.h"
 #include "util/basic.h"
 #include "util/bytes.h"

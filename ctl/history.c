@@ -9,7 +9,7 @@
 
 #include <systemd/sd-journal.h>
 
-#include "daemon/messages.h"
+#include "api/messages.h"
 #include "event.h"
 #include "util/basic.h"
 #include "util/format.h"

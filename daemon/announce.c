@@ -10,12 +10,12 @@
 
 #include <systemd/sd-daemon.h>
 
-#include "answers.h"
+#include "api/messages.h"
 #include "config/policy.h"
+#include "daemon/bus/provider.h"
 #include "guard.h"
 #include "handover.h"
 #include "loader.h"
-#include "messages.h"
 #include "tracker.h"
 #include "util/basic.h"
 #include "util/clock.h"

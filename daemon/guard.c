@@ -18,9 +18,9 @@
 
 #include <systemd/sd-event.h>
 
+#include "api/messages.h"
 #include "loader-others.h"
 #include "loader.h"
-#include "messages.h"
 #include "pins.h"
 #include "util/basic.h"
 #include "util/clock.h"

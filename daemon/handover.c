@@ -8,8 +8,8 @@
 
 #include <inttypes.h>
 
+#include "api/messages.h"
 #include "job.h"
-#include "messages.h"
 #include "util/basic.h"
 #include "util/log.h"
 

@@ -16,8 +16,8 @@
 
 #include <bpf/bpf.h>
 
+#include "api/messages.h"
 #include "loader-backend.h"
-#include "messages.h"
 #include "util/basic.h"
 #include "util/log.h"
 

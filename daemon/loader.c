@@ -23,10 +23,10 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
+#include "api/messages.h"
 #include "cgroups.skel.h"
 #include "loader-backend.h"
 #include "loader-types.h"
-#include "messages.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "victims.skel.h"

@@ -17,8 +17,8 @@
 
 #include <systemd/sd-event.h>
 
+#include "api/messages.h"
 #include "cgroup.h"
-#include "messages.h"
 #include "util/basic.h"
 #include "util/log.h"
 

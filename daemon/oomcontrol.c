@@ -18,9 +18,9 @@
 
 #include <systemd/sd-event.h>
 
+#include "api/messages.h"
 #include "bpf/oompolicy.h"
 #include "config/policy.h"
-#include "messages.h"
 #include "util/basic.h"
 #include "util/clock.h"
 #include "util/escape.h"

@@ -12,8 +12,8 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "api/messages.h"
 #include "gfp.h"
-#include "messages.h"
 #include "record-text.h"
 #include "unit.h"
 #include "util/basic.h"

@@ -12,7 +12,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "messages.h"
+#include "api/messages.h"
 #include "record.h"
 #include "util/basic.h"
 #include "util/journal.h"

@@ -12,7 +12,7 @@ only()
 	local what=$1 regex=$2 found
 	shift 2
 	found=$(grep -l -r -E --include='*.[ch]' "^[[:space:]]*#[[:space:]]*include[[:space:]]*[<\"]($regex)[>\"]" \
-		config ctl daemon util | grep -v -x -F -f <(printf '%s\n' "$@") || :)
+		api config ctl daemon util | grep -v -x -F -f <(printf '%s\n' "$@") || :)
 	if [[ -n $found ]]; then
 		printf '%s is for %s alone, and included by:\n%s\n' "$what" "$*" "$found"
 		status=1
@@ -24,7 +24,7 @@ only NSS '(pwd|grp)\.h' config/user.c
 only libcgroup 'libcgroup(/.*)?\.h' daemon/cgroup.c
 only libbpf 'bpf/(libbpf|bpf|btf)\.h|.*\.skel\.h' daemon/loader*.c
 only sd-journal 'systemd/sd-journal\.h' util/journal.c daemon/journal-find.c ctl/history.c
-only sd-bus 'systemd/sd-bus\.h' daemon/bus*.c daemon/job.c ctl/bus-client.c
+only sd-bus 'systemd/sd-bus\.h' daemon/bus/bus.c daemon/bus/properties.c daemon/bus/rank-reply.c daemon/job.c ctl/bus-client.c
 only jansson 'jansson\.h' ctl/json.c
 
 # The model and its compilation do no I/O.

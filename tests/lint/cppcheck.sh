@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-find config ctl daemon tests util -name '*.c' ! -name '*.bpf.c' ! -path 'tests/fuzz/*' -print0 | sort -z |
+find api config ctl daemon tests util -name '*.c' ! -name '*.bpf.c' ! -path 'tests/fuzz/*' -print0 | sort -z |
 	xargs -0 cppcheck -j 2 --quiet --std=c11 --language=c -I. -D_GNU_SOURCE -D__x86_64__ \
 		--enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 		--suppress=missingIncludeSystem --suppress=unknownMacro \

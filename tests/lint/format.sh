@@ -4,5 +4,5 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-find bpf config ctl daemon kmod tests util -name '*.[ch]' -type f -print0 | sort -z |
+find api bpf config ctl daemon kmod tests util -name '*.[ch]' -type f -print0 | sort -z |
 	xargs -0 clang-format --dry-run -Werror

@@ -34,8 +34,8 @@ done
 # Each MESSAGE_ID has its text in the catalog and the other way round.
 catalog=systemd/oompolicyd.catalog
 if [[ -e $catalog ]]; then
-	complain "in one of daemon/messages.h and $catalog only" "$(comm -3 \
-		<(sed -n 's/^#define MESSAGE_ID_[A-Z_]* "\([0-9a-f]\{32\}\)"$/\1/p' daemon/messages.h | sort) \
+	complain "in one of api/messages.h and $catalog only" "$(comm -3 \
+		<(sed -n 's/^#define MESSAGE_ID_[A-Z_]* "\([0-9a-f]\{32\}\)"$/\1/p' api/messages.h | sort) \
 		<(sed -n 's/^-- \([0-9a-f]\{32\}\)$/\1/p' "$catalog" | sort))"
 else
 	complain "missing" "$catalog"

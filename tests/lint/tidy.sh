@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-find config ctl daemon util -name '*.c' -print0 | sort -z |
+find api config ctl daemon util -name '*.c' -print0 | sort -z |
 	xargs -0 -n 4 -P 2 clang-tidy --quiet --warnings-as-errors='*' \
 		-p "$OOMPOLICYD_COMPILE_COMMANDS" 2>&1 |
 	{ grep -E -A 2 '(error|warning): ' || :; }

@@ -17,8 +17,8 @@
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 
-#include "daemon/bus-names.h"
-#include "daemon/bus.h"
+#include "api/bus-names.h"
+#include "daemon/bus/bus.h"
 #include "daemon/guard.h"
 #include "files.h"
 #include "test.h"

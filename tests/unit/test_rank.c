@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The order of a list, the paths in it and who dies together, on a tree of directories. */
-#include "daemon/rank.h"
+#include "daemon/bus/rank.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

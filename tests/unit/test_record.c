@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stddef.h>
 
-#include "daemon/messages.h"
+#include "api/messages.h"
 #include "test.h"
 #include "util/basic.h"
 

@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#include "daemon/messages.h"
+#include "api/messages.h"
 #include "test.h"
 
 static struct record_text text;

@@ -5,7 +5,7 @@
 
 #include <errno.h>
 
-#include "daemon/messages.h"
+#include "api/messages.h"
 #include "daemon/record.h"
 #include "test.h"
 #include "util/basic.h"

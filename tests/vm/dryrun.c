@@ -6,8 +6,8 @@
 
 #include <systemd/sd-bus.h>
 
+#include "api/bus-names.h"
 #include "cgtree.h"
-#include "daemon/bus-names.h"
 #include "model.h"
 #include "util/basic.h"
 

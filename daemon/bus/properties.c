@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Knows the types of the properties. */
-#include "bus-properties.h"
+#include "properties.h"
 
 #include <stddef.h>
 #include <string.h>
 
 #include <systemd/sd-bus.h>
 
-#include "bus-names.h"
+#include "api/bus-names.h"
 #include "bus.h"
-#include "guard.h"
+#include "daemon/guard.h"
 #include "util/basic.h"
 
 static int append_policies(sd_bus_message *reply, const struct bus_provider *provider,

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Knows the types of this one reply. */
-#include "bus-rank.h"
+#include "rank-reply.h"
 
 #include <string.h>
 
 #include <systemd/sd-bus.h>
 
-#include "bus-names.h"
+#include "api/bus-names.h"
 #include "bus.h"
 #include "util/basic.h"
 #include "util/bytes.h"

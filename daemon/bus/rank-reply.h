@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The reply to Rank(). For daemon/bus.c alone. */
+/* The reply to Rank(). For bus.c alone. */
 #ifndef OP_BUS_RANK_H
 #define OP_BUS_RANK_H
 

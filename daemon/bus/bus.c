@@ -17,9 +17,9 @@
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 
-#include "bus-names.h"
-#include "bus-properties.h"
-#include "bus-rank.h"
+#include "api/bus-names.h"
+#include "properties.h"
+#include "rank-reply.h"
 #include "util/basic.h"
 #include "util/bytes.h"
 #include "util/log.h"

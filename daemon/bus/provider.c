@@ -4,7 +4,7 @@
  * answer is made from what the kernel has (links, programs, the rules map in force) and, where the
  * question is about rules, from the configuration that was compiled into that map.
  */
-#include "answers.h"
+#include "provider.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -12,15 +12,15 @@
 #include <systemd/sd-event.h>
 
 #include "bus.h"
-#include "cgroup.h"
 #include "config/policy.h"
-#include "guard.h"
-#include "loader-rank.h"
-#include "loader.h"
+#include "daemon/cgroup.h"
+#include "daemon/guard.h"
+#include "daemon/loader-rank.h"
+#include "daemon/loader.h"
+#include "daemon/record.h"
+#include "daemon/reserve.h"
+#include "daemon/tracker.h"
 #include "rank.h"
-#include "record.h"
-#include "reserve.h"
-#include "tracker.h"
 #include "util/basic.h"
 #include "util/clock.h"
 #include "util/format.h"
