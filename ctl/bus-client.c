@@ -12,10 +12,10 @@
 #include <systemd/sd-bus.h>
 
 #include "api/bus-names.h"
+#include "bus-values.h"
 #include "model.h"
 #include "util/basic.h"
 #include "util/bytes.h"
-#include "util/grow.h"
 
 /* A reload walks all cgroups, a declaration kills; polkit may ask for a password first. */
 #define CHANGE_TIMEOUT_USEC (150 * UINT64_C(1000000))
@@ -65,8 +65,7 @@ static int translate(const sd_bus_error *error, int r, char why[static BUS_CLIEN
 
 static int bad_reply(int r, char why[static BUS_CLIENT_WHY_SIZE])
 {
-	snprintf(why, BUS_CLIENT_WHY_SIZE, "oompolicyd gave an answer of another kind: %s",
-		 strerror(-r));
+	snprintf(why, BUS_CLIENT_WHY_SIZE, "Unexpected reply from oompolicyd: %s", strerror(-r));
 	return -EIO;
 }
 
@@ -127,48 +126,7 @@ static int call(struct bus_client *c, const char *interface, const char *method,
 
 /* --- status */
 
-static int read_policies(sd_bus_message *m, struct status *s)
-{
-	int r;
-
-	r = sd_bus_message_enter_container(m, 'a', BUS_TYPE_POLICY);
-	if (r < 0)
-		return r;
-	for (;;) {
-		struct status_policy p = {};
-
-		r = sd_bus_message_read(m, BUS_TYPE_POLICY, &p.name, &p.scope, &p.cgroup, &p.victim,
-					&p.default_priority, &p.link_id, &p.program_id,
-					&p.attached);
-		if (r <= 0)
-			break;
-		if (GROW(s->policies, s->n_policies) < 0)
-			return -ENOMEM;
-		s->policies[s->n_policies++] = p;
-	}
-	return r < 0 ? r : sd_bus_message_exit_container(m);
-}
-
-static int read_counters(sd_bus_message *m, struct status *s)
-{
-	int r;
-
-	r = sd_bus_message_enter_container(m, 'a', "{st}");
-	if (r < 0)
-		return r;
-	for (;;) {
-		struct status_counter counter;
-
-		r = sd_bus_message_read(m, "{st}", &counter.name, &counter.value);
-		if (r <= 0)
-			break;
-		if (s->n_counters < STATUS_COUNTERS_MAX)
-			s->counters[s->n_counters++] = counter;
-	}
-	return r < 0 ? r : sd_bus_message_exit_container(m);
-}
-
-static int read_warnings(sd_bus_message *m, struct status *s)
+static int read_warnings(sd_bus_message *m, struct status_report *s)
 {
 	int r;
 
@@ -187,45 +145,46 @@ static int read_warnings(sd_bus_message *m, struct status *s)
 	return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
-/* Reads the variant of the property @name; those of a later version are skipped. */
-static int read_property(sd_bus_message *m, const char *name, struct status *s)
+static int read_policies(sd_bus_message *m, struct status_report *s)
 {
-	const struct {
+	return values_read_rows(m, policy_row_fields, sizeof(*s->policies), (void **)&s->policies,
+				&s->n_policies);
+}
+
+static int read_counters(sd_bus_message *m, struct status_report *s)
+{
+	int r = sd_bus_message_enter_container(m, 'a', "{st}");
+
+	while (r >= 0) {
 		const char *name;
-		const char *type;
-		void *value;
-	} plain[] = {
-		{"Version", "s", &s->version},
-		{"Backend", "s", &s->backend},
-		{"BackendWhy", "s", &s->backend_why},
-		{"Configuration", "u", &s->config_number},
-		{"ConfigurationUSec", "t", &s->config_real_usec},
-		{"Pinned", "b", &s->is_pinned},
-		{"Origin", "s", &s->origin},
-		{"InForceUSec", "t", &s->in_force_real_usec},
-		{"Rules", "u", &s->n_rules},
-		{"CgroupsRuled", "u", &s->n_cgroups_ruled},
-		{"FollowsCgroups", "b", &s->follows_cgroups},
-		{"MapEntries", "u", &s->map_entries},
-		{"MapEntriesMax", "u", &s->map_entries_max},
-		{"LastOom", "t", &s->last_oom_seq},
-		{"LastOomUSec", "t", &s->last_oom_real_usec},
-		{"ReloadError", "s", &s->reload_error},
-	};
+		uint64_t value;
+
+		r = sd_bus_message_read(m, "{st}", &name, &value);
+		if (r <= 0)
+			break;
+		for (const struct api_field *f = status_counter_fields; f->name; f++)
+			if (strcmp(f->property, name) == 0)
+				*(uint64_t *)((char *)&s->status + f->offset) = value;
+	}
+	return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+/* Reads the variant of the property @name; those of a later version are skipped. */
+static int read_property(sd_bus_message *m, const char *name, struct status_report *s)
+{
 	static const struct {
 		const char *name;
-		int (*read)(sd_bus_message *m, struct status *s);
+		int (*read)(sd_bus_message *m, struct status_report *s);
 	} lists[] = {
 		{"Policies", read_policies},
 		{"Counters", read_counters},
 		{"Warnings", read_warnings},
 	};
+	int r = values_read_property(m, status_fields, name, &s->status);
 	size_t i = 0;
-	int r;
 
-	for (size_t j = 0; j < ARRAY_SIZE(plain); j++)
-		if (strcmp(name, plain[j].name) == 0)
-			return sd_bus_message_read(m, "v", plain[j].type, plain[j].value);
+	if (r != 0)
+		return r;
 	while (i < ARRAY_SIZE(lists) && strcmp(name, lists[i].name) != 0)
 		i++;
 	if (i == ARRAY_SIZE(lists))
@@ -236,7 +195,7 @@ static int read_property(sd_bus_message *m, const char *name, struct status *s)
 	return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
-static int read_status(sd_bus_message *m, struct status *s)
+static int read_status(sd_bus_message *m, struct status_report *s)
 {
 	int r;
 
@@ -250,7 +209,7 @@ static int read_status(sd_bus_message *m, struct status *s)
 		if (r >= 0)
 			r = sd_bus_message_exit_container(m);
 	}
-	return r;
+	return r < 0 ? r : values_complete(status_fields, &s->status);
 }
 
 static int get_all(struct bus_client *c, sd_bus_message **ret, char why[static BUS_CLIENT_WHY_SIZE])
@@ -298,14 +257,13 @@ static int get_map_entries(struct bus_client *c, uint32_t *ret,
 	return r < 0 ? bad_reply(r, why) : 0;
 }
 
-int bus_client_get_status(struct bus_client *c, struct status *ret,
+int bus_client_get_status(struct bus_client *c, struct status_report *ret,
 			  char why[static BUS_CLIENT_WHY_SIZE])
 {
 	sd_bus_message *reply = NULL;
 	int r;
 
-	*ret = (struct status){
-		.version = "", .backend = "", .backend_why = "", .origin = "", .reload_error = ""};
+	*ret = (struct status_report){};
 	r = get_all(c, &reply, why);
 	if (r < 0)
 		return r;
@@ -316,39 +274,14 @@ int bus_client_get_status(struct bus_client *c, struct status *ret,
 	return get_map_entries(c, &ret->map_entries, why);
 }
 
-void status_done(struct status *s)
+void status_report_done(struct status_report *s)
 {
-	free(s->policies);
+	values_free_rows(policy_row_fields, sizeof(*s->policies), s->policies, s->n_policies);
 	sd_bus_message_unref(s->reply);
-	*s = (struct status){};
+	*s = (struct status_report){};
 }
 
-/* --- tree */
-
-static int read_rows(sd_bus_message *m, struct tree *t)
-{
-	int r;
-
-	r = sd_bus_message_read(m, "s", &t->policy);
-	if (r >= 0)
-		r = sd_bus_message_enter_container(m, 'a', BUS_TYPE_TREE_ROW);
-	while (r >= 0) {
-		const char *path, *source;
-		struct tree_row row = {};
-
-		r = sd_bus_message_read(m, BUS_TYPE_TREE_ROW, &path, &row.id, &row.priority,
-					&row.rule, &source, &row.protect, &row.kill);
-		if (r <= 0)
-			break;
-		if (GROW(t->rows, t->n_rows) < 0)
-			return -ENOMEM;
-		r = bytes_path_from_text(path, &row.path);
-		if (r == 0)
-			r = bytes_path_from_text(source, &row.source);
-		t->rows[t->n_rows++] = row;
-	}
-	return r;
-}
+/* --- questions about cgroups */
 
 int bus_client_get_tree(struct bus_client *c, const char *cgroup, struct tree *ret,
 			char why[static BUS_CLIENT_WHY_SIZE])
@@ -361,95 +294,18 @@ int bus_client_get_tree(struct bus_client *c, const char *cgroup, struct tree *r
 	if (r < 0)
 		return r;
 	ret->reply = reply;
-	r = read_rows(reply, ret);
+	r = sd_bus_message_read(reply, "s", &ret->policy);
+	if (r >= 0)
+		r = values_read_rows(reply, tree_row_fields, sizeof(*ret->nodes),
+				     (void **)&ret->nodes, &ret->n_nodes);
 	return r < 0 ? bad_reply(r, why) : 0;
 }
 
 void tree_done(struct tree *t)
 {
-	for (size_t i = 0; i < t->n_rows; i++) {
-		free(t->rows[i].path);
-		free(t->rows[i].source);
-	}
-	free(t->rows);
+	values_free_rows(tree_row_fields, sizeof(*t->nodes), t->nodes, t->n_nodes);
 	sd_bus_message_unref(t->reply);
 	*t = (struct tree){};
-}
-
-/* --- explain */
-
-/* Where the value of a key goes. */
-struct dict_entry {
-	const char *name;
-	const char *type;
-	void *value;
-};
-
-/* Reads a dictionary; keys of a later version are skipped. */
-static int read_dict(sd_bus_message *m, const struct dict_entry *entries, size_t n)
-{
-	int r;
-
-	r = sd_bus_message_enter_container(m, 'a', "{sv}");
-	while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
-		const char *name;
-		size_t i = 0;
-
-		r = sd_bus_message_read(m, "s", &name);
-		if (r < 0)
-			return r;
-		while (i < n && strcmp(name, entries[i].name) != 0)
-			i++;
-		r = i < n ? sd_bus_message_read(m, "v", entries[i].type, entries[i].value)
-			  : sd_bus_message_skip(m, "v");
-		if (r >= 0)
-			r = sd_bus_message_exit_container(m);
-	}
-	return r;
-}
-
-static int read_candidates(sd_bus_message *m, struct explanation *e)
-{
-	int r;
-
-	r = sd_bus_message_enter_container(m, 'a', BUS_TYPE_CANDIDATE);
-	while (r >= 0) {
-		const char *cgroup, *pattern, *file;
-		struct candidate c = {};
-
-		r = sd_bus_message_read(m, BUS_TYPE_CANDIDATE, &cgroup, &c.rule, &c.kind, &pattern,
-					&file, &c.line, &c.decides);
-		if (r <= 0)
-			break;
-		if (GROW(e->candidates, e->n_candidates) < 0)
-			return -ENOMEM;
-		r = bytes_path_from_text(cgroup, &c.cgroup);
-		if (r == 0)
-			r = bytes_path_from_text(pattern, &c.pattern);
-		if (r == 0)
-			r = bytes_path_from_text(file, &c.file);
-		e->candidates[e->n_candidates++] = c;
-	}
-	return r < 0 ? r : sd_bus_message_exit_container(m);
-}
-
-static int read_effective(sd_bus_message *m, struct explanation *e)
-{
-	const char *source = "";
-	const struct dict_entry entries[] = {
-		{"Exists", "b", &e->exists},
-		{"Priority", "u", &e->priority},
-		{"PriorityIsDefault", "b", &e->priority_is_default},
-		{"Rule", "s", &e->rule},
-		{"Source", "s", &source},
-		{"Protect", "b", &e->protect},
-		{"Kill", "s", &e->kill},
-		{"Policy", "s", &e->policy},
-		{"SystemPolicy", "s", &e->system_policy},
-	};
-	int r = read_dict(m, entries, ARRAY_SIZE(entries));
-
-	return r < 0 ? r : bytes_path_from_text(source, &e->source);
 }
 
 int bus_client_explain(struct bus_client *c, const char *cgroup, struct explanation *ret,
@@ -458,121 +314,54 @@ int bus_client_explain(struct bus_client *c, const char *cgroup, struct explanat
 	sd_bus_message *reply = NULL;
 	int r;
 
-	*ret = (struct explanation){
-		.cgroup = cgroup,
-		.rule = "",
-		.kill = "",
-		.policy = "",
-		.system_policy = "",
-	};
+	*ret = (struct explanation){.cgroup = cgroup};
 	r = call(c, BUS_INTERFACE, "Explain", cgroup, false, &reply, why);
 	if (r < 0)
 		return r;
 	ret->reply = reply;
-	r = read_candidates(reply, ret);
+	r = values_read_rows(reply, candidate_row_fields, sizeof(*ret->candidates),
+			     (void **)&ret->candidates, &ret->n_candidates);
 	if (r >= 0)
-		r = read_effective(reply, ret);
+		r = values_read_dictionary(reply, effective_values_fields, &ret->effective);
+	if (r >= 0)
+		r = values_complete(effective_values_fields, &ret->effective);
 	return r < 0 ? bad_reply(r, why) : 0;
 }
 
 void explanation_done(struct explanation *e)
 {
-	for (size_t i = 0; i < e->n_candidates; i++) {
-		free(e->candidates[i].cgroup);
-		free(e->candidates[i].pattern);
-		free(e->candidates[i].file);
-	}
-	free(e->candidates);
-	free(e->source);
+	values_free_rows(candidate_row_fields, sizeof(*e->candidates), e->candidates,
+			 e->n_candidates);
+	values_free_paths(effective_values_fields, &e->effective);
 	sd_bus_message_unref(e->reply);
 	*e = (struct explanation){};
 }
 
-/* --- rank */
-
-static int read_rank_row(sd_bus_message *m, struct rank_row *row)
-{
-	const char *cgroup, *source;
-	const void *comm;
-	int r;
-
-	r = sd_bus_message_read(m, "uui", &row->pid, &row->uid, &row->oom_score_adj);
-	if (r >= 0)
-		r = sd_bus_message_read_array(m, 'y', &comm, &row->comm_size);
-	if (r < 0)
-		return r;
-	row->comm = comm;
-	r = sd_bus_message_read(m, "ttsussssus", &row->start_boottime_nsec, &row->size_bytes,
-				&cgroup, &row->priority, &row->rule, &source, &row->kill,
-				&row->never, &row->with_pid, &row->group);
-	if (r >= 0)
-		r = bytes_path_from_text(cgroup, &row->cgroup);
-	if (r >= 0)
-		r = bytes_path_from_text(source, &row->source);
-	return r;
-}
-
-static int read_rank_rows(sd_bus_message *m, struct rank_list *l)
-{
-	int r;
-
-	r = sd_bus_message_enter_container(m, 'a', BUS_TYPE_RANK_ROW);
-	while (r >= 0 && (r = sd_bus_message_enter_container(m, 'r', BUS_RANK_ROW)) > 0) {
-		if (GROW(l->rows, l->n_rows) < 0)
-			return -ENOMEM;
-		l->rows[l->n_rows] = (struct rank_row){};
-		r = read_rank_row(m, &l->rows[l->n_rows++]);
-		if (r >= 0)
-			r = sd_bus_message_exit_container(m);
-	}
-	return r < 0 ? r : sd_bus_message_exit_container(m);
-}
-
-static int read_outcome(sd_bus_message *m, struct rank_list *l)
-{
-	const struct dict_entry entries[] = {
-		{"Policy", "s", &l->policy},	  {"Victim", "s", &l->victim},
-		{"Outcome", "s", &l->outcome},	  {"Reason", "s", &l->reason},
-		{"DyingPid", "u", &l->dying_pid}, {"LeftOut", "u", &l->n_left_out},
-		{"Tasks", "u", &l->n_tasks},	  {"Cgroups", "u", &l->n_cgroups},
-		{"Nsec", "t", &l->nsec},
-	};
-
-	return read_dict(m, entries, ARRAY_SIZE(entries));
-}
-
-int bus_client_get_rank(struct bus_client *c, const char *cgroup, struct rank_list *ret,
-			char why[static BUS_CLIENT_WHY_SIZE])
+int bus_client_get_ranking(struct bus_client *c, const char *cgroup, struct ranking *ret,
+			   char why[static BUS_CLIENT_WHY_SIZE])
 {
 	sd_bus_message *reply = NULL;
 	int r;
 
-	*ret = (struct rank_list){
-		.domain = cgroup,
-		.policy = "",
-		.victim = "",
-		.outcome = "",
-		.reason = "",
-	};
+	*ret = (struct ranking){.domain = cgroup};
 	r = call(c, BUS_INTERFACE, "Rank", cgroup, false, &reply, why);
 	if (r < 0)
 		return r;
 	ret->reply = reply;
-	r = read_rank_rows(reply, ret);
+	r = values_read_rows(reply, process_row_fields, sizeof(*ret->processes),
+			     (void **)&ret->processes, &ret->n_processes);
 	if (r >= 0)
-		r = read_outcome(reply, ret);
+		r = values_read_dictionary(reply, outcome_values_fields, &ret->outcome);
+	if (r >= 0)
+		r = values_complete(outcome_values_fields, &ret->outcome);
 	return r < 0 ? bad_reply(r, why) : 0;
 }
 
-void rank_list_done(struct rank_list *l)
+void ranking_done(struct ranking *l)
 {
-	for (size_t i = 0; i < l->n_rows; i++) {
-		free(l->rows[i].cgroup);
-		free(l->rows[i].source);
-	}
-	free(l->rows);
+	values_free_rows(process_row_fields, sizeof(*l->processes), l->processes, l->n_processes);
 	sd_bus_message_unref(l->reply);
-	*l = (struct rank_list){};
+	*l = (struct ranking){};
 }
 
 /* --- what changes something */

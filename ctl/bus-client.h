@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Asks the daemon. The one file of oompolicyctl that knows sd-bus. */
+/* Asks the daemon. Beside bus-values.c the one file of oompolicyctl that knows sd-bus. */
 #ifndef OP_BUS_CLIENT_H
 #define OP_BUS_CLIENT_H
 
 struct bus_client;
 struct explanation;
-struct rank_list;
-struct status;
+struct ranking;
+struct status_report;
 struct tree;
 
 /* Room for the sentence that each failure comes with, with the terminating NUL. */
@@ -27,19 +27,19 @@ int bus_client_new(struct bus_client **ret, char why[static BUS_CLIENT_WHY_SIZE]
 struct bus_client *bus_client_free(struct bus_client *c);
 
 /* What they fill in is the caller's, to be given to *_done(). They never start the daemon. */
-int bus_client_get_status(struct bus_client *c, struct status *ret,
+int bus_client_get_status(struct bus_client *c, struct status_report *ret,
 			  char why[static BUS_CLIENT_WHY_SIZE]);
 int bus_client_get_tree(struct bus_client *c, const char *cgroup, struct tree *ret,
 			char why[static BUS_CLIENT_WHY_SIZE]);
 int bus_client_explain(struct bus_client *c, const char *cgroup, struct explanation *ret,
 		       char why[static BUS_CLIENT_WHY_SIZE]);
 
-int bus_client_get_rank(struct bus_client *c, const char *cgroup, struct rank_list *ret,
-			char why[static BUS_CLIENT_WHY_SIZE]);
+int bus_client_get_ranking(struct bus_client *c, const char *cgroup, struct ranking *ret,
+			   char why[static BUS_CLIENT_WHY_SIZE]);
 
-void status_done(struct status *s);
+void status_report_done(struct status_report *s);
 void tree_done(struct tree *t);
-void rank_list_done(struct rank_list *l);
+void ranking_done(struct ranking *l);
 void explanation_done(struct explanation *e);
 
 /* These change something. The daemon's sentence is in @why also where they succeed. */

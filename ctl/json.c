@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "api/value.h"
 #include "util/basic.h"
 
 static const char *const mode_names[] = {
@@ -90,6 +91,36 @@ void json_add_integer(struct json *object, const char *key, int64_t number)
 void json_add_boolean(struct json *object, const char *key, bool value)
 {
 	add(object, key, json_boolean(value));
+}
+
+void json_add_values(struct json *object, const struct api_field *fields, const void *values)
+{
+	for (; fields->name; fields++) {
+		const void *value = (const char *)values + fields->offset;
+		const struct api_bytes *bytes = value;
+
+		switch (fields->kind) {
+		case API_TEXT:
+		case API_PATH:
+			json_add_text(object, fields->name, *(const char *const *)value);
+			break;
+		case API_BYTES:
+			json_add_bytes(object, fields->name, bytes->data, bytes->size);
+			break;
+		case API_U32:
+			json_add_number(object, fields->name, *(const uint32_t *)value);
+			break;
+		case API_I32:
+			json_add_integer(object, fields->name, *(const int32_t *)value);
+			break;
+		case API_U64:
+			json_add_number(object, fields->name, *(const uint64_t *)value);
+			break;
+		default:
+			json_add_boolean(object, fields->name, *(const int *)value);
+			break;
+		}
+	}
 }
 
 void json_add(struct json *object, const char *key, struct json *child)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+struct api_field;
 struct json;
 
 enum json_mode {
@@ -36,6 +37,9 @@ void json_add_bytes(struct json *object, const char *key, const char *bytes, siz
 void json_add_number(struct json *object, const char *key, uint64_t number);
 void json_add_integer(struct json *object, const char *key, int64_t number);
 void json_add_boolean(struct json *object, const char *key, bool value);
+
+/* Adds the values of a struct of the public interface, by their names. */
+void json_add_values(struct json *object, const struct api_field *fields, const void *values);
 
 /* Take @child over. */
 void json_add(struct json *object, const char *key, struct json *child);

@@ -134,7 +134,7 @@ static int finish(struct term *t, int r, int status)
 /* --- what asks the daemon */
 
 /* Returns EXIT_SUCCESS and what is for status_done(), or the exit status of a failure. */
-static int acquire_status(struct status *ret)
+static int acquire_status(struct status_report *ret)
 {
 	_cleanup_(bus_client_freep) struct bus_client *client = NULL;
 	char why[BUS_CLIENT_WHY_SIZE];
@@ -148,7 +148,7 @@ static int acquire_status(struct status *ret)
 
 static int run_status(const struct arguments *a)
 {
-	_cleanup_(status_done) struct status status = {};
+	_cleanup_(status_report_done) struct status_report status = {};
 	int r = acquire_status(&status);
 	struct term t;
 
@@ -161,7 +161,7 @@ static int run_status(const struct arguments *a)
 
 static int run_metrics(const struct arguments *a)
 {
-	_cleanup_(status_done) struct status status = {};
+	_cleanup_(status_report_done) struct status_report status = {};
 	int r = acquire_status(&status);
 	struct term t;
 
@@ -198,18 +198,18 @@ static int run_tree(const struct arguments *a)
 static int run_rank(const struct arguments *a)
 {
 	_cleanup_(bus_client_freep) struct bus_client *client = NULL;
-	_cleanup_(rank_list_done) struct rank_list list = {};
+	_cleanup_(ranking_done) struct ranking ranking = {};
 	char why[BUS_CLIENT_WHY_SIZE];
 	struct term t;
 	int r;
 
 	r = bus_client_new(&client, why);
 	if (r == 0)
-		r = bus_client_get_rank(client, a->n_rest ? a->rest[0] : "/", &list, why);
+		r = bus_client_get_ranking(client, a->n_rest ? a->rest[0] : "/", &ranking, why);
 	if (r < 0)
 		return bus_failure(r, why);
 	term_init(&t, a->pager, a->legend);
-	return finish(&t, show_rank(&list, a->n_last, a->json, &t), EXIT_SUCCESS);
+	return finish(&t, show_ranking(&ranking, a->n_last, a->json, &t), EXIT_SUCCESS);
 }
 
 static int run_explain(const struct arguments *a)

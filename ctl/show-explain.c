@@ -26,7 +26,7 @@ static int print_candidates(const struct explanation *e, const struct term *t)
 
 	r = table_new(columns, ARRAY_SIZE(columns), &table);
 	for (size_t i = 0; r == 0 && i < e->n_candidates; i++) {
-		const struct candidate *c = &e->candidates[i];
+		const struct candidate_row *c = &e->candidates[i];
 		_cleanup_free_ char *rule = escape_printable(c->rule, strlen(c->rule));
 		_cleanup_free_ char *pattern = escape_printable(c->pattern, strlen(c->pattern));
 		_cleanup_free_ char *cgroup = text_escape(c->cgroup, strlen(c->cgroup));
@@ -36,7 +36,7 @@ static int print_candidates(const struct explanation *e, const struct term *t)
 
 		if (!rule || !pattern || !cgroup || !file)
 			return -ENOMEM;
-		key = format_string("%s=%s", c->kind, pattern);
+		key = format_string("%s=%s", c->key, pattern);
 		where = format_string("%s:%u", file, c->line);
 		if (!key || !where)
 			return -ENOMEM;
@@ -58,26 +58,30 @@ static int print_candidates(const struct explanation *e, const struct term *t)
 static int print_page(const struct explanation *e, const struct term *t)
 {
 	_cleanup_free_ char *cgroup = text_escape(e->cgroup, strlen(e->cgroup));
-	_cleanup_free_ char *source = text_escape(e->source, strlen(e->source));
-	_cleanup_free_ char *rule = escape_printable(e->rule, strlen(e->rule));
+	_cleanup_free_ char *source = text_escape(e->effective.source, strlen(e->effective.source));
+	_cleanup_free_ char *rule = escape_printable(e->effective.rule, strlen(e->effective.rule));
 
 	if (!cgroup || !source || !rule)
 		return -ENOMEM;
 	fprintf(t->out, "%s%s%s%s\n", term_colour(t, COLOUR_BOLD), cgroup,
-		term_colour(t, COLOUR_NONE), e->exists ? "" : " (there is no such cgroup now)");
-	if (e->protect)
+		term_colour(t, COLOUR_NONE),
+		e->effective.exists ? "" : " (there is no such cgroup now)");
+	if (e->effective.protect)
 		fputs("    Priority: protected, never chosen\n", t->out);
 	else
-		fprintf(t->out, "    Priority: %u%s\n", e->priority,
-			e->priority_is_default ? " (DefaultPriority= of the policy)" : "");
-	if (*e->rule)
+		fprintf(t->out, "    Priority: %u%s\n", e->effective.priority,
+			e->effective.priority_is_default ? " (DefaultPriority= of the policy)"
+							 : "");
+	if (*e->effective.rule)
 		fprintf(t->out, "        Rule: %s, by %s\n", rule,
-			strcmp(e->source, e->cgroup) == 0 ? "itself" : source);
+			strcmp(e->effective.source, e->cgroup) == 0 ? "itself" : source);
 	else
 		fputs("        Rule: none matches it or a cgroup above\n", t->out);
-	fprintf(t->out, "        Kill: %s\n", *e->kill ? e->kill : "as memory.oom.group says");
+	fprintf(t->out, "        Kill: %s\n",
+		*e->effective.kill ? e->effective.kill : "as memory.oom.group says");
 	fprintf(t->out, "      Policy: %s where it runs out itself, %s for the system\n",
-		*e->policy ? e->policy : "none", *e->system_policy ? e->system_policy : "none");
+		*e->effective.policy ? e->effective.policy : "none",
+		*e->effective.system_policy ? e->effective.system_policy : "none");
 	return e->n_candidates ? print_candidates(e, t) : 0;
 }
 
@@ -87,28 +91,13 @@ static int print_json(const struct explanation *e, enum json_mode mode, const st
 	struct json *array = json_new_array();
 
 	for (size_t i = 0; i < e->n_candidates; i++) {
-		const struct candidate *c = &e->candidates[i];
 		struct json *candidate = json_new_object();
 
-		json_add_text(candidate, "cgroup", c->cgroup);
-		json_add_text(candidate, "rule", c->rule);
-		json_add_text(candidate, "key", c->kind);
-		json_add_text(candidate, "pattern", c->pattern);
-		json_add_text(candidate, "file", c->file);
-		json_add_number(candidate, "line", c->line);
-		json_add_boolean(candidate, "decides", c->decides);
+		json_add_values(candidate, candidate_row_fields, &e->candidates[i]);
 		json_append(array, candidate);
 	}
 	json_add_text(object, "cgroup", e->cgroup);
-	json_add_boolean(object, "exists", e->exists);
-	json_add_number(object, "priority", e->priority);
-	json_add_boolean(object, "priority_is_default", e->priority_is_default);
-	json_add_text(object, "rule", e->rule);
-	json_add_text(object, "source", e->source);
-	json_add_boolean(object, "protect", e->protect);
-	json_add_text(object, "kill", e->kill);
-	json_add_text(object, "policy", e->policy);
-	json_add_text(object, "system_policy", e->system_policy);
+	json_add_values(object, effective_values_fields, &e->effective);
 	json_add(object, "candidates", array);
 	return json_print(object, mode, t->out);
 }

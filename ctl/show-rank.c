@@ -26,7 +26,7 @@ static const struct {
 };
 
 /* Why it has its place, for the caller to free; @rule is printable. */
-static char *describe(const struct rank_row *row, const char *rule)
+static char *describe(const struct process_row *row, const char *rule)
 {
 	const char *never = row->never;
 
@@ -44,7 +44,7 @@ static char *describe(const struct rank_row *row, const char *rule)
 	return *rule ? format_string("rule %s", rule) : strdup("default");
 }
 
-static int print_rows(const struct rank_list *list, size_t n_first, const struct term *t)
+static int print_rows(const struct ranking *ranking, size_t n_first, const struct term *t)
 {
 	static const struct table_column columns[] = {
 		{.title = "PRIO", .align_right = true},
@@ -58,10 +58,10 @@ static int print_rows(const struct rank_list *list, size_t n_first, const struct
 	int r;
 
 	r = table_new(columns, ARRAY_SIZE(columns), &table);
-	for (size_t i = 0; r == 0 && i < list->n_rows && i < n_first; i++) {
-		const struct rank_row *row = &list->rows[i];
+	for (size_t i = 0; r == 0 && i < ranking->n_processes && i < n_first; i++) {
+		const struct process_row *row = &ranking->processes[i];
 		bool dies = !*row->never || row->with_pid;
-		_cleanup_free_ char *comm = text_escape(row->comm, row->comm_size);
+		_cleanup_free_ char *comm = text_escape(row->comm.data, row->comm.size);
 		_cleanup_free_ char *rule = escape_printable(row->rule, strlen(row->rule));
 		_cleanup_free_ char *cgroup = text_escape(row->cgroup, strlen(row->cgroup));
 		_cleanup_free_ char *why = rule ? describe(row, rule) : NULL;
@@ -106,29 +106,30 @@ static const char *describe_victim(const char *victim)
 }
 
 /* Whether a group that dies reaches beyond the domain, where nobody was looked at. */
-static const char *find_outside(const struct rank_list *list)
+static const char *find_outside(const struct ranking *ranking)
 {
-	size_t length = strcmp(list->domain, "/") == 0 ? 0 : strlen(list->domain);
+	size_t length = strcmp(ranking->domain, "/") == 0 ? 0 : strlen(ranking->domain);
 
-	for (size_t i = 0; i < list->n_rows; i++)
-		if (strcmp(list->rows[i].group, "kill-cgroup") == 0 && *list->rows[i].source &&
-		    strlen(list->rows[i].source) < length)
-			return list->rows[i].source;
+	for (size_t i = 0; i < ranking->n_processes; i++)
+		if (strcmp(ranking->processes[i].group, "kill-cgroup") == 0 &&
+		    *ranking->processes[i].source && strlen(ranking->processes[i].source) < length)
+			return ranking->processes[i].source;
 	return NULL;
 }
 
-static int print_legend(const struct rank_list *list, size_t n_first, const struct term *t)
+static int print_legend(const struct ranking *ranking, size_t n_first, const struct term *t)
 {
-	const char *outside = find_outside(list);
-	size_t n_hidden = list->n_left_out;
+	const char *outside = find_outside(ranking);
+	size_t n_hidden = ranking->outcome.left_out;
 
-	if (n_first < list->n_rows)
-		n_hidden += list->n_rows - n_first;
+	if (n_first < ranking->n_processes)
+		n_hidden += ranking->n_processes - n_first;
 	fprintf(t->out,
 		"\nPolicy %s answers where %s runs out, and kills from the top down:\n"
 		"the lowest priority first, within one %s. Nothing was killed.\n",
-		list->policy, strcmp(list->domain, "/") == 0 ? "the system" : "this cgroup",
-		describe_victim(list->victim));
+		ranking->outcome.policy,
+		strcmp(ranking->domain, "/") == 0 ? "the system" : "this cgroup",
+		describe_victim(ranking->outcome.victim));
 	if (n_hidden > 0)
 		fprintf(t->out, "%zu more, who come after these, are not shown.\n", n_hidden);
 	if (outside) {
@@ -142,7 +143,7 @@ static int print_legend(const struct rank_list *list, size_t n_first, const stru
 }
 
 /* Why an OOM now would not go by the list: with or without a legend, as it is no explanation. */
-static void print_exception(const struct rank_list *list, const struct term *t)
+static void print_exception(const struct ranking *ranking, const struct term *t)
 {
 	static const struct {
 		const char *reason, *text;
@@ -152,78 +153,56 @@ static void print_exception(const struct rank_list *list, const struct term *t)
 		{"all-protected", "All who may be killed are protected"},
 		{"no-candidate", "The policy finds nobody to kill"},
 	};
-	const char *text = list->reason;
+	const char *text = ranking->outcome.reason;
 
-	if (strcmp(list->outcome, "wait") == 0) {
+	if (strcmp(ranking->outcome.outcome, "wait") == 0) {
 		fprintf(t->out,
 			"%sProcess %u is dying already: until it is gone an OOM kills nobody "
 			"else.%s\n\n",
-			term_colour(t, COLOUR_YELLOW), list->dying_pid,
+			term_colour(t, COLOUR_YELLOW), ranking->outcome.dying_pid,
 			term_colour(t, COLOUR_NONE));
 		return;
 	}
-	if (strcmp(list->outcome, "kernel") != 0)
+	if (strcmp(ranking->outcome.outcome, "kernel") != 0)
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
 		if (strcmp(text, reasons[i].reason) == 0)
 			text = reasons[i].text;
 	fprintf(t->out, "%s%s: the kernel would choose, by its badness.%s\n",
 		term_colour(t, COLOUR_YELLOW), text, term_colour(t, COLOUR_NONE));
-	if (list->n_rows > 0)
+	if (ranking->n_processes > 0)
 		fputc('\n', t->out);
 }
 
-static int print_json(const struct rank_list *list, size_t n_first, enum json_mode mode,
+static int print_json(const struct ranking *ranking, size_t n_first, enum json_mode mode,
 		      const struct term *t)
 {
 	_cleanup_(json_freep) struct json *object = json_new_object();
 	struct json *array = json_new_array();
 
-	for (size_t i = 0; i < list->n_rows && i < n_first; i++) {
-		const struct rank_row *row = &list->rows[i];
+	for (size_t i = 0; i < ranking->n_processes && i < n_first; i++) {
 		struct json *process = json_new_object();
 
-		json_add_number(process, "pid", row->pid);
-		json_add_bytes(process, "comm", row->comm, row->comm_size);
-		json_add_number(process, "uid", row->uid);
-		json_add_integer(process, "oom_score_adj", row->oom_score_adj);
-		json_add_number(process, "start_boottime_nsec", row->start_boottime_nsec);
-		json_add_number(process, "size_bytes", row->size_bytes);
-		json_add_text(process, "cgroup", row->cgroup);
-		json_add_number(process, "priority", row->priority);
-		json_add_text(process, "rule", row->rule);
-		json_add_text(process, "source", row->source);
-		json_add_text(process, "kill", row->kill);
-		json_add_text(process, "never", row->never);
-		json_add_number(process, "with_pid", row->with_pid);
-		json_add_text(process, "group", row->group);
+		json_add_values(process, process_row_fields, &ranking->processes[i]);
 		json_append(array, process);
 	}
-	json_add_text(object, "domain", list->domain);
-	json_add_text(object, "policy", list->policy);
-	json_add_text(object, "victim", list->victim);
-	json_add_text(object, "outcome", list->outcome);
-	json_add_text(object, "reason", list->reason);
-	json_add_number(object, "dying_pid", list->dying_pid);
-	json_add_number(object, "left_out", list->n_left_out);
-	json_add_number(object, "tasks", list->n_tasks);
-	json_add_number(object, "cgroups", list->n_cgroups);
-	json_add_number(object, "nsec", list->nsec);
+	json_add_text(object, "domain", ranking->domain);
+	json_add_values(object, outcome_values_fields, &ranking->outcome);
 	json_add(object, "processes", array);
 	return json_print(object, mode, t->out);
 }
 
-int show_rank(const struct rank_list *list, size_t n_first, enum json_mode mode,
-	      const struct term *t)
+int show_ranking(const struct ranking *ranking, size_t n_first, enum json_mode mode,
+		 const struct term *t)
 {
 	int r = 0;
 
 	if (mode != JSON_OFF)
-		return print_json(list, n_first, mode, t);
-	print_exception(list, t);
-	if (list->n_rows > 0)
-		r = print_rows(list, n_first, t);
-	if (r == 0 && t->legend && strcmp(list->outcome, "kernel") != 0)
-		r = print_legend(list, n_first, t);
+		return print_json(ranking, n_first, mode, t);
+	print_exception(ranking, t);
+	if (ranking->n_processes > 0)
+		r = print_rows(ranking, n_first, t);
+	if (r == 0 && t->legend && strcmp(ranking->outcome.outcome, "kernel") != 0)
+		r = print_legend(ranking, n_first, t);
 	return r;
 }

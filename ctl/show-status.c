@@ -14,14 +14,6 @@
 /* Width of the names before the colon. */
 #define NAME_WIDTH 13
 
-static uint64_t counter(const struct status *s, const char *name)
-{
-	for (size_t i = 0; i < s->n_counters; i++)
-		if (strcmp(s->counters[i].name, name) == 0)
-			return s->counters[i].value;
-	return 0;
-}
-
 /* Prints "name: text" with the daemon's text escaped. */
 static int print_text(const struct term *t, const char *name, const char *text)
 {
@@ -33,7 +25,7 @@ static int print_text(const struct term *t, const char *name, const char *text)
 	return 0;
 }
 
-static int print_policies(const struct status *s, const struct term *t)
+static int print_policies(const struct status_report *s, const struct term *t)
 {
 	static const struct table_column columns[] = {
 		{.title = "POLICY", .flexible = true},
@@ -50,7 +42,7 @@ static int print_policies(const struct status *s, const struct term *t)
 
 	r = table_new(columns, ARRAY_SIZE(columns), &table);
 	for (size_t i = 0; r == 0 && i < s->n_policies; i++) {
-		const struct status_policy *p = &s->policies[i];
+		const struct policy_row *p = &s->policies[i];
 		_cleanup_free_ char *cgroup = text_escape(p->cgroup, strlen(p->cgroup));
 		char priority[16], link[16], program[16];
 		const char *cells[] = {
@@ -81,82 +73,76 @@ static int print_policies(const struct status *s, const struct term *t)
 	return r;
 }
 
-static void print_last_oom(const struct status *s, uint64_t now_usec, const struct term *t)
+static void print_last_oom(const struct status_report *s, uint64_t now_usec, const struct term *t)
 {
 	char time[TEXT_TIME_SIZE], span[TEXT_SPAN_SIZE];
-	uint64_t ago_usec = now_usec > s->last_oom_real_usec ? now_usec - s->last_oom_real_usec : 0;
+	uint64_t ago_usec =
+		now_usec > s->status.last_oom_usec ? now_usec - s->status.last_oom_usec : 0;
 
-	if (s->last_oom_seq == 0)
+	if (s->status.last_oom == 0)
 		fprintf(t->out, "%*s: none\n", NAME_WIDTH, "Last record");
 	else
 		fprintf(t->out, "%*s: number %" PRIu64 " at %s, %s ago\n", NAME_WIDTH,
-			"Last record", s->last_oom_seq,
-			text_format_time(s->last_oom_real_usec, time),
+			"Last record", s->status.last_oom,
+			text_format_time(s->status.last_oom_usec, time),
 			text_format_span(ago_usec * 1000, span));
 }
 
-static int print_page(const struct status *s, uint64_t now_usec, const struct term *t)
+static int print_page(const struct status_report *s, uint64_t now_usec, const struct term *t)
 {
 	bool good = status_is_good(s);
-	uint64_t n_ooms = counter(s, "ooms");
+	uint64_t n_ooms = s->status.ooms;
 	char time[TEXT_TIME_SIZE], mean[TEXT_SPAN_SIZE], longest[TEXT_SPAN_SIZE];
 	int r;
 
 	fprintf(t->out, "%soompolicyd %s: %s%s\n", term_colour(t, good ? COLOUR_GREEN : COLOUR_RED),
-		s->version, good ? "in force" : "NOT all policies are in the kernel",
+		s->status.version, good ? "in force" : "NOT all policies are in the kernel",
 		term_colour(t, COLOUR_NONE));
-	r = print_text(t, "Backend", s->backend);
-	if (r == 0 && *s->backend_why)
-		r = print_text(t, "None better", s->backend_why);
+	r = print_text(t, "Backend", s->status.backend);
+	if (r == 0 && *s->status.backend_why)
+		r = print_text(t, "None better", s->status.backend_why);
 	if (r < 0)
 		return r;
-	if (*s->origin)
+	if (*s->status.origin)
 		fprintf(t->out, "%*s: %s, %s, since %s\n", NAME_WIDTH, "Policies",
-			s->is_pinned ? "pinned" : "not pinned, end with the daemon", s->origin,
-			text_format_time(s->in_force_real_usec, time));
+			s->status.pinned ? "pinned" : "not pinned, end with the daemon",
+			s->status.origin, text_format_time(s->status.in_force_usec, time));
 	fprintf(t->out, "%*s: number %u since %s, %u rules\n", NAME_WIDTH, "Configuration",
-		s->config_number, text_format_time(s->config_real_usec, time), s->n_rules);
+		s->status.configuration, text_format_time(s->status.configuration_usec, time),
+		s->status.rules);
 	fprintf(t->out, "%*s: %u ruled, %u of %u map entries%s\n", NAME_WIDTH, "Cgroups",
-		s->n_cgroups_ruled, s->map_entries, s->map_entries_max,
-		s->follows_cgroups ? "" : ", new ones only inherit");
+		s->status.cgroups_ruled, s->map_entries, s->status.map_entries_max,
+		s->status.follows_cgroups ? "" : ", new ones only inherit");
 	fprintf(t->out,
 		"%*s: %" PRIu64 "; victims killed by policy: %" PRIu64 ", records lost: %" PRIu64
 		"\n",
-		NAME_WIDTH, "OOMs", n_ooms, counter(s, "kills"), counter(s, "records_lost"));
+		NAME_WIDTH, "OOMs", n_ooms, s->status.kills, s->status.records_lost);
 	if (n_ooms > 0)
 		fprintf(t->out, "%*s: %s on average, %s at most\n", NAME_WIDTH, "Took",
-			text_format_span(counter(s, "handler_nsec") / n_ooms, mean),
-			text_format_span(counter(s, "handler_max_nsec"), longest));
+			text_format_span(s->status.handler_nsec / n_ooms, mean),
+			text_format_span(s->status.handler_max_nsec, longest));
 	print_last_oom(s, now_usec, t);
-	if (*s->reload_error)
-		r = print_text(t, "Reload failed", s->reload_error);
+	if (*s->status.reload_error)
+		r = print_text(t, "Reload failed", s->status.reload_error);
 	for (size_t i = 0; r == 0 && i < s->n_warnings; i++)
 		r = print_text(t, "Warning", s->warnings[i]);
 	return r < 0 ? r : print_policies(s, t);
 }
 
-static struct json *policies_to_json(const struct status *s)
+static struct json *policies_to_json(const struct status_report *s)
 {
 	struct json *array = json_new_array();
 
 	for (size_t i = 0; i < s->n_policies; i++) {
-		const struct status_policy *p = &s->policies[i];
 		struct json *object = json_new_object();
 
-		json_add_text(object, "name", p->name);
-		json_add_text(object, "scope", p->scope);
-		json_add_text(object, "cgroup", p->cgroup);
-		json_add_number(object, "default_priority", p->default_priority);
-		json_add_text(object, "victim", p->victim);
-		json_add_number(object, "link_id", p->link_id);
-		json_add_number(object, "program_id", p->program_id);
-		json_add_boolean(object, "attached", p->attached);
+		json_add_values(object, policy_row_fields, &s->policies[i]);
 		json_append(array, object);
 	}
 	return array;
 }
 
-static struct json *warnings_to_json(const struct status *s)
+static struct json *warnings_to_json(const struct status_report *s)
 {
 	struct json *array = json_new_array();
 
@@ -165,43 +151,22 @@ static struct json *warnings_to_json(const struct status *s)
 	return array;
 }
 
-static struct json *counters_to_json(const struct status *s)
-{
-	struct json *object = json_new_object();
-
-	for (size_t i = 0; i < s->n_counters; i++)
-		json_add_number(object, s->counters[i].name, s->counters[i].value);
-	return object;
-}
-
-static int print_json(const struct status *s, enum json_mode mode, const struct term *t)
+static int print_json(const struct status_report *s, enum json_mode mode, const struct term *t)
 {
 	_cleanup_(json_freep) struct json *object = json_new_object();
+	struct json *counters = json_new_object();
 
-	json_add_text(object, "version", s->version);
+	json_add_values(counters, status_counter_fields, &s->status);
 	json_add_boolean(object, "good", status_is_good(s));
-	json_add_text(object, "backend", s->backend);
-	json_add_text(object, "backend_why", s->backend_why);
-	json_add_boolean(object, "pinned", s->is_pinned);
-	json_add_text(object, "origin", s->origin);
-	json_add_number(object, "in_force_usec", s->in_force_real_usec);
-	json_add_number(object, "configuration", s->config_number);
-	json_add_number(object, "configuration_usec", s->config_real_usec);
-	json_add(object, "policies", policies_to_json(s));
-	json_add_number(object, "rules", s->n_rules);
-	json_add_number(object, "cgroups_ruled", s->n_cgroups_ruled);
-	json_add_boolean(object, "follows_cgroups", s->follows_cgroups);
+	json_add_values(object, status_fields, &s->status);
 	json_add_number(object, "map_entries", s->map_entries);
-	json_add_number(object, "map_entries_max", s->map_entries_max);
-	json_add(object, "counters", counters_to_json(s));
-	json_add_number(object, "last_oom", s->last_oom_seq);
-	json_add_number(object, "last_oom_usec", s->last_oom_real_usec);
-	json_add_text(object, "reload_error", s->reload_error);
+	json_add(object, "counters", counters);
+	json_add(object, "policies", policies_to_json(s));
 	json_add(object, "warnings", warnings_to_json(s));
 	return json_print(object, mode, t->out);
 }
 
-int show_status(const struct status *s, uint64_t now_usec, enum json_mode mode,
+int show_status(const struct status_report *s, uint64_t now_usec, enum json_mode mode,
 		const struct term *t)
 {
 	return mode == JSON_OFF ? print_page(s, now_usec, t) : print_json(s, mode, t);
@@ -251,15 +216,15 @@ static void print_seconds(const struct term *t, const char *name, const char *ty
 		strcmp(type, "counter") == 0 ? "_total" : "", nsec / 1000000000, nsec % 1000000000);
 }
 
-int show_metrics(const struct status *s, const struct term *t)
+int show_metrics(const struct status_report *s, const struct term *t)
 {
 	/* Not the type info: node_exporter reads the older text format, which does not know it and
 	 * rejects the whole file; all else here is good in both. */
 	print_family(t, "build_info", "gauge", NULL, "The running daemon.");
 	fputs("oompolicyd_build_info{", t->out);
-	print_label(t, "version", s->version);
+	print_label(t, "version", s->status.version);
 	fputc(',', t->out);
-	print_label(t, "backend", s->backend);
+	print_label(t, "backend", s->status.backend);
 	fputs("} 1\n", t->out);
 
 	print_family(t, "policy_attached", "gauge", NULL, "Whether the kernel has the policy.");
@@ -268,26 +233,25 @@ int show_metrics(const struct status *s, const struct term *t)
 		print_label(t, "policy", s->policies[i].name);
 		fprintf(t->out, "} %d\n", s->policies[i].attached);
 	}
-	print_gauge(t, "rules", "Rules of the configuration in force.", s->n_rules);
+	print_gauge(t, "rules", "Rules of the configuration in force.", s->status.rules);
 	print_gauge(t, "cgroups_ruled", "Cgroups that a rule matches by itself.",
-		    s->n_cgroups_ruled);
+		    s->status.cgroups_ruled);
 	print_gauge(t, "map_entries", "Entries of the map of rules.", s->map_entries);
 	print_gauge(t, "map_entries_limit", "Entries that the map of rules has room for.",
-		    s->map_entries_max);
+		    s->status.map_entries_max);
 	print_gauge(t, "reload_failed", "Whether the last reload failed.",
-		    *s->reload_error != '\0');
+		    *s->status.reload_error != '\0');
 	print_gauge(t, "warnings", "Things that are not as they should be, see the status.",
 		    s->n_warnings);
-	print_counter(t, "ooms", "OOMs that the policies were asked about.", counter(s, "ooms"));
-	print_counter(t, "kills", "Victims that a policy killed.", counter(s, "kills"));
-	print_counter(t, "records_lost", "Records of OOMs that were lost.",
-		      counter(s, "records_lost"));
+	print_counter(t, "ooms", "OOMs that the policies were asked about.", s->status.ooms);
+	print_counter(t, "kills", "Victims that a policy killed.", s->status.kills);
+	print_counter(t, "records_lost", "Records of OOMs that were lost.", s->status.records_lost);
 	print_counter(t, "cgroup_records_lost", "Records of cgroups that were lost.",
-		      counter(s, "cgroup_records_lost"));
+		      s->status.cgroup_records_lost);
 	print_seconds(t, "handler_seconds", "counter", "Time spent deciding and killing.",
-		      counter(s, "handler_nsec"));
+		      s->status.handler_nsec);
 	print_seconds(t, "handler_max_seconds", "gauge", "The longest time one OOM took.",
-		      counter(s, "handler_max_nsec"));
+		      s->status.handler_max_nsec);
 	fputs("# EOF\n", t->out);
 	return 0;
 }

@@ -10,30 +10,30 @@
 #include "util/basic.h"
 #include "util/escape.h"
 
-/* "│ └─batch.slice", the way to it and its own name; the first row has all of its path. */
-static char *draw_name(const struct tree *tree, const struct tree_row *row, bool utf8)
+/* "│ └─batch.slice", the way to it and its own name; the first node has all of its path. */
+static char *draw_name(const struct tree *tree, const struct tree_node *node, bool utf8)
 {
 	static const char *const glyphs[2][4] = {
 		{"| ", "  ", "|-", "`-"},
 		{"\xe2\x94\x82 ", "  ", "\xe2\x94\x9c\xe2\x94\x80", "\xe2\x94\x94\xe2\x94\x80"},
 	};
-	const char *name = row->depth == 0 ? row->path : strrchr(row->path, '/') + 1;
+	const char *name = node->depth == 0 ? node->row.cgroup : strrchr(node->row.cgroup, '/') + 1;
 	_cleanup_free_ char *escaped = text_escape(name, strlen(name));
 	/* A glyph is at most six bytes. */
-	size_t size = escaped ? 6 * row->depth + strlen(escaped) + 1 : 0, used = 0;
-	/* By depth: whether the row on the way to it is the last child. */
-	_cleanup_free_ bool *last = calloc(row->depth + 1, sizeof(*last));
+	size_t size = escaped ? 6 * node->depth + strlen(escaped) + 1 : 0, used = 0;
+	/* By depth: whether the node on the way to it is the last child. */
+	_cleanup_free_ bool *last = calloc(node->depth + 1, sizeof(*last));
 	char *text = malloc(size + 1);
 
 	if (!escaped || !last || !text) {
 		free(text);
 		return NULL;
 	}
-	for (const struct tree_row *r = row; r->depth > 0; r = &tree->rows[r->parent])
-		last[r->depth] = r->last_child;
+	for (const struct tree_node *n = node; n->depth > 0; n = &tree->nodes[n->parent])
+		last[n->depth] = n->last_child;
 	text[0] = '\0';
-	for (size_t depth = 1; depth <= row->depth; depth++) {
-		const char *glyph = glyphs[utf8][2 * (depth == row->depth) + last[depth]];
+	for (size_t depth = 1; depth <= node->depth; depth++) {
+		const char *glyph = glyphs[utf8][2 * (depth == node->depth) + last[depth]];
 
 		used += (size_t)snprintf(text + used, size + 1 - used, "%s", glyph);
 	}
@@ -52,25 +52,26 @@ static int print_table(const struct tree *tree, const struct term *t)
 	int r;
 
 	r = table_new(columns, ARRAY_SIZE(columns), &table);
-	for (size_t i = 0; r == 0 && i < tree->n_rows; i = tree->rows[i].next) {
-		const struct tree_row *row = &tree->rows[i];
-		_cleanup_free_ char *name = draw_name(tree, row, t->utf8);
-		_cleanup_free_ char *rule = escape_printable(row->rule, strlen(row->rule));
+	for (size_t i = 0; r == 0 && i < tree->n_nodes; i = tree->nodes[i].next) {
+		const struct tree_node *node = &tree->nodes[i];
+		_cleanup_free_ char *name = draw_name(tree, node, t->utf8);
+		_cleanup_free_ char *rule =
+			escape_printable(node->row.rule, strlen(node->row.rule));
 		char priority[16], memory[TEXT_BYTES_SIZE];
 		const char *cells[] = {
 			priority,
-			*row->kill ? row->kill : "-",
-			text_format_bytes(row->memory_bytes, memory),
+			*node->row.kill ? node->row.kill : "-",
+			text_format_bytes(node->memory_bytes, memory),
 			rule && *rule ? rule : "-",
 			name,
 		};
 
 		if (!name || !rule)
 			return -ENOMEM;
-		snprintf(priority, sizeof(priority), "%u", row->priority);
-		if (row->protect)
+		snprintf(priority, sizeof(priority), "%u", node->row.priority);
+		if (node->row.protect)
 			snprintf(priority, sizeof(priority), "never");
-		r = table_add(table, cells, row->protect ? COLOUR_GREEN : COLOUR_NONE);
+		r = table_add(table, cells, node->row.protect ? COLOUR_GREEN : COLOUR_NONE);
 	}
 	if (r < 0)
 		return r;
@@ -94,19 +95,13 @@ static int print_json(const struct tree *tree, enum json_mode mode, const struct
 	_cleanup_(json_freep) struct json *object = json_new_object();
 	struct json *array = json_new_array();
 
-	for (size_t i = tree->n_rows ? 0 : SIZE_MAX; i != SIZE_MAX; i = tree->rows[i].next) {
-		const struct tree_row *row = &tree->rows[i];
+	for (size_t i = tree->n_nodes ? 0 : SIZE_MAX; i != SIZE_MAX; i = tree->nodes[i].next) {
+		const struct tree_node *node = &tree->nodes[i];
 		struct json *cgroup = json_new_object();
 
-		json_add_text(cgroup, "cgroup", row->path);
-		json_add_number(cgroup, "id", row->id);
-		json_add_number(cgroup, "priority", row->priority);
-		json_add_text(cgroup, "rule", row->rule);
-		json_add_text(cgroup, "source", row->source);
-		json_add_boolean(cgroup, "protect", row->protect);
-		json_add_text(cgroup, "kill", row->kill);
-		if (row->memory_bytes != UINT64_MAX)
-			json_add_number(cgroup, "memory_bytes", row->memory_bytes);
+		json_add_values(cgroup, tree_row_fields, &node->row);
+		if (node->memory_bytes != UINT64_MAX)
+			json_add_number(cgroup, "memory_bytes", node->memory_bytes);
 		json_append(array, cgroup);
 	}
 	json_add_text(object, "domain", tree->domain);

@@ -13,23 +13,23 @@
 
 struct event;
 struct explanation;
-struct rank_list;
-struct status;
+struct ranking;
+struct status_report;
 struct tree;
 
 /* @now_usec: CLOCK_REALTIME, for how long ago something was. */
-int show_status(const struct status *s, uint64_t now_usec, enum json_mode mode,
+int show_status(const struct status_report *s, uint64_t now_usec, enum json_mode mode,
 		const struct term *t);
 
 /* OpenMetrics text (https://openmetrics.io), which Prometheus and others read. */
-int show_metrics(const struct status *s, const struct term *t);
+int show_metrics(const struct status_report *s, const struct term *t);
 
 /* After tree_acquire() and tree_sort(). */
 int show_tree(const struct tree *tree, enum json_mode mode, const struct term *t);
 
 /* Of the processes the @n_first that come first, or with SIZE_MAX all. */
-int show_rank(const struct rank_list *list, size_t n_first, enum json_mode mode,
-	      const struct term *t);
+int show_ranking(const struct ranking *ranking, size_t n_first, enum json_mode mode,
+		 const struct term *t);
 
 int show_explanation(const struct explanation *e, enum json_mode mode, const struct term *t);
 

@@ -56,7 +56,7 @@ static const char *const origins[] = {
 	[LOADER_REPLACED] = "replaced",
 };
 
-static void answer_status(void *userdata, struct bus_status *ret)
+static void answer_status(void *userdata, struct status *ret)
 {
 	const struct answers *a = userdata;
 	struct answers_view view = look(a);
@@ -65,28 +65,28 @@ static void answer_status(void *userdata, struct bus_status *ret)
 
 	loader_acquire_stats(view.loader, &stats);
 	loader_acquire_history(view.loader, &history);
-	*ret = (struct bus_status){
+	*ret = (struct status){
 		.version = OOMPOLICYD_VERSION,
 		.backend = backend_to_string(loader_backend(view.loader)),
 		.backend_why = loader_why_not_better(view.loader),
-		.config_number = view.config_number,
-		.config_real_usec = a->config_real_usec,
-		.n_rules = (uint32_t)view.config->n_rules,
-		.n_cgroups_ruled = (uint32_t)view.tracker->n_ruled,
-		.map_entries_max = view.tracker->rules.max_entries,
-		.follows_cgroups = loader_cgroup_fd(view.loader) >= 0,
-		.is_pinned = history.is_pinned,
+		.pinned = history.is_pinned,
 		.origin = origins[history.origin],
-		.since_real_usec = history.since_real_usec,
-		.n_ooms = stats.runs,
-		.n_kills = stats.kills,
-		.n_lost = stats.events_lost,
-		.n_cgroups_lost = loader_count_cgroups_lost(view.loader),
+		.in_force_usec = history.since_real_usec,
+		.configuration = view.config_number,
+		.configuration_usec = a->config_real_usec,
+		.rules = (uint32_t)view.config->n_rules,
+		.cgroups_ruled = (uint32_t)view.tracker->n_ruled,
+		.follows_cgroups = loader_cgroup_fd(view.loader) >= 0,
+		.map_entries_max = view.tracker->rules.max_entries,
+		.last_oom = a->last_oom_seq,
+		.last_oom_usec = a->last_oom_real_usec,
+		.reload_error = view.reload_error,
+		.ooms = stats.runs,
+		.kills = stats.kills,
+		.records_lost = stats.events_lost,
+		.cgroup_records_lost = loader_count_cgroups_lost(view.loader),
 		.handler_nsec = stats.handler_nsec,
 		.handler_max_nsec = stats.handler_max_nsec,
-		.last_oom_seq = a->last_oom_seq,
-		.last_oom_real_usec = a->last_oom_real_usec,
-		.reload_error = view.reload_error,
 	};
 }
 
@@ -102,7 +102,7 @@ static void answer_policies(void *userdata, struct bus_policies *ret)
 		const struct policy *policy = find_policy(view.config, p->name);
 
 		/* The director is no policy of the configuration. */
-		ret->items[i] = (struct bus_policy){
+		ret->items[i] = (struct policy_row){
 			.name = p->name,
 			.scope = policy ? policy_scope_to_string(policy->scope) : "",
 			.cgroup = policy ? policy->cgroup : "",
@@ -192,7 +192,7 @@ static int visit_cgroup(const char *path, uint64_t id, void *userdata)
 	struct tree *t = userdata;
 	size_t depth = t->domain_depth + path_depth(path);
 	const struct level *level;
-	struct bus_tree_row row = {.id = id, .source = ""};
+	struct tree_row row = {.id = id, .source = ""};
 	int r, n;
 
 	/* Below, the BPF side has no opinion. */
@@ -207,7 +207,7 @@ static int visit_cgroup(const char *path, uint64_t id, void *userdata)
 		return r;
 	level = &t->levels[depth];
 
-	row.path = t->path;
+	row.cgroup = t->path;
 	row.priority = level->ruled && !(level->rule.flags & OP_RULE_DEFAULT_PRIORITY)
 			       ? level->rule.priority
 			       : t->default_priority;
@@ -337,10 +337,10 @@ struct explanation {
 static int visit_pattern(const struct rule *rule, const struct pattern *pattern, void *userdata)
 {
 	struct explanation *e = userdata;
-	const struct bus_candidate candidate = {
+	const struct candidate_row candidate = {
 		.cgroup = e->cgroup,
 		.rule = rule->name,
-		.kind = pattern_kind_to_string(pattern->kind),
+		.key = pattern_kind_to_string(pattern->kind),
 		.pattern = pattern->kind == PATTERN_USER ? pattern->user : pattern->text,
 		.file = pattern->file,
 		.line = pattern->line,
@@ -356,7 +356,7 @@ static const char *policy_name(const struct config *c, size_t i)
 	return i == SIZE_MAX ? "" : c->policies[i].name;
 }
 
-static int answer_explain(void *userdata, const char *cgroup, struct bus_effective *ret,
+static int answer_explain(void *userdata, const char *cgroup, struct effective_values *ret,
 			  bus_candidate_visit_t visit, void *visit_userdata)
 {
 	struct answers_view view = look(userdata);
@@ -387,14 +387,14 @@ static int answer_explain(void *userdata, const char *cgroup, struct bus_effecti
 			return r;
 	}
 
-	*ret = (struct bus_effective){
+	*ret = (struct effective_values){
 		.priority_is_default = !rule || !rule->priority_set,
 		.rule = rule ? rule->name : "",
 		.source = source,
 		.protect = rule && rule->protect,
 		.kill = rule ? rule_kill_to_string(rule->kill) : "",
-		.policy_memcg = policy_name(c, memcg),
-		.policy_system = policy_name(c, sys),
+		.policy = policy_name(c, memcg),
+		.system_policy = policy_name(c, sys),
 		.exists = stat(directory, &st) == 0,
 	};
 	/* A default is that of the policy that answers, which is the one of the cgroup where it
@@ -435,20 +435,20 @@ static const struct policy *slot_policy(const struct answers_view *view, uint32_
 }
 
 static void describe_run(const struct answers_view *view, const struct op_rank_run *run,
-			 struct bus_rank *ret)
+			 struct outcome_values *ret)
 {
 	bool attached;
 	const struct policy *policy = slot_policy(view, run->slot, &attached);
 
-	*ret = (struct bus_rank){
+	*ret = (struct outcome_values){
 		.policy = policy ? policy->name : "",
 		.victim = policy ? policy_victim_to_string(policy->victim) : "",
 		.outcome = "kernel",
 		.reason = "",
 		.dying_pid = run->dying_pid,
-		.n_left_out = run->n_left_out,
-		.n_tasks = run->nr_tasks,
-		.n_cgroups = run->nr_cgroups,
+		.left_out = run->n_left_out,
+		.tasks = run->nr_tasks,
+		.cgroups = run->nr_cgroups,
 		.nsec = run->nsec,
 	};
 	if (!policy)
@@ -464,7 +464,7 @@ static void describe_run(const struct answers_view *view, const struct op_rank_r
 }
 
 static int visit_ranked(const struct answers_view *view, const struct rank *rank,
-			bus_rank_visit_t visit, void *userdata)
+			bus_process_visit_t visit, void *userdata)
 {
 	uint64_t page_size = (uint64_t)sysconf(_SC_PAGESIZE);
 	int r = 0;
@@ -476,11 +476,11 @@ static int visit_ranked(const struct answers_view *view, const struct rank *rank
 			.rule = {.index = ranked->rule_index},
 			.ruled = ranked->rule_flags & OP_RULE_MATCH,
 		};
-		const struct bus_rank_row row = {
+		const struct process_row row = {
 			.pid = ranked->pid,
 			.uid = ranked->uid,
 			.oom_score_adj = ranked->oom_score_adj,
-			.comm = ranked->comm,
+			.comm = {ranked->comm, strlen(ranked->comm)},
 			.start_boottime_nsec = ranked->start_boottime_nsec,
 			.size_bytes = ranked->size_pages * page_size,
 			.cgroup = p->cgroup,
@@ -513,8 +513,8 @@ static int run_selection(struct answers *a, const struct answers_view *view,
 	return r < 0 ? r : loader_rank_run(a->rank, run, ret);
 }
 
-static int answer_rank(void *userdata, const char *domain, struct bus_rank *ret,
-		       bus_rank_visit_t visit, void *visit_userdata)
+static int answer_rank(void *userdata, const char *domain, struct outcome_values *ret,
+		       bus_process_visit_t visit, void *visit_userdata)
 {
 	struct answers *a = userdata;
 	struct answers_view view = look(a);
@@ -562,10 +562,6 @@ static int answer_declare(void *userdata, const char *cgroup, char message[stati
 {
 	const struct answers *a = userdata;
 
-	if (!a->declare) {
-		snprintf(message, BUS_MESSAGE_SIZE, "This oompolicyd cannot declare an OOM.");
-		return -EOPNOTSUPP;
-	}
 	return a->declare(cgroup, a->userdata, message);
 }
 
@@ -591,12 +587,12 @@ void answers_note_config(struct answers *a)
 
 void answers_note_reload(struct answers *a)
 {
-	bus_send_changed(a->bus, BUS_CHANGE_CONFIG);
+	bus_send_changed(a->bus, STATUS_CONFIG);
 }
 
 void answers_note_cgroups(struct answers *a)
 {
-	bus_send_changed(a->bus, BUS_CHANGE_CGROUPS);
+	bus_send_changed(a->bus, STATUS_CGROUPS);
 }
 
 void answers_note_oom(struct answers *a, const struct op_oom_event *e,
@@ -609,7 +605,7 @@ void answers_note_oom(struct answers *a, const struct op_oom_event *e,
 
 void answers_note_policies(struct answers *a)
 {
-	bus_send_changed(a->bus, BUS_CHANGE_POLICIES);
+	bus_send_changed(a->bus, STATUS_POLICIES);
 }
 
 void answers_start(struct answers *a, struct sd_event *event)

@@ -35,7 +35,7 @@ struct answers_view {
 /* The first four are the owner's to fill in. */
 struct answers {
 	void (*look)(void *userdata, struct answers_view *ret);
-	/* As of struct bus_provider, and as the control socket has them. NULL: cannot be done. */
+	/* As of struct bus_provider, and as the control socket has them. */
 	int (*reload)(void *userdata, char *message);
 	int (*declare)(const char *cgroup, void *userdata, char *message);
 	void *userdata;

@@ -43,30 +43,30 @@ static struct {
 	bool detached;
 } service;
 
-static void fake_status(void *userdata, struct bus_status *ret)
+static void fake_status(void *userdata, struct status *ret)
 {
 	(void)userdata;
-	*ret = (struct bus_status){
+	*ret = (struct status){
 		.version = "9.9",
 		.backend = "struct_ops",
 		.backend_why = "",
-		.config_number = 1 + service.n_reloads,
-		.config_real_usec = 1700000000000000,
-		.n_rules = 3,
-		.n_cgroups_ruled = 4,
+		.configuration = 1 + service.n_reloads,
+		.configuration_usec = 1700000000000000,
+		.rules = 3,
+		.cgroups_ruled = 4,
 		.map_entries_max = 1024,
 		.follows_cgroups = true,
-		.is_pinned = true,
+		.pinned = true,
 		.origin = "updated",
-		.since_real_usec = 1700000000000000,
-		.n_ooms = 7,
-		.n_kills = 5,
-		.n_lost = 1,
-		.n_cgroups_lost = 2,
+		.in_force_usec = 1700000000000000,
+		.ooms = 7,
+		.kills = 5,
+		.records_lost = 1,
+		.cgroup_records_lost = 2,
 		.handler_nsec = 7000000123,
 		.handler_max_nsec = 2000000000,
-		.last_oom_seq = 7 + service.n_reloads,
-		.last_oom_real_usec = 1700000100000000,
+		.last_oom = 7 + service.n_reloads,
+		.last_oom_usec = 1700000100000000,
 		.reload_error = "",
 	};
 }
@@ -104,7 +104,7 @@ static const char *fake_domain_policy(void *userdata, const char *domain)
 	return "default";
 }
 
-static const struct bus_tree_row rows[] = {
+static const struct tree_row rows[] = {
 	{"/", 1, 500, "", "", false, ""},
 	{"/system.slice", 2, 500, "", "", false, ""},
 	{"/system.slice/ssh.service", 3, 500, "shell", "/system.slice/ssh.service", true, ""},
@@ -126,15 +126,15 @@ static int fake_tree(void *userdata, const char *domain, bus_tree_visit_t visit,
 		return -ENOENT;
 	/* A path that is not UTF-8 comes here as the bytes that were asked for. */
 	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(rows); i++)
-		if (strcmp(domain, "/") == 0 || strcmp(domain, rows[i].path) == 0)
+		if (strcmp(domain, "/") == 0 || strcmp(domain, rows[i].cgroup) == 0)
 			r = visit(&rows[i], visit_userdata);
 	return r;
 }
 
-static int fake_explain(void *userdata, const char *cgroup, struct bus_effective *ret,
+static int fake_explain(void *userdata, const char *cgroup, struct effective_values *ret,
 			bus_candidate_visit_t visit, void *visit_userdata)
 {
-	const struct bus_candidate candidates[] = {
+	const struct candidate_row candidates[] = {
 		{cgroup, "database", "Unit", "db*.service", "/etc/oompolicy.conf", 12, true},
 		{cgroup, "all", "Cgroup", "/system.slice/**", "/etc/oompolicy.conf.d/\xff.conf", 3,
 		 false},
@@ -142,13 +142,13 @@ static int fake_explain(void *userdata, const char *cgroup, struct bus_effective
 	};
 
 	(void)userdata;
-	*ret = (struct bus_effective){
+	*ret = (struct effective_values){
 		.priority = 900,
 		.rule = "database",
 		.source = cgroup,
 		.kill = "",
-		.policy_memcg = "default",
-		.policy_system = "default",
+		.policy = "default",
+		.system_policy = "default",
 		.exists = true,
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(candidates); i++)
@@ -157,21 +157,44 @@ static int fake_explain(void *userdata, const char *cgroup, struct bus_effective
 	return 0;
 }
 
-static const struct bus_rank_row ranked[] = {
-	{4194304, 1000, -500, "e\n\033[31m\xff\"%n", 12345678901, 73400320,
-	 "/batch.slice/e\033[31mvil\xff", 10, "batch", "/batch.slice", "cgroup", "", 0,
+static const struct process_row ranked[] = {
+	{4194304,
+	 1000,
+	 -500,
+	 {"e\n\033[31m\xff\"%n", 11},
+	 12345678901,
+	 73400320,
+	 "/batch.slice/e\033[31mvil\xff",
+	 10,
+	 "batch",
+	 "/batch.slice",
+	 "cgroup",
+	 "",
+	 0,
 	 "kill-cgroup"},
-	{1, 0, 0, "systemd", 4, 12582912, "/init.scope", 500, "", "", "", "init", 4194304,
+	{1,
+	 0,
+	 0,
+	 {"systemd", 7},
+	 4,
+	 12582912,
+	 "/init.scope",
+	 500,
+	 "",
+	 "",
+	 "",
+	 "init",
+	 4194304,
 	 "oom-group"},
 };
 
-static int fake_rank(void *userdata, const char *domain, struct bus_rank *ret,
-		     bus_rank_visit_t visit, void *visit_userdata)
+static int fake_rank(void *userdata, const char *domain, struct outcome_values *ret,
+		     bus_process_visit_t visit, void *visit_userdata)
 {
 	int r = 0;
 
 	(void)userdata;
-	*ret = (struct bus_rank){"default", "largest", "kill", "", 0, 7, 123, 45, 678901};
+	*ret = (struct outcome_values){"default", "largest", "kill", "", 0, 7, 123, 45, 678901};
 	if (strcmp(domain, "/gone") == 0)
 		return -ENOENT;
 	if (strcmp(domain, "/uncontrolled") == 0)
@@ -203,8 +226,8 @@ static int fake_reload(void *userdata, char message[static BUS_MESSAGE_SIZE])
 	service.n_reloads++;
 	service.detached = service.n_reloads % 2;
 	bus_send_record(service.bus, fields, ARRAY_SIZE(fields));
-	bus_send_changed(service.bus, BUS_CHANGE_CONFIG);
-	bus_send_changed(service.bus, BUS_CHANGE_CGROUPS);
+	bus_send_changed(service.bus, STATUS_CONFIG);
+	bus_send_changed(service.bus, STATUS_CGROUPS);
 	if (service.n_reloads == 3) {
 		snprintf(message, BUS_MESSAGE_SIZE, "/etc/oompolicy.conf:1: what is wrong");
 		return -EINVAL;

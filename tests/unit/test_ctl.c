@@ -70,38 +70,40 @@ static void check_width(size_t width)
 
 static void test_status(void)
 {
-	struct status_policy policies[] = {
+	struct policy_row policies[] = {
 		{"oompolicyd", "", "", "", 0, 11, 21, true},
 		{"default", "any", "/", "largest", 500, 12, 22, true},
 		{"a-policy-with-a-name-that-is-as-long-as-they-may-be-at-the-most", "memcg",
 		 "/system.slice/system-something.slice/\033[31m.service", "oldest", 1000,
 		 4294967295, 4294967295, false},
 	};
-	const struct status s = {
-		.version = "0.1",
-		.backend = "struct_ops",
-		.backend_why = "",
-		.config_number = 3,
-		.config_real_usec = 1700000000000000,
+	const struct status_report s = {
+		.status =
+			{
+				.version = "0.1",
+				.backend = "struct_ops",
+				.backend_why = "",
+				.pinned = true,
+				.origin = "adopted",
+				.in_force_usec = 1700000000000000,
+				.configuration = 3,
+				.configuration_usec = 1700000000000000,
+				.rules = 12,
+				.cgroups_ruled = 34,
+				.follows_cgroups = true,
+				.map_entries_max = 1024,
+				.last_oom = 9,
+				.last_oom_usec = 1700000100000000,
+				.reload_error = "/etc/oompolicy.conf:3: \033[31mbad",
+				.ooms = 8,
+				.kills = 7,
+				.records_lost = 1,
+				.handler_nsec = 8000000,
+				.handler_max_nsec = 3000000,
+			},
+		.map_entries = 37,
 		.policies = policies,
 		.n_policies = ARRAY_SIZE(policies),
-		.n_rules = 12,
-		.n_cgroups_ruled = 34,
-		.map_entries = 37,
-		.map_entries_max = 1024,
-		.follows_cgroups = true,
-		.is_pinned = true,
-		.origin = "adopted",
-		.in_force_real_usec = 1700000000000000,
-		.counters = {{"ooms", 8},
-			     {"kills", 7},
-			     {"records_lost", 1},
-			     {"handler_nsec", 8000000},
-			     {"handler_max_nsec", 3000000}},
-		.n_counters = 5,
-		.last_oom_seq = 9,
-		.last_oom_real_usec = 1700000100000000,
-		.reload_error = "/etc/oompolicy.conf:3: \033[31mbad",
 		.warnings = {"Another program's 'x' is asked before these.", "\033[31mbad"},
 		.n_warnings = 2,
 	};
@@ -293,37 +295,116 @@ static void test_json(void)
 	done_term();
 }
 
-static struct rank_row ranked[] = {
-	{4194304, 1000, -500, "e\n\033[31m\xff\"%n", 11, 12345678901, 73400320,
-	 (char *)"/batch.slice/e\033[31mvil\xff\"%n", 10, "batch", (char *)"/batch.slice", "cgroup",
-	 "", 0, "kill-cgroup"},
-	{101, 0, 0, "helper", 6, 1, 4096, (char *)"/batch.slice/small", 10, "batch",
-	 (char *)"/batch.slice", "cgroup", "", 4194304, "kill-cgroup"},
-	{102, 0, 0, "bash", 4, 2, 2097152,
-	 (char *)"/user.slice/user-1000.slice/session-1.scope/deep", 500, "", (char *)"", "", "", 0,
+static struct process_row ranked[] = {
+	{4194304,
+	 1000,
+	 -500,
+	 {"e\n\033[31m\xff\"%n", 11},
+	 12345678901,
+	 73400320,
+	 "/batch.slice/e\033[31mvil\xff\"%n",
+	 10,
+	 "batch",
+	 "/batch.slice",
+	 "cgroup",
+	 "",
+	 0,
+	 "kill-cgroup"},
+	{101,
+	 0,
+	 0,
+	 {"helper", 6},
+	 1,
+	 4096,
+	 "/batch.slice/small",
+	 10,
+	 "batch",
+	 "/batch.slice",
+	 "cgroup",
+	 "",
+	 4194304,
+	 "kill-cgroup"},
+	{102,
+	 0,
+	 0,
+	 {"bash", 4},
+	 2,
+	 2097152,
+	 "/user.slice/user-1000.slice/session-1.scope/deep",
+	 500,
+	 "",
+	 "",
+	 "",
+	 "",
+	 0,
 	 ""},
-	{103, 0, 0, "leader", 6, 2, 1097152, (char *)"/group", 500, "", (char *)"", "", "", 0,
+	{103, 0, 0, {"leader", 6}, 2, 1097152, "/group", 500, "", "", "", "", 0, "oom-group"},
+	{104,
+	 0,
+	 0,
+	 {"along", 5},
+	 2,
+	 97152,
+	 "/group/safe",
+	 500,
+	 "safe",
+	 "/group/safe",
+	 "",
+	 "protected",
+	 103,
 	 "oom-group"},
-	{104, 0, 0, "along", 5, 2, 97152, (char *)"/group/safe", 500, "safe", (char *)"/group/safe",
-	 "", "protected", 103, "oom-group"},
-	{105, 0, 0, "gone", 4, 3, 1024, (char *)"", 900, "database",
-	 (char *)"/system.slice/db.service", "process", "", 0, ""},
-	{1, 0, 0, "systemd", 7, 4, 12582912, (char *)"/init.scope", 500, "", (char *)"", "", "init",
-	 0, ""},
-	{106, 0, 0, "sshd", 4, 5, 8388608, (char *)"/system.slice/ssh.service", 500, "shell",
-	 (char *)"/system.slice/ssh.service", "", "protected", 0, ""},
-	{107, 0, -1000, "udevd", 5, 6, 4194304, (char *)"/system.slice/udev.service", 500, "",
-	 (char *)"", "", "oom-score-adj", 0, ""},
-	{108, 0, 0, "later", 5, 7, 0, (char *)"/a", 500, "", (char *)"", "", "of-a-later-version",
-	 0, ""},
+	{105,
+	 0,
+	 0,
+	 {"gone", 4},
+	 3,
+	 1024,
+	 "",
+	 900,
+	 "database",
+	 "/system.slice/db.service",
+	 "process",
+	 "",
+	 0,
+	 ""},
+	{1, 0, 0, {"systemd", 7}, 4, 12582912, "/init.scope", 500, "", "", "", "init", 0, ""},
+	{106,
+	 0,
+	 0,
+	 {"sshd", 4},
+	 5,
+	 8388608,
+	 "/system.slice/ssh.service",
+	 500,
+	 "shell",
+	 "/system.slice/ssh.service",
+	 "",
+	 "protected",
+	 0,
+	 ""},
+	{107,
+	 0,
+	 -1000,
+	 {"udevd", 5},
+	 6,
+	 4194304,
+	 "/system.slice/udev.service",
+	 500,
+	 "",
+	 "",
+	 "",
+	 "oom-score-adj",
+	 0,
+	 ""},
+	{108, 0, 0, {"later", 5}, 7, 0, "/a", 500, "", "", "", "of-a-later-version", 0, ""},
 };
 
-static void show_ranked(const struct rank_list *list, size_t n_first, enum json_mode mode,
+static void show_ranked(const struct ranking *ranking, size_t n_first, enum json_mode mode,
 			const char *expected)
 {
 	struct term t = new_term(mode == JSON_OFF ? 80 : 0);
 
-	CHECK_INT(show_rank(list, n_first, mode, &t), 0);
+	CHECK_INT(show_ranking(ranking, n_first, mode, &t), 0);
 	end_term(&t);
 	compare(expected);
 	if (mode == JSON_OFF)
@@ -334,25 +415,29 @@ static void show_ranked(const struct rank_list *list, size_t n_first, enum json_
 
 static void test_rank(void)
 {
-	struct rank_list list = {"/", "default", "largest", "kill", "",	    0,
-				 7,   123,	 45,	    678901, ranked, ARRAY_SIZE(ranked)};
+	struct ranking ranking = {
+		.domain = "/",
+		.outcome = {"default", "largest", "kill", "", 0, 7, 123, 45, 678901},
+		.processes = ranked,
+		.n_processes = ARRAY_SIZE(ranked),
+	};
 
-	show_ranked(&list, SIZE_MAX, JSON_OFF, "rank");
-	show_ranked(&list, 2, JSON_PRETTY, "rank.json");
+	show_ranked(&ranking, SIZE_MAX, JSON_OFF, "rank");
+	show_ranked(&ranking, 2, JSON_PRETTY, "rank.json");
 	/* A group that reaches beyond the domain, and a victim that is dying. */
-	list.domain = "/batch.slice/small";
-	list.outcome = "wait";
-	list.dying_pid = 99;
-	list.n_left_out = 0;
-	show_ranked(&list, 1, JSON_OFF, "rank-wait");
-	list.outcome = "kernel";
-	list.reason = "all-protected";
-	list.rows = &ranked[7];
-	list.n_rows = 1;
-	show_ranked(&list, SIZE_MAX, JSON_OFF, "rank-protected");
-	list.reason = "no-policy";
-	list.n_rows = 0;
-	show_ranked(&list, SIZE_MAX, JSON_OFF, "rank-kernel");
+	ranking.domain = "/batch.slice/small";
+	ranking.outcome.outcome = "wait";
+	ranking.outcome.dying_pid = 99;
+	ranking.outcome.left_out = 0;
+	show_ranked(&ranking, 1, JSON_OFF, "rank-wait");
+	ranking.outcome.outcome = "kernel";
+	ranking.outcome.reason = "all-protected";
+	ranking.processes = &ranked[7];
+	ranking.n_processes = 1;
+	show_ranked(&ranking, SIZE_MAX, JSON_OFF, "rank-protected");
+	ranking.outcome.reason = "no-policy";
+	ranking.n_processes = 0;
+	show_ranked(&ranking, SIZE_MAX, JSON_OFF, "rank-kernel");
 }
 
 static void test_filter(void)
