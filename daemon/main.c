@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "bus/introspect.h"
 #include "config/diagnostics.h"
 #include "config/layers.h"
 #include "config/parser.h"
@@ -34,7 +35,8 @@ static void print_help(void)
 	       "     --remove         Take the policies of a daemon that has ended out of the "
 	       "kernel\n"
 	       "     --declare=CGROUP Declare an OOM of this cgroup, / being the system: have the\n"
-	       "                      running daemon's policy kill, now\n\n"
+	       "                      running daemon's policy kill, now\n"
+	       "     --bus-introspect Print the D-Bus interface as XML\n\n"
 	       "See oompolicyd(8) and oompolicy.conf(5).\n");
 }
 
@@ -120,6 +122,16 @@ static int remove_policies(void)
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+static int print_interface(void)
+{
+	int r = introspect_print(stdout);
+
+	if (r < 0)
+		fprintf(stderr, "%s: cannot print the D-Bus interface: %s\n",
+			program_invocation_short_name, strerror(-r));
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 static int run(const char *config_path)
 {
 	_cleanup_(manager_freep) struct manager *manager = NULL;
@@ -150,7 +162,8 @@ int main(int argc, char *argv[])
 		OPTION_CAT_CONFIG,
 		OPTION_RELOAD,
 		OPTION_REMOVE,
-		OPTION_DECLARE
+		OPTION_DECLARE,
+		OPTION_BUS_INTROSPECT,
 	};
 	static const struct option options[] = {
 		{"help", no_argument, NULL, 'h'},
@@ -161,6 +174,7 @@ int main(int argc, char *argv[])
 		{"reload", no_argument, NULL, OPTION_RELOAD},
 		{"remove", no_argument, NULL, OPTION_REMOVE},
 		{"declare", required_argument, NULL, OPTION_DECLARE},
+		{"bus-introspect", no_argument, NULL, OPTION_BUS_INTROSPECT},
 		{},
 	};
 	/* NULL: all files that apply */
@@ -177,6 +191,8 @@ int main(int argc, char *argv[])
 		case OPTION_VERSION:
 			printf("oompolicyd %s\n", OOMPOLICYD_VERSION);
 			return EXIT_SUCCESS;
+		case OPTION_BUS_INTROSPECT:
+			return print_interface();
 		case OPTION_CONFIG:
 			config_path = optarg;
 			break;
