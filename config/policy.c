@@ -8,6 +8,7 @@
  */
 #include "config/policy.h"
 
+#include "api/words.h"
 #include "bpf/oompolicy.h"
 #include "config/index.h"
 #include "util/basic.h"
@@ -16,83 +17,62 @@
 #include <assert.h>
 #include <string.h>
 
-static const char *const backend_names[] = {
-	[BACKEND_AUTO] = "auto",
-	[BACKEND_STRUCT_OPS] = "struct_ops",
-	[BACKEND_EVALUATE_TASK] = "evaluate_task",
+static const struct word stop_items[] = {
+	[STOP_REMOVE] = {"remove"},
+	[STOP_KEEP] = {"keep"},
 };
-static_assert(ARRAY_SIZE(backend_names) == _BACKEND_MAX, "a name for each backend");
+static const struct words words_stop = {stop_items, ARRAY_SIZE(stop_items)};
+static_assert(ARRAY_SIZE(stop_items) == _STOP_MAX, "a word for each");
 
-static const char *const stop_names[] = {
-	[STOP_REMOVE] = "remove",
-	[STOP_KEEP] = "keep",
+static const struct word scope_items[] = {
+	[POLICY_SCOPE_ANY] = {"any"},
+	[POLICY_SCOPE_SYSTEM] = {"system"},
+	[POLICY_SCOPE_MEMCG] = {"memcg"},
 };
-static_assert(ARRAY_SIZE(stop_names) == _STOP_MAX, "a name for each");
+static const struct words words_scope = {scope_items, ARRAY_SIZE(scope_items)};
+static_assert(ARRAY_SIZE(scope_items) == _POLICY_SCOPE_MAX, "a word for each");
 
-static const char *const policy_scope_names[] = {
-	[POLICY_SCOPE_ANY] = "any",
-	[POLICY_SCOPE_SYSTEM] = "system",
-	[POLICY_SCOPE_MEMCG] = "memcg",
+static const struct word pattern_kind_items[] = {
+	[PATTERN_CGROUP] = {"Cgroup"},
+	[PATTERN_UNIT] = {"Unit"},
+	[PATTERN_USER] = {"User"},
 };
-static_assert(ARRAY_SIZE(policy_scope_names) == _POLICY_SCOPE_MAX, "a name for each scope");
+static const struct words words_pattern_kind = {pattern_kind_items, ARRAY_SIZE(pattern_kind_items)};
+static_assert(ARRAY_SIZE(pattern_kind_items) == _PATTERN_KIND_MAX, "a word for each");
 
-static const char *const policy_victim_names[] = {
-	[POLICY_VICTIM_LARGEST] = "largest",
-	[POLICY_VICTIM_BADNESS] = "badness",
-	[POLICY_VICTIM_NEWEST] = "newest",
-	[POLICY_VICTIM_OLDEST] = "oldest",
-};
-static_assert(ARRAY_SIZE(policy_victim_names) == _POLICY_VICTIM_MAX, "a name for each victim");
+static_assert((int)BACKEND_AUTO == OP_BACKEND_NONE &&
+		      (int)BACKEND_STRUCT_OPS == OP_BACKEND_STRUCT_OPS &&
+		      (int)BACKEND_EVALUATE_TASK == OP_BACKEND_EVALUATE_TASK,
+	      "the values of words_backend");
 static_assert((int)POLICY_VICTIM_LARGEST == OP_VICTIM_LARGEST &&
 		      (int)POLICY_VICTIM_BADNESS == OP_VICTIM_BADNESS &&
 		      (int)POLICY_VICTIM_NEWEST == OP_VICTIM_NEWEST &&
 		      (int)POLICY_VICTIM_OLDEST == OP_VICTIM_OLDEST,
-	      "the values that the BPF side has");
+	      "the values of words_victim");
+static_assert((int)RULE_KILL_UNSET == API_KILL_UNSET &&
+		      (int)RULE_KILL_PROCESS == API_KILL_PROCESS &&
+		      (int)RULE_KILL_CGROUP == API_KILL_CGROUP,
+	      "the values of words_kill");
 
-static const char *const rule_kill_names[] = {
-	[RULE_KILL_UNSET] = "",
-	[RULE_KILL_PROCESS] = "process",
-	[RULE_KILL_CGROUP] = "cgroup",
-};
-static_assert(ARRAY_SIZE(rule_kill_names) == _RULE_KILL_MAX, "a name for each way to kill");
-
-static const char *const pattern_kind_names[] = {
-	[PATTERN_CGROUP] = "Cgroup",
-	[PATTERN_UNIT] = "Unit",
-	[PATTERN_USER] = "User",
-};
-static_assert(ARRAY_SIZE(pattern_kind_names) == _PATTERN_KIND_MAX, "a name for each kind");
-
-static int find_name(const char *const *names, size_t n, const char *s)
-{
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(s, names[i]) == 0)
-			return (int)i;
-	return -EINVAL;
-}
-
-#define DEFINE_TO_STRING(type)                                                                \
-	const char *type##_to_string(enum type value)                                         \
-	{                                                                                     \
-		return (size_t)value < ARRAY_SIZE(type##_names) ? type##_names[value] : NULL; \
+/* Define TYPE_to_string(), and with it TYPE_from_string(). */
+#define DEFINE_TO_STRING(type, list)                    \
+	const char *type##_to_string(enum type value)   \
+	{                                               \
+		return word_get(list, (uint32_t)value); \
 	}
-#define DEFINE_FROM_STRING(type)                                             \
-	int type##_from_string(const char *s)                                \
-	{                                                                    \
-		return find_name(type##_names, ARRAY_SIZE(type##_names), s); \
+#define DEFINE_STRINGS(type, list)            \
+	DEFINE_TO_STRING(type, list)          \
+	int type##_from_string(const char *s) \
+	{                                     \
+		return word_find(list, s);    \
 	}
 
-DEFINE_TO_STRING(backend)
-DEFINE_TO_STRING(stop)
-DEFINE_TO_STRING(policy_scope)
-DEFINE_TO_STRING(policy_victim)
-DEFINE_TO_STRING(rule_kill)
-DEFINE_TO_STRING(pattern_kind)
-DEFINE_FROM_STRING(backend)
-DEFINE_FROM_STRING(stop)
-DEFINE_FROM_STRING(policy_scope)
-DEFINE_FROM_STRING(policy_victim)
-DEFINE_FROM_STRING(rule_kill)
+DEFINE_STRINGS(backend, &words_backend)
+DEFINE_STRINGS(stop, &words_stop)
+DEFINE_STRINGS(policy_scope, &words_scope)
+DEFINE_STRINGS(policy_victim, &words_victim)
+DEFINE_STRINGS(rule_kill, &words_kill)
+DEFINE_TO_STRING(pattern_kind, &words_pattern_kind)
 
 struct config *config_new(void)
 {

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "api/words.h"
 #include "config/value.h"
 #include "event.h"
 #include "text.h"
@@ -399,29 +400,15 @@ static const char *show_bytes(const char *word, char buf[static TEXT_BYTES_SIZE]
 /* "pid comm uid oom_score_adj priority rule size reason cgroup", see oompolicyd(8). */
 static char *format_runner(char *line)
 {
-	static const struct {
-		const char *reason;
-		const char *text;
-	} reasons[] = {
-		{"priority", "higher priority"},
-		{"preference", "same priority"},
-		{"oom-score-adj", "oom_score_adj -1000"},
-		{"spared", "never killed"},
-	};
 	char *words[9], size[TEXT_BYTES_SIZE];
 	_cleanup_free_ char *copy = strdup(line);
-	const char *reason;
 
 	if (!copy || !split(line, words, 8))
 		return TAKE_PTR(copy);
-	reason = words[7];
-	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
-		if (strcmp(reason, reasons[i].reason) == 0)
-			reason = reasons[i].text;
 	return format_string("%s[%s], priority %s%s%s, %s, %s, in %s", words[1], words[0], words[4],
 			     strcmp(words[5], "-") == 0 ? "" : " by ",
 			     strcmp(words[5], "-") == 0 ? "" : words[5], show_bytes(words[6], size),
-			     reason, words[8]);
+			     word_describe(&words_runner, words[7]), words[8]);
 }
 
 /* "current max high swap.current swap.max cgroup", likewise. */

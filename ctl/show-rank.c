@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "api/words.h"
+#include "bpf/oompolicy.h"
 #include "model.h"
 #include "table.h"
 #include "text.h"
@@ -11,36 +13,16 @@
 #include "util/escape.h"
 #include "util/format.h"
 
-static const struct {
-	const char *name;
-	const char *text;
-} nevers[] = {
-	{"protected", "protected"},
-	{"dying", "dying already"},
-	{"dead", "dead already"},
-	{"init", "init"},
-	{"daemon", "the OOM policy daemon"},
-	{"oom-score-adj", "oom_score_adj -1000"},
-	{"no-memory", "has no memory"},
-	{"vfork", "has its parent's memory"},
-};
-
 /* Why it has its place, for the caller to free; @rule is printable. */
 static char *describe(const struct process_row *row, const char *rule)
 {
-	const char *never = row->never;
-
-	for (size_t i = 0; i < ARRAY_SIZE(nevers); i++)
-		if (strcmp(row->never, nevers[i].name) == 0)
-			never = nevers[i].text;
 	if (row->with_pid)
 		return format_string("with %u, %s", row->with_pid,
-				     strcmp(row->group, "oom-group") == 0 ? "memory.oom.group"
-									  : "Kill=cgroup");
-	if (strcmp(row->never, "protected") == 0)
+				     word_describe(&words_group, row->group));
+	if (word_is(row->never, &words_never, OP_NEVER_PROTECTED))
 		return format_string("protected by rule %s", rule);
-	if (*never)
-		return strdup(never);
+	if (*row->never)
+		return strdup(word_describe(&words_never, row->never));
 	return *rule ? format_string("rule %s", rule) : strdup("default");
 }
 
@@ -88,30 +70,13 @@ static int print_rows(const struct ranking *ranking, size_t n_first, const struc
 	return r;
 }
 
-static const char *describe_victim(const char *victim)
-{
-	static const struct {
-		const char *name, *text;
-	} victims[] = {
-		{"largest", "the largest"},
-		{"badness", "the largest badness"},
-		{"newest", "the newest"},
-		{"oldest", "the oldest"},
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(victims); i++)
-		if (strcmp(victim, victims[i].name) == 0)
-			return victims[i].text;
-	return "one of them";
-}
-
 /* Whether a group that dies reaches beyond the domain, where nobody was looked at. */
 static const char *find_outside(const struct ranking *ranking)
 {
 	size_t length = strcmp(ranking->domain, "/") == 0 ? 0 : strlen(ranking->domain);
 
 	for (size_t i = 0; i < ranking->n_processes; i++)
-		if (strcmp(ranking->processes[i].group, "kill-cgroup") == 0 &&
+		if (word_is(ranking->processes[i].group, &words_group, API_GROUP_KILL_CGROUP) &&
 		    *ranking->processes[i].source && strlen(ranking->processes[i].source) < length)
 			return ranking->processes[i].source;
 	return NULL;
@@ -129,7 +94,7 @@ static int print_legend(const struct ranking *ranking, size_t n_first, const str
 		"the lowest priority first, within one %s. Nothing was killed.\n",
 		ranking->outcome.policy,
 		strcmp(ranking->domain, "/") == 0 ? "the system" : "this cgroup",
-		describe_victim(ranking->outcome.victim));
+		word_describe(&words_victim, ranking->outcome.victim));
 	if (n_hidden > 0)
 		fprintf(t->out, "%zu more, who come after these, are not shown.\n", n_hidden);
 	if (outside) {
@@ -145,17 +110,7 @@ static int print_legend(const struct ranking *ranking, size_t n_first, const str
 /* Why an OOM now would not go by the list: with or without a legend, as it is no explanation. */
 static void print_exception(const struct ranking *ranking, const struct term *t)
 {
-	static const struct {
-		const char *reason, *text;
-	} reasons[] = {
-		{"no-policy", "No policy answers"},
-		{"detached", "The policy is detached"},
-		{"all-protected", "All who may be killed are protected"},
-		{"no-candidate", "The policy finds nobody to kill"},
-	};
-	const char *text = ranking->outcome.reason;
-
-	if (strcmp(ranking->outcome.outcome, "wait") == 0) {
+	if (word_is(ranking->outcome.outcome, &words_outcome, API_OUTCOME_WAIT)) {
 		fprintf(t->out,
 			"%sProcess %u is dying already: until it is gone an OOM kills nobody "
 			"else.%s\n\n",
@@ -163,13 +118,12 @@ static void print_exception(const struct ranking *ranking, const struct term *t)
 			term_colour(t, COLOUR_NONE));
 		return;
 	}
-	if (strcmp(ranking->outcome.outcome, "kernel") != 0)
+	if (!word_is(ranking->outcome.outcome, &words_outcome, API_OUTCOME_KERNEL))
 		return;
-	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
-		if (strcmp(text, reasons[i].reason) == 0)
-			text = reasons[i].text;
 	fprintf(t->out, "%s%s: the kernel would choose, by its badness.%s\n",
-		term_colour(t, COLOUR_YELLOW), text, term_colour(t, COLOUR_NONE));
+		term_colour(t, COLOUR_YELLOW),
+		word_describe(&words_exception, ranking->outcome.reason),
+		term_colour(t, COLOUR_NONE));
 	if (ranking->n_processes > 0)
 		fputc('\n', t->out);
 }
@@ -202,7 +156,8 @@ int show_ranking(const struct ranking *ranking, size_t n_first, enum json_mode m
 	print_exception(ranking, t);
 	if (ranking->n_processes > 0)
 		r = print_rows(ranking, n_first, t);
-	if (r == 0 && t->legend && strcmp(ranking->outcome.outcome, "kernel") != 0)
+	if (r == 0 && t->legend &&
+	    !word_is(ranking->outcome.outcome, &words_outcome, API_OUTCOME_KERNEL))
 		r = print_legend(ranking, n_first, t);
 	return r;
 }

@@ -10,24 +10,9 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "api/words.h"
 #include "util/basic.h"
 #include "util/escape.h"
-
-static const char *const reason_sentences[] = {
-	[OP_REASON_NONE] = "no reason was given",
-	[OP_REASON_NO_CANDIDATE] = "it has no task that may be killed",
-	[OP_REASON_ALL_PROTECTED] = "every task that could be killed is protected",
-	[OP_REASON_VICTIM_DYING] = "a victim is dying already",
-	[OP_REASON_NO_POLICY] = "no policy answers for it",
-	[OP_REASON_DOMAIN_GONE] = "its cgroup is gone already",
-	[OP_REASON_VICTIM_GONE] = "the chosen task exited by itself",
-	[OP_REASON_KILL_FAILED] = "the kernel refused to kill the chosen task",
-	[OP_REASON_CONSTRAINT] = "only some memory nodes have run out",
-	[OP_REASON_NOT_UNIFIED] = "its cgroup is of a version 1 hierarchy",
-	[OP_REASON_NOT_ASKED] = "no policy was asked",
-	[OP_REASON_UNFINISHED] = "its selection came to no end",
-};
-_Static_assert(ARRAY_SIZE(reason_sentences) == OP_REASON_UNFINISHED + 1, "a sentence per reason");
 
 uint64_t record_pages_to_bytes(uint64_t pages, uint64_t page_size_bytes)
 {
@@ -188,7 +173,7 @@ static void append_waiting(struct record_text *t, const struct op_oom_event *e)
 {
 	record_append(t, "nobody killed, ");
 	if (e->victim.pid == 0)
-		record_append(t, "%s", reason_sentences[e->reason]);
+		record_append(t, "%s", word_text(&words_reason, e->reason));
 	else {
 		append_task(t, &e->victim, e->victim_path);
 		record_append(t, ") is dying already");
@@ -197,7 +182,7 @@ static void append_waiting(struct record_text *t, const struct op_oom_event *e)
 
 static void append_none(struct record_text *t, const struct op_oom_event *e)
 {
-	record_append(t, "left to the kernel, %s", reason_sentences[e->reason]);
+	record_append(t, "left to the kernel, %s", word_text(&words_reason, e->reason));
 	if (e->kill_error < 0)
 		record_append(t, " (error %lld)", -(long long)e->kill_error);
 	if (e->decision == OP_DECISION_NOBODY)

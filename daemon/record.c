@@ -13,6 +13,7 @@
 #include <syslog.h>
 
 #include "api/messages.h"
+#include "api/words.h"
 #include "gfp.h"
 #include "record-text.h"
 #include "unit.h"
@@ -30,52 +31,6 @@
 
 #define HAS_END(array) (memchr((array), '\0', sizeof(array)) != NULL)
 
-static const char *const decision_names[] = {
-	[OP_DECISION_KILLED] = "killed",   [OP_DECISION_NONE] = "no-opinion",
-	[OP_DECISION_WAITING] = "waiting", [OP_DECISION_KERNEL] = "kernel",
-	[OP_DECISION_NOBODY] = "nobody",
-};
-_Static_assert(ARRAY_SIZE(decision_names) == OP_DECISION_NOBODY + 1, "a name per decision");
-
-/* The first is for a record of nobody's. */
-static const char *const backend_names[] = {
-	[OP_BACKEND_NONE] = NULL,
-	[OP_BACKEND_STRUCT_OPS] = "struct_ops",
-	[OP_BACKEND_EVALUATE_TASK] = "evaluate_task",
-};
-
-static const char *const reason_names[] = {
-	[OP_REASON_NONE] = "none",
-	[OP_REASON_NO_CANDIDATE] = "no-candidate",
-	[OP_REASON_ALL_PROTECTED] = "all-protected",
-	[OP_REASON_VICTIM_DYING] = "victim-dying",
-	[OP_REASON_NO_POLICY] = "no-policy",
-	[OP_REASON_DOMAIN_GONE] = "domain-gone",
-	[OP_REASON_VICTIM_GONE] = "victim-gone",
-	[OP_REASON_KILL_FAILED] = "kill-failed",
-	[OP_REASON_CONSTRAINT] = "constraint",
-	[OP_REASON_NOT_UNIFIED] = "not-unified",
-	[OP_REASON_NOT_ASKED] = "not-asked",
-	[OP_REASON_UNFINISHED] = "unfinished",
-};
-_Static_assert(ARRAY_SIZE(reason_names) == OP_REASON_UNFINISHED + 1, "a name per reason");
-
-static const char *const runner_reasons[] = {
-	[OP_RUNNER_PRIORITY] = "priority",   [OP_RUNNER_PREFERENCE] = "preference",
-	[OP_RUNNER_PROTECTED] = "protected", [OP_RUNNER_ADJ] = "oom-score-adj",
-	[OP_RUNNER_SPARED] = "spared",
-};
-_Static_assert(ARRAY_SIZE(runner_reasons) == OP_RUNNER_SPARED + 1, "a name per reason");
-
-static const char *const freed_names[] = {
-	[OP_FREED_EXIT] = "exit",
-	[OP_FREED_REAPER] = "reaper",
-};
-_Static_assert(ARRAY_SIZE(freed_names) == OP_FREED_REAPER + 1, "a name for each");
-
-/* enum oom_constraint of include/linux/oom.h, and the words of its report. */
-static const char *const constraint_names[] = {"none", "cpuset", "memory-policy", "memcg"};
-
 static bool header_is_valid(const struct op_event_header *h, size_t size)
 {
 	return h->version == OP_ABI_VERSION && h->size == size && h->seq > 0;
@@ -89,7 +44,7 @@ static bool task_is_valid(const struct op_task *t)
 static bool runner_is_valid(const struct op_runner *r)
 {
 	return r->pid > 0 && r->priority <= OP_PRIORITY_MAX && r->reason > 0 &&
-	       r->reason < ARRAY_SIZE(runner_reasons) && r->oom_score_adj >= -1000 &&
+	       r->reason < words_runner.n && r->oom_score_adj >= -1000 &&
 	       r->oom_score_adj <= 1000 && HAS_END(r->comm) && HAS_END(r->path);
 }
 
@@ -107,13 +62,13 @@ int record_decode_oom(const void *data, size_t size, struct op_oom_event *ret)
 		if (!runner_is_valid(&ret->runners[i]))
 			return -EBADMSG;
 	if (ret->decision < OP_DECISION_KILLED || ret->decision > OP_DECISION_NOBODY ||
-	    ret->reason >= ARRAY_SIZE(reason_names) || (ret->flags & ~OP_OOM_FLAGS) ||
-	    ret->constraint >= ARRAY_SIZE(constraint_names) || ret->order < -1 ||
-	    ret->order > ORDER_MAX || ret->priority > OP_PRIORITY_MAX ||
+	    ret->reason >= words_reason.n || (ret->flags & ~OP_OOM_FLAGS) ||
+	    ret->constraint >= words_constraint.n || ret->order < -1 || ret->order > ORDER_MAX ||
+	    ret->priority > OP_PRIORITY_MAX ||
 	    (ret->kill != 0 && ret->kill != OP_RULE_KILL_PROCESS &&
 	     ret->kill != OP_RULE_KILL_CGROUP))
 		return -EBADMSG;
-	if (ret->backend >= ARRAY_SIZE(backend_names))
+	if (ret->backend >= words_backend.n)
 		return -EBADMSG;
 	if ((ret->decision == OP_DECISION_KILLED || ret->decision == OP_DECISION_KERNEL) &&
 	    ret->victim.pid == 0)
@@ -145,8 +100,8 @@ int record_decode_freed(const void *data, size_t size, struct op_freed_event *re
 	memcpy(ret, data, size);
 
 	if (!header_is_valid(&ret->header, size) || ret->header.type != OP_EVENT_FREED ||
-	    ret->pid == 0 || !HAS_END(ret->comm) || ret->by == 0 ||
-	    ret->by >= ARRAY_SIZE(freed_names) || ret->header.ktime_nsec < ret->killed_nsec)
+	    ret->pid == 0 || !HAS_END(ret->comm) || ret->by == 0 || ret->by >= words_freed.n ||
+	    ret->header.ktime_nsec < ret->killed_nsec)
 		return -EBADMSG;
 	return 0;
 }
@@ -341,17 +296,19 @@ static void format_decision(struct record_text *t, const struct op_oom_event *e,
 {
 	if (e->policy[0])
 		record_field(t, "OOMPOLICY_POLICY=%s", e->policy);
-	if (backend_names[e->backend])
-		record_field(t, "OOMPOLICY_BACKEND=%s", backend_names[e->backend]);
-	record_field(t, "OOMPOLICY_DECISION=%s", decision_names[e->decision]);
+	if (e->backend != OP_BACKEND_NONE)
+		record_field(t, "OOMPOLICY_BACKEND=%s", word_get(&words_backend, e->backend));
+	record_field(t, "OOMPOLICY_DECISION=%s", word_get(&words_decision, e->decision));
 	if (e->decision != OP_DECISION_KILLED)
-		record_field(t, "OOMPOLICY_REASON=%s", reason_names[e->reason]);
+		record_field(t, "OOMPOLICY_REASON=%s", word_get(&words_reason, e->reason));
 	if (e->kill_error)
 		record_field(t, "OOMPOLICY_KILL_ERROR=%d", e->kill_error);
 	format_priority(t, e, context);
 	if (e->decision == OP_DECISION_KILLED && e->kill)
 		record_field(t, "OOMPOLICY_KILL=%s",
-			     e->kill == OP_RULE_KILL_CGROUP ? "cgroup" : "process");
+			     word_get(&words_kill, e->kill == OP_RULE_KILL_CGROUP
+							   ? API_KILL_CGROUP
+							   : API_KILL_PROCESS));
 	if (e->decision == OP_DECISION_KILLED || e->decision == OP_DECISION_KERNEL)
 		record_field(t, "OOMPOLICY_MEMBERS=%u", e->n_members);
 	record_field(t, "OOMPOLICY_CONFIG=%u", e->config);
@@ -372,7 +329,7 @@ static void format_domain(struct record_text *t, const struct op_oom_event *e,
 	record_field(t, "OOMPOLICY_SYSRQ=%d", !!(e->flags & OP_OOM_SYSRQ));
 	if (e->flags & OP_OOM_DECLARED)
 		record_field(t, "OOMPOLICY_DECLARED=%s", e->declared);
-	record_field(t, "OOMPOLICY_CONSTRAINT=%s", constraint_names[e->constraint]);
+	record_field(t, "OOMPOLICY_CONSTRAINT=%s", word_get(&words_constraint, e->constraint));
 	record_field(t, "OOMPOLICY_GFP_MASK=0x%x", e->gfp_mask);
 	if (gfp_bits && gfp_format(gfp_bits, e->gfp_mask, flags) == 0)
 		record_field(t, "OOMPOLICY_GFP_FLAGS=%s", flags);
@@ -450,7 +407,7 @@ static void format_runners(struct record_text *t, const struct op_oom_event *e,
 			      r->uid, r->oom_score_adj, r->priority, rule,
 			      (unsigned long long)record_pages_to_bytes(r->size_pages,
 									context->page_size_bytes),
-			      runner_reasons[r->reason]);
+			      word_get(&words_runner, r->reason));
 		first = false;
 		record_append_escaped(t, r->path, sizeof(r->path));
 	}
@@ -528,7 +485,7 @@ void record_format_freed(const struct op_freed_event *e, uint64_t page_size_byte
 	record_field(ret, "OOMPOLICY_VICTIM_COMM=%s", e->comm);
 	record_field(ret, "OOMPOLICY_FREED_USEC=%llu",
 		     (unsigned long long)(e->header.ktime_nsec - e->killed_nsec) / 1000);
-	record_field(ret, "OOMPOLICY_FREED_BY=%s", freed_names[e->by]);
+	record_field(ret, "OOMPOLICY_FREED_BY=%s", word_get(&words_freed, e->by));
 	if (e->by == OP_FREED_REAPER)
 		record_field(
 			ret, "OOMPOLICY_LEFT_BYTES=%llu",

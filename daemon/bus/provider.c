@@ -11,6 +11,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "api/words.h"
 #include "bus.h"
 #include "config/policy.h"
 #include "daemon/cgroup.h"
@@ -182,9 +183,9 @@ static const char *rule_name(const struct config *c, const struct level *level)
 
 static const char *kill_to_string(uint32_t flags)
 {
-	return flags & OP_RULE_KILL_CGROUP    ? "cgroup"
-	       : flags & OP_RULE_KILL_PROCESS ? "process"
-					      : "";
+	return word_get(&words_kill, flags & OP_RULE_KILL_CGROUP    ? API_KILL_CGROUP
+				     : flags & OP_RULE_KILL_PROCESS ? API_KILL_PROCESS
+								    : API_KILL_UNSET);
 }
 
 static int visit_cgroup(const char *path, uint64_t id, void *userdata)
@@ -434,33 +435,44 @@ static const struct policy *slot_policy(const struct answers_view *view, uint32_
 	return policy;
 }
 
-static void describe_run(const struct answers_view *view, const struct op_rank_run *run,
+/* What an OOM would come to by this run, and why it would be left to the kernel. */
+static enum api_outcome find_outcome(const struct op_rank_run *run, const struct policy *policy,
+				     bool attached, enum api_exception *ret)
+{
+	*ret = API_EXCEPTION_NONE;
+	if (!policy || !attached) {
+		*ret = policy ? API_EXCEPTION_DETACHED : API_EXCEPTION_NO_POLICY;
+		return API_OUTCOME_KERNEL;
+	}
+	if (run->dying_pid)
+		return API_OUTCOME_WAIT;
+	if (run->first_pid)
+		return API_OUTCOME_KILL;
+	*ret = run->nr_protected ? API_EXCEPTION_ALL_PROTECTED : API_EXCEPTION_NO_CANDIDATE;
+	return API_OUTCOME_KERNEL;
+}
+
+/* Returns whether there is a list: whom the kernel would choose by itself is not known here. */
+static bool describe_run(const struct answers_view *view, const struct op_rank_run *run,
 			 struct outcome_values *ret)
 {
 	bool attached;
 	const struct policy *policy = slot_policy(view, run->slot, &attached);
+	enum api_exception exception;
+	enum api_outcome outcome = find_outcome(run, policy, attached, &exception);
 
 	*ret = (struct outcome_values){
 		.policy = policy ? policy->name : "",
 		.victim = policy ? policy_victim_to_string(policy->victim) : "",
-		.outcome = "kernel",
-		.reason = "",
+		.outcome = word_get(&words_outcome, outcome),
+		.reason = word_get(&words_exception, exception),
 		.dying_pid = run->dying_pid,
 		.left_out = run->n_left_out,
 		.tasks = run->nr_tasks,
 		.cgroups = run->nr_cgroups,
 		.nsec = run->nsec,
 	};
-	if (!policy)
-		ret->reason = "no-policy";
-	else if (!attached)
-		ret->reason = "detached";
-	else if (run->dying_pid)
-		ret->outcome = "wait";
-	else if (run->first_pid)
-		ret->outcome = "kill";
-	else
-		ret->reason = run->nr_protected ? "all-protected" : "no-candidate";
+	return policy && attached;
 }
 
 static int visit_ranked(const struct answers_view *view, const struct rank *rank,
@@ -488,9 +500,9 @@ static int visit_ranked(const struct answers_view *view, const struct rank *rank
 			.rule = rule_name(view->config, &level),
 			.source = p->source,
 			.kill = kill_to_string(ranked->rule_flags),
-			.never = rank_never_to_string(ranked->never),
+			.never = word_get(&words_never, ranked->never) ?: "unknown",
 			.with_pid = p->with_pid,
-			.group = rank_group_to_string(p->group),
+			.group = word_get(&words_group, p->group),
 		};
 
 		r = visit(&row, userdata);
@@ -540,9 +552,7 @@ static int answer_rank(void *userdata, const char *domain, struct outcome_values
 		return r;
 	if (run.reason == OP_REASON_DOMAIN_GONE)
 		return -ENOENT;
-	describe_run(&view, &run, ret);
-	/* Whom the kernel would choose is not known here. */
-	if (strcmp(ret->reason, "no-policy") == 0 || strcmp(ret->reason, "detached") == 0)
+	if (!describe_run(&view, &run, ret))
 		return 0;
 	r = rank_init(&rank, items, run.n_ranked, view.cgroup_root, domain,
 		      loader_backend(view.loader) != BACKEND_EVALUATE_TASK);

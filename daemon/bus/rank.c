@@ -29,36 +29,6 @@ struct rank_path {
 	size_t oom_group_length; /* of the path of the group that memory.oom.group makes; 0: none */
 };
 
-static const char *const never_names[] = {
-	[OP_NEVER_NOT] = "",
-	[OP_NEVER_PROTECTED] = "protected",
-	[OP_NEVER_DYING] = "dying",
-	[OP_NEVER_DEAD] = "dead",
-	[OP_NEVER_INIT] = "init",
-	[OP_NEVER_DAEMON] = "daemon",
-	[OP_NEVER_SCORE_ADJ] = "oom-score-adj",
-	[OP_NEVER_NO_MEMORY] = "no-memory",
-	[OP_NEVER_VFORK] = "vfork",
-};
-_Static_assert(ARRAY_SIZE(never_names) == OP_NEVER_VFORK + 1, "a name for each");
-
-static const char *const group_names[] = {
-	[RANK_ALONE] = "",
-	[RANK_KILL_CGROUP] = "kill-cgroup",
-	[RANK_OOM_GROUP] = "oom-group",
-};
-_Static_assert(ARRAY_SIZE(group_names) == _RANK_GROUP_MAX, "a name for each");
-
-const char *rank_never_to_string(uint32_t never)
-{
-	return never < ARRAY_SIZE(never_names) ? never_names[never] : "unknown";
-}
-
-const char *rank_group_to_string(enum rank_group group)
-{
-	return group_names[group];
-}
-
 /* --- how much memory there is */
 
 /* A limit in pages, as memory.max and memory.swap.max have it. */
@@ -310,32 +280,32 @@ static bool is_within(const char *path, const char *group, size_t length)
 
 /* What the death of @p takes along: the first bytes of a path, 0 for nothing more. */
 static size_t find_group(const struct rank *r, const struct rank_process *p, bool kill_by_rule,
-			 const char **ret_path, enum rank_group *ret)
+			 const char **ret_path, enum api_group *ret)
 {
 	const struct rank_path *cgroup = find_path(r, p->ranked.cgroup_id);
 
-	*ret = RANK_ALONE;
+	*ret = API_GROUP_NONE;
 	*ret_path = p->source;
 	if (kill_by_rule && p->ranked.rule_flags & OP_RULE_KILL_CGROUP) {
-		*ret = RANK_KILL_CGROUP;
+		*ret = API_GROUP_KILL_CGROUP;
 		return strlen(p->source);
 	}
 	if (kill_by_rule && p->ranked.rule_flags & OP_RULE_KILL_PROCESS)
 		return 0;
 	if (!cgroup || !cgroup->oom_group_length)
 		return 0;
-	*ret = RANK_OOM_GROUP;
+	*ret = API_GROUP_OOM_GROUP;
 	*ret_path = cgroup->path;
 	return cgroup->oom_group_length;
 }
 
 /* Kill=cgroup goes by op_collect() of bpf/search.bpf.h, the kernel by oom_kill_memcg_member() of
  * mm/oom_kill.c, which asks no rule. */
-static bool dies_along(const struct op_ranked *p, enum rank_group group)
+static bool dies_along(const struct op_ranked *p, enum api_group group)
 {
 	if (p->never == OP_NEVER_NOT)
 		return true;
-	return group == RANK_OOM_GROUP &&
+	return group == API_GROUP_OOM_GROUP &&
 	       (p->never == OP_NEVER_VFORK || (p->never == OP_NEVER_PROTECTED && p->pid != 1 &&
 					       p->oom_score_adj != SCORE_ADJ_MIN));
 }

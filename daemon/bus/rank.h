@@ -10,22 +10,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "api/words.h"
 #include "bpf/oompolicy.h"
-
-/* What takes others along. */
-enum rank_group {
-	RANK_ALONE,
-	RANK_KILL_CGROUP, /* Kill=cgroup: all of what the rule matches */
-	RANK_OOM_GROUP,	  /* memory.oom.group, where no rule sets Kill= */
-	_RANK_GROUP_MAX,
-};
 
 struct rank_process {
 	struct op_ranked ranked;
 	const char *cgroup; /* "": gone meanwhile; likewise the next */
 	const char *source; /* "" too where no rule applies */
 	uint32_t with_pid;  /* the process whose death takes this one along; 0: it dies by itself */
-	enum rank_group group;
+	enum api_group group;
 };
 
 struct rank {
@@ -51,11 +44,5 @@ void rank_done(struct rank *r);
  * negative errno.
  */
 int rank_acquire_total_pages(const char *cgroup_root, const char *domain, uint64_t *ret);
-
-/* "protected", "init" and so on; "" for OP_NEVER_NOT. */
-const char *rank_never_to_string(uint32_t never);
-
-/* "", "kill-cgroup", "oom-group". */
-const char *rank_group_to_string(enum rank_group group);
 
 #endif

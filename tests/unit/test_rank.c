@@ -90,7 +90,7 @@ static void check_order(const struct found *found, size_t n, const char *domain,
 		used = strlen(seen);
 		if (p->with_pid)
 			snprintf(seen + used, sizeof(seen) - used, " with %u (%s)", p->with_pid,
-				 rank_group_to_string(p->group));
+				 word_get(&words_group, p->group));
 	}
 	CHECK_STR(seen, expected);
 	rank_done(&rank);
