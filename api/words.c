@@ -20,8 +20,7 @@ static const struct word backend[] = {
 };
 WORDS(backend, OP_BACKEND_EVALUATE_TASK);
 
-/* The words of the kernel's report (dump_oom_header() of mm/oom_kill.c has them as CONSTRAINT_*).
- */
+/* enum oom_constraint of include/linux/oom.h, and the words of its report. */
 static const struct word constraint[] = {{"none"}, {"cpuset"}, {"memory-policy"}, {"memcg"}};
 WORDS(constraint, 3);
 

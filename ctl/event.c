@@ -51,9 +51,14 @@ const char *event_get(const struct event *e, const char *name)
 	return NULL;
 }
 
-uint64_t event_get_number(const struct event *e, const char *name)
+const char *event_get_field(const struct event *e, enum field field)
 {
-	const char *value = event_get(e, name);
+	return event_get(e, field_name(field));
+}
+
+uint64_t event_get_number(const struct event *e, enum field field)
+{
+	const char *value = event_get_field(e, field);
 	uint64_t number;
 
 	return value && value_parse_number(value, UINT64_MAX, &number) == 0 ? number : UINT64_MAX;
@@ -86,12 +91,12 @@ static bool unit_matches(const char *value, const char *unit)
 
 bool event_matches(const struct event *e, const struct event_filter *filter)
 {
-	const char *policy = event_get(e, "OOMPOLICY_POLICY");
+	const char *policy = event_get_field(e, FIELD_POLICY);
 
-	if (!event_get(e, "OOMPOLICY_DECISION"))
+	if (!event_get_field(e, FIELD_DECISION))
 		return false;
-	if (filter->unit && !unit_matches(event_get(e, "OOMPOLICY_VICTIM_UNIT"), filter->unit) &&
-	    !unit_matches(event_get(e, "OOMPOLICY_VICTIM_USER_UNIT"), filter->unit))
+	if (filter->unit && !unit_matches(event_get_field(e, FIELD_VICTIM_UNIT), filter->unit) &&
+	    !unit_matches(event_get_field(e, FIELD_VICTIM_USER_UNIT), filter->unit))
 		return false;
 	if (filter->policy && (!policy || strcmp(policy, filter->policy) != 0))
 		return false;

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "api/fields.h"
+
 /* "64a1b2c3d4e5f": when the journal took the record, microseconds in hexadecimal. */
 #define EVENT_ID_SIZE 20
 
@@ -29,8 +31,11 @@ void event_done(struct event *e);
 /* The first value of a field, NUL-terminated, or NULL. */
 const char *event_get(const struct event *e, const char *name);
 
+/* The same of a field of a record. */
+const char *event_get_field(const struct event *e, enum field field);
+
 /* The value as a number, or UINT64_MAX where there is none. */
-uint64_t event_get_number(const struct event *e, const char *name);
+uint64_t event_get_number(const struct event *e, enum field field);
 
 void event_format_id(const struct event *e, char buf[static EVENT_ID_SIZE]);
 /* Returns 0, or -EINVAL. */

@@ -9,6 +9,7 @@
 
 #include <systemd/sd-journal.h>
 
+#include "api/fields.h"
 #include "api/messages.h"
 #include "event.h"
 #include "util/basic.h"
@@ -187,9 +188,9 @@ int history_find(const char *directory, uint64_t real_usec, struct event *ret)
 
 int history_add_freed(const char *directory, struct event *e)
 {
-	static const char *const keys[] = {"OOMPOLICY_SEQ", "OOMPOLICY_KTIME_USEC", "_BOOT_ID"};
-	static const char *const names[] = {"OOMPOLICY_FREED_USEC", "OOMPOLICY_FREED_BY",
-					    "OOMPOLICY_LEFT_BYTES"};
+	const char *const keys[] = {field_name(FIELD_SEQ), field_name(FIELD_KTIME_USEC),
+				    "_BOOT_ID"};
+	static const enum field added[] = {FIELD_FREED_USEC, FIELD_FREED_BY, FIELD_LEFT_BYTES};
 	_cleanup_(journalp) sd_journal *j = NULL;
 	int r;
 
@@ -211,11 +212,11 @@ int history_add_freed(const char *directory, struct event *e)
 		r = sd_journal_seek_tail(j);
 	if (r >= 0)
 		r = sd_journal_previous(j);
-	for (size_t i = 0; i < ARRAY_SIZE(names) && r > 0; i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(added) && r > 0; i++) {
 		const void *data;
 		size_t size;
 
-		if (sd_journal_get_data(j, names[i], &data, &size) < 0)
+		if (sd_journal_get_data(j, field_name(added[i]), &data, &size) < 0)
 			continue;
 		if (event_add(e, data, size) < 0)
 			return -ENOMEM;

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "api/fields.h"
 #include "api/words.h"
 #include "config/value.h"
 #include "event.h"
@@ -16,8 +17,6 @@
 #include "util/basic.h"
 #include "util/escape.h"
 #include "util/format.h"
-
-#define PREFIX "OOMPOLICY_"
 
 /* Widths of the columns of a line: those of 80 columns, as a line cannot wait for the next. */
 #define ID_WIDTH 13
@@ -62,21 +61,21 @@ void show_event_heading(const struct term *t)
 }
 
 /* A field for a table: escaped, "-" where there is none. NULL when memory is out. */
-static char *get_escaped(const struct event *e, const char *name)
+static char *get_escaped(const struct event *e, enum field field)
 {
-	const char *value = event_get(e, name);
+	const char *value = event_get_field(e, field);
 
 	return value && *value ? text_escape(value, strlen(value)) : strdup("-");
 }
 
 int show_event_line(const struct event *e, const struct term *t)
 {
-	_cleanup_free_ char *outcome = get_escaped(e, PREFIX "DECISION");
-	_cleanup_free_ char *priority = get_escaped(e, PREFIX "EFFECTIVE_PRIORITY");
-	_cleanup_free_ char *comm = get_escaped(e, PREFIX "VICTIM_COMM");
-	_cleanup_free_ char *domain = get_escaped(e, PREFIX "DOMAIN"), *victim = NULL;
-	uint64_t pid = event_get_number(e, PREFIX "VICTIM_PID");
-	const char *type = event_get(e, PREFIX "DOMAIN_TYPE");
+	_cleanup_free_ char *outcome = get_escaped(e, FIELD_DECISION);
+	_cleanup_free_ char *priority = get_escaped(e, FIELD_EFFECTIVE_PRIORITY);
+	_cleanup_free_ char *comm = get_escaped(e, FIELD_VICTIM_COMM);
+	_cleanup_free_ char *domain = get_escaped(e, FIELD_DOMAIN), *victim = NULL;
+	uint64_t pid = event_get_number(e, FIELD_VICTIM_PID);
+	const char *type = event_get_field(e, FIELD_DOMAIN_TYPE);
 	char id[EVENT_ID_SIZE], time[TEXT_TIME_SIZE];
 
 	if (!outcome || !priority || !comm || !domain)
@@ -98,83 +97,6 @@ int show_event_line(const struct event *e, const struct term *t)
 
 /* --- all of it */
 
-/* Shown in the groups of show_event(), or said by others of them. */
-static const char *const known[] = {
-	"POLICY",
-	"BACKEND",
-	"DECISION",
-	"REASON",
-	"RULE",
-	"EFFECTIVE_PRIORITY",
-	"PRIORITY_SOURCE",
-	"KILL",
-	"MEMBERS",
-	"MEMBER",
-	"DOMAIN",
-	"DOMAIN_ID",
-	"DOMAIN_TYPE",
-	"DECLARED",
-	"CONSTRAINT",
-	"GFP_MASK",
-	"GFP_FLAGS",
-	"LIMITS",
-	"RUNNERS_UP",
-	"ORDER",
-	"TASKS",
-	"CGROUPS",
-	"SELECT_NSEC",
-	"HANDLER_NSEC",
-	"SEQ",
-	"CONFIG",
-	"REMOTE",
-	"SYSRQ",
-	"LOST",
-	"SUPPRESSED",
-	"PATH_CUT",
-	"KTIME_USEC",
-	"FREED_USEC",
-	"FREED_BY",
-	"LEFT_BYTES",
-	"VICTIM_PID",
-	"VICTIM_TID",
-	"VICTIM_COMM",
-	"VICTIM_UID",
-	"VICTIM_CGROUP",
-	"VICTIM_CGROUP_ID",
-	"VICTIM_UNIT",
-	"VICTIM_USER_UNIT",
-	"VICTIM_OOM_SCORE_ADJ",
-	"VICTIM_START_USEC",
-	"VICTIM_ANON_BYTES",
-	"VICTIM_FILE_BYTES",
-	"VICTIM_SHMEM_BYTES",
-	"VICTIM_SWAP_BYTES",
-	"VICTIM_PGTABLES_BYTES",
-	"TRIGGER_PID",
-	"TRIGGER_TID",
-	"TRIGGER_COMM",
-	"TRIGGER_UID",
-	"TRIGGER_CGROUP",
-	"TRIGGER_CGROUP_ID",
-	"TRIGGER_UNIT",
-	"TRIGGER_USER_UNIT",
-	"TRIGGER_OOM_SCORE_ADJ",
-	"TRIGGER_START_USEC",
-	"TRIGGER_ANON_BYTES",
-	"TRIGGER_FILE_BYTES",
-	"TRIGGER_SHMEM_BYTES",
-	"TRIGGER_SWAP_BYTES",
-	"TRIGGER_PGTABLES_BYTES",
-};
-
-static bool is_known(const char *name)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
-		if (strcmp(name, known[i]) == 0)
-			return true;
-	return false;
-}
-
 /* A page that is being written; memory that runs out is told at its end. */
 struct page {
 	const struct event *event;
@@ -182,12 +104,9 @@ struct page {
 	int error;
 };
 
-static const char *get(const struct page *p, const char *name)
+static const char *get(const struct page *p, enum field field)
 {
-	char full[sizeof(PREFIX) + 64];
-
-	snprintf(full, sizeof(full), PREFIX "%s", name);
-	return event_get(p->event, full);
+	return event_get_field(p->event, field);
 }
 
 /*
@@ -246,7 +165,7 @@ static void print_message(struct page *p)
 	}
 }
 
-static void print_field(struct page *p, const char *name, const char *field)
+static void print_field(struct page *p, const char *name, enum field field)
 {
 	const char *value = get(p, field);
 	_cleanup_free_ char *escaped = value ? text_escape(value, strlen(value)) : NULL;
@@ -258,28 +177,26 @@ static void print_field(struct page *p, const char *name, const char *field)
 }
 
 /* "1.5M anon, 2.0M file" of those that are not zero. */
-static void print_memory(struct page *p, const char *who)
+static void print_memory(struct page *p, enum field first)
 {
-	static const struct {
-		const char *field;
+	const struct {
+		enum field field;
 		const char *name;
 	} parts[] = {
-		{"ANON", "anon"},
-		{"FILE", "file"},
-		{"SHMEM", "shmem"},
-		{"SWAP", "swap"},
-		{"PGTABLES", "page tables"},
+		{FIELD_OF_TASK(first, ANON_BYTES), "anon"},
+		{FIELD_OF_TASK(first, FILE_BYTES), "file"},
+		{FIELD_OF_TASK(first, SHMEM_BYTES), "shmem"},
+		{FIELD_OF_TASK(first, SWAP_BYTES), "swap"},
+		{FIELD_OF_TASK(first, PGTABLES_BYTES), "page tables"},
 	};
 	char text[256];
 	size_t used = 0;
 
 	text[0] = '\0';
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
-		char field[64], size[TEXT_BYTES_SIZE];
-		uint64_t bytes;
+		uint64_t bytes = event_get_number(p->event, parts[i].field);
+		char size[TEXT_BYTES_SIZE];
 
-		snprintf(field, sizeof(field), PREFIX "%s_%s_BYTES", who, parts[i].field);
-		bytes = event_get_number(p->event, field);
 		if (bytes == UINT64_MAX || bytes == 0)
 			continue;
 		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s %s",
@@ -290,42 +207,33 @@ static void print_memory(struct page *p, const char *who)
 		print_wrapped(p, "Memory", text);
 }
 
-/* Name, numbers, cgroup, unit and memory of the victim or the trigger. */
-static void print_task(struct page *p, const char *title, const char *who)
+/* Name, numbers, cgroup, unit and memory of the victim or the trigger, by its first field. */
+static void print_task(struct page *p, const char *title, enum field first)
 {
-	char field[64];
-	const char *pid, *comm, *uid, *adj;
+	const char *pid = get(p, FIELD_OF_TASK(first, PID));
+	const char *comm = get(p, FIELD_OF_TASK(first, COMM)) ?: "";
+	const char *uid = get(p, FIELD_OF_TASK(first, UID));
+	const char *adj = get(p, FIELD_OF_TASK(first, OOM_SCORE_ADJ));
 	_cleanup_free_ char *escaped = NULL;
 
-	snprintf(field, sizeof(field), "%s_PID", who);
-	pid = get(p, field);
 	if (!pid)
 		return;
-	snprintf(field, sizeof(field), "%s_COMM", who);
-	comm = get(p, field) ?: "";
-	snprintf(field, sizeof(field), "%s_UID", who);
-	uid = get(p, field);
-	snprintf(field, sizeof(field), "%s_OOM_SCORE_ADJ", who);
-	adj = get(p, field);
 	escaped = text_escape(comm, strlen(comm));
 	fputc('\n', p->term->out);
 	/* Numbers are the daemon's own. */
 	print(p, title, "%s (pid %s%s%s%s%s)", escaped && *escaped ? escaped : "a process", pid,
 	      uid ? ", uid " : "", uid ?: "", adj ? ", oom_score_adj " : "", adj ?: "");
-	snprintf(field, sizeof(field), "%s_CGROUP", who);
-	print_field(p, "Cgroup", field);
-	snprintf(field, sizeof(field), "%s_UNIT", who);
-	print_field(p, "Unit", field);
-	snprintf(field, sizeof(field), "%s_USER_UNIT", who);
-	print_field(p, "User unit", field);
-	print_memory(p, who);
+	print_field(p, "Cgroup", FIELD_OF_TASK(first, CGROUP));
+	print_field(p, "Unit", FIELD_OF_TASK(first, UNIT));
+	print_field(p, "User unit", FIELD_OF_TASK(first, USER_UNIT));
+	print_memory(p, first);
 }
 
 /* When the victim's memory was back, where that is known. */
 static void print_freed(struct page *p)
 {
-	uint64_t usec = event_get_number(p->event, PREFIX "FREED_USEC");
-	uint64_t left = event_get_number(p->event, PREFIX "LEFT_BYTES");
+	uint64_t usec = event_get_number(p->event, FIELD_FREED_USEC);
+	uint64_t left = event_get_number(p->event, FIELD_LEFT_BYTES);
 	char span[TEXT_SPAN_SIZE], size[TEXT_BYTES_SIZE];
 
 	if (usec == UINT64_MAX || usec > UINT64_MAX / 1000)
@@ -340,21 +248,22 @@ static void print_freed(struct page *p)
 
 static void print_decision(struct page *p)
 {
-	const char *policy = get(p, "POLICY") ?: "", *decision = get(p, "DECISION") ?: "";
-	const char *reason = get(p, "REASON"), *priority = get(p, "EFFECTIVE_PRIORITY");
+	const char *policy = get(p, FIELD_POLICY) ?: "", *decision = get(p, FIELD_DECISION) ?: "";
+	const char *reason = get(p, FIELD_REASON), *priority = get(p, FIELD_EFFECTIVE_PRIORITY);
 	_cleanup_free_ char *safe = text_escape(decision, strlen(decision));
 
 	print(p, "Outcome", "%s%s%s%s%s", safe ?: "", reason ? ", " : "", reason ?: "",
 	      *policy ? " by policy " : "", policy);
 	if (priority)
 		print(p, "Priority", "%s", priority);
-	print_field(p, "Rule", "RULE");
-	print_field(p, "Rule at", "PRIORITY_SOURCE");
-	print_field(p, "Kill", "KILL");
+	print_field(p, "Rule", FIELD_RULE);
+	print_field(p, "Rule at", FIELD_PRIORITY_SOURCE);
+	print_field(p, "Kill", FIELD_KILL);
+	print_field(p, "Kill error", FIELD_KILL_ERROR);
 }
 
 /* A line of the page for each line of a field. */
-static void print_lines(struct page *p, const char *name, const char *field,
+static void print_lines(struct page *p, const char *name, enum field field,
 			char *(*format_one)(char *line))
 {
 	const char *rest = get(p, field);
@@ -428,32 +337,32 @@ static char *format_limit(char *line)
 
 static void print_runners_up(struct page *p)
 {
-	if (!get(p, "RUNNERS_UP"))
+	if (!get(p, FIELD_RUNNERS_UP))
 		return;
 	fputc('\n', p->term->out);
-	print_lines(p, "Next", "RUNNERS_UP", format_runner);
+	print_lines(p, "Next", FIELD_RUNNERS_UP, format_runner);
 }
 
 static void print_domain(struct page *p)
 {
-	uint64_t select_nsec = event_get_number(p->event, PREFIX "SELECT_NSEC");
-	uint64_t handler_nsec = event_get_number(p->event, PREFIX "HANDLER_NSEC");
-	const char *type = get(p, "DOMAIN_TYPE"), *tasks = get(p, "TASKS");
-	const char *cgroups = get(p, "CGROUPS") ?: "?";
+	uint64_t select_nsec = event_get_number(p->event, FIELD_SELECT_NSEC);
+	uint64_t handler_nsec = event_get_number(p->event, FIELD_HANDLER_NSEC);
+	const char *type = get(p, FIELD_DOMAIN_TYPE), *tasks = get(p, FIELD_TASKS);
+	const char *cgroups = get(p, FIELD_CGROUPS) ?: "?";
 	char selected[TEXT_SPAN_SIZE], handled[TEXT_SPAN_SIZE];
 
 	fputc('\n', p->term->out);
 	if (type && strcmp(type, "system") == 0)
 		print_wrapped(p, "OOM in", "the system");
 	else
-		print_field(p, "OOM in", "DOMAIN");
-	if (get(p, "DECLARED"))
-		print_field(p, "Declared by", "DECLARED");
-	print_lines(p, "Limits", "LIMITS", format_limit);
-	print(p, "Allocation", "constraint %s, gfp %s, order %s%s%s", get(p, "CONSTRAINT") ?: "?",
-	      get(p, "GFP_FLAGS") ?: get(p, "GFP_MASK") ?: "?", get(p, "ORDER") ?: "?",
-	      strcmp(get(p, "REMOTE") ?: "0", "1") == 0 ? ", for a cgroup of others" : "",
-	      strcmp(get(p, "SYSRQ") ?: "0", "1") == 0 ? ", asked for by SysRq" : "");
+		print_field(p, "OOM in", FIELD_DOMAIN);
+	if (get(p, FIELD_DECLARED))
+		print_field(p, "Declared by", FIELD_DECLARED);
+	print_lines(p, "Limits", FIELD_LIMITS, format_limit);
+	print(p, "Allocation", "constraint %s, gfp %s, order %s%s%s", get(p, FIELD_CONSTRAINT) ?: "?",
+	      get(p, FIELD_GFP_FLAGS) ?: get(p, FIELD_GFP_MASK) ?: "?", get(p, FIELD_ORDER) ?: "?",
+	      strcmp(get(p, FIELD_REMOTE) ?: "0", "1") == 0 ? ", for a cgroup of others" : "",
+	      strcmp(get(p, FIELD_SYSRQ) ?: "0", "1") == 0 ? ", asked for by SysRq" : "");
 	if (tasks)
 		print(p, "Looked at", "%s process%s in %s cgroup%s", tasks,
 		      strcmp(tasks, "1") == 0 ? "" : "es", cgroups,
@@ -461,22 +370,22 @@ static void print_domain(struct page *p)
 	if (select_nsec != UINT64_MAX && handler_nsec != UINT64_MAX)
 		print(p, "Took", "%s to choose, %s in all", text_format_span(select_nsec, selected),
 		      text_format_span(handler_nsec, handled));
-	print(p, "Record", "number %s, by configuration %s%s%s", get(p, "SEQ") ?: "?",
-	      get(p, "CONFIG") ?: "?", get(p, "BACKEND") ? ", backend " : "",
-	      get(p, "BACKEND") ?: "");
+	print(p, "Record", "number %s, by configuration %s%s%s", get(p, FIELD_SEQ) ?: "?",
+	      get(p, FIELD_CONFIG) ?: "?", get(p, FIELD_BACKEND) ? ", backend " : "",
+	      get(p, FIELD_BACKEND) ?: "");
 }
 
 /* What matters only where it is not 0. */
 static void print_missing(struct page *p)
 {
-	uint64_t lost = event_get_number(p->event, PREFIX "LOST");
-	uint64_t suppressed = event_get_number(p->event, PREFIX "SUPPRESSED");
+	uint64_t lost = event_get_number(p->event, FIELD_LOST);
+	uint64_t suppressed = event_get_number(p->event, FIELD_SUPPRESSED);
 
 	if (lost != UINT64_MAX && lost > 0)
 		print(p, "Lost", "%" PRIu64 " records before this one", lost);
 	if (suppressed != UINT64_MAX && suppressed > 0)
 		print(p, "Left out", "%" PRIu64 " repetitions before this one", suppressed);
-	if (strcmp(get(p, "PATH_CUT") ?: "0", "1") == 0)
+	if (strcmp(get(p, FIELD_PATH_CUT) ?: "0", "1") == 0)
 		print(p, "Note", "a path was too long and is cut");
 }
 
@@ -488,7 +397,7 @@ static void print_members(struct page *p)
 		const struct event_field *field = &p->event->fields[i];
 		const char *rest = field->value;
 
-		if (strcmp(field->name, PREFIX "MEMBER") != 0)
+		if (strcmp(field->name, field_name(FIELD_MEMBER)) != 0)
 			continue;
 		/* Lines of "pid comm rss_bytes cgroup", escaped by the daemon. */
 		while (*rest) {
@@ -515,8 +424,8 @@ static void print_others(struct page *p)
 		const struct event_field *field = &p->event->fields[i];
 		_cleanup_free_ char *name = NULL, *value = NULL;
 
-		if (strncmp(field->name, PREFIX, strlen(PREFIX)) != 0 ||
-		    is_known(field->name + strlen(PREFIX)))
+		if (strncmp(field->name, FIELD_PREFIX, strlen(FIELD_PREFIX)) != 0 ||
+		    field_is_of_record(field->name))
 			continue;
 		name = text_escape(field->name, strlen(field->name));
 		value = text_escape(field->value, field->size);
@@ -524,7 +433,7 @@ static void print_others(struct page *p)
 			fputc('\n', p->term->out);
 		first = false;
 		if (name && value)
-			print(p, "Also", "%s=%s", name + strlen(PREFIX), value);
+			print(p, "Also", "%s=%s", name + strlen(FIELD_PREFIX), value);
 		else
 			p->error = -ENOMEM;
 	}
@@ -541,11 +450,11 @@ int show_event(const struct event *e, const struct term *t)
 	print_message(&p);
 	fputc('\n', t->out);
 	print_decision(&p);
-	print_task(&p, "Victim", "VICTIM");
+	print_task(&p, "Victim", FIELD_VICTIM_PID);
 	print_freed(&p);
 	print_members(&p);
 	print_runners_up(&p);
-	print_task(&p, "Trigger", "TRIGGER");
+	print_task(&p, "Trigger", FIELD_TRIGGER_PID);
 	print_domain(&p);
 	print_missing(&p);
 	print_others(&p);
@@ -556,8 +465,8 @@ int show_event(const struct event *e, const struct term *t)
 
 static bool is_shown(const char *name)
 {
-	return strncmp(name, PREFIX, strlen(PREFIX)) == 0 || strcmp(name, "MESSAGE") == 0 ||
-	       strcmp(name, "MESSAGE_ID") == 0;
+	return strncmp(name, FIELD_PREFIX, strlen(FIELD_PREFIX)) == 0 ||
+	       strcmp(name, "MESSAGE") == 0 || strcmp(name, "MESSAGE_ID") == 0;
 }
 
 /* A name that comes several times has an array of its values. */

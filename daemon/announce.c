@@ -10,6 +10,7 @@
 
 #include <systemd/sd-daemon.h>
 
+#include "api/fields.h"
 #include "api/messages.h"
 #include "config/policy.h"
 #include "daemon/bus/provider.h"
@@ -54,10 +55,12 @@ void announce_active(const struct answers_view *view, const struct announce_timi
 	char config[64], total[64], exchange[64];
 	const char *const fields[] = {config, total, exchange};
 
-	snprintf(config, sizeof(config), "OOMPOLICY_CONFIG=%" PRIu32, view->config_number);
-	snprintf(total, sizeof(total), "OOMPOLICY_%s_USEC=%" PRIu64, reloaded ? "RELOAD" : "START",
-		 usec);
-	snprintf(exchange, sizeof(exchange), "OOMPOLICY_SWITCH_USEC=%" PRIu64, switch_usec);
+	snprintf(config, sizeof(config), "%s=%" PRIu32, field_name(FIELD_CONFIG),
+		 view->config_number);
+	snprintf(total, sizeof(total), "%s=%" PRIu64,
+		 field_name(reloaded ? FIELD_RELOAD_USEC : FIELD_START_USEC), usec);
+	snprintf(exchange, sizeof(exchange), "%s=%" PRIu64, field_name(FIELD_SWITCH_USEC),
+		 switch_usec);
 	if (reloaded)
 		log_fields(LOG_INFO, MESSAGE_ID_POLICY_ACTIVE, fields, ARRAY_SIZE(fields),
 			   "Reloaded in %" PRIu64 " ms, switched in %" PRIu64 " us. %s.",

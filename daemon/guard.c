@@ -18,6 +18,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "api/fields.h"
 #include "api/messages.h"
 #include "loader-others.h"
 #include "loader.h"
@@ -120,12 +121,14 @@ static void log_other(const struct guard *g, const struct loader_other *other)
 		snprintf(who, sizeof(who), ", attached by %s (pid %u),", comm, e->pid);
 	}
 	describe_other(other, text, sizeof(text));
-	snprintf(name, sizeof(name), "OOMPOLICY_OTHER_NAME=%.*s", OP_POLICY_NAME_LEN, other->name);
-	snprintf(hook, sizeof(hook), "OOMPOLICY_OTHER_HOOK=%s", other->hook);
-	snprintf(order, sizeof(order), "OOMPOLICY_OTHER_ORDER=%s",
+	snprintf(name, sizeof(name), "%s=%.*s", field_name(FIELD_OTHER_NAME), OP_POLICY_NAME_LEN,
+		 other->name);
+	snprintf(hook, sizeof(hook), "%s=%s", field_name(FIELD_OTHER_HOOK), other->hook);
+	snprintf(order, sizeof(order), "%s=%s", field_name(FIELD_OTHER_ORDER),
 		 loader_order_to_string(other->order));
-	snprintf(link, sizeof(link), "OOMPOLICY_OTHER_LINK=%u", other->link_id);
-	snprintf(program, sizeof(program), "OOMPOLICY_OTHER_PROGRAM=%u", other->program_id);
+	snprintf(link, sizeof(link), "%s=%u", field_name(FIELD_OTHER_LINK), other->link_id);
+	snprintf(program, sizeof(program), "%s=%u", field_name(FIELD_OTHER_PROGRAM),
+		 other->program_id);
 	log_fields(LOG_WARNING, MESSAGE_ID_OTHER_POLICY, fields, ARRAY_SIZE(fields), "%s%s %s.",
 		   text, who, describe_order(other->order));
 }
@@ -302,7 +305,7 @@ static int on_detached(sd_event_source *source _unused_, int fd _unused_, uint32
 		char field[32 + OP_POLICY_NAME_LEN];
 		const char *const fields[] = {field};
 
-		snprintf(field, sizeof(field), "OOMPOLICY_POLICY=%s", name);
+		snprintf(field, sizeof(field), "%s=%s", field_name(FIELD_POLICY), name);
 		log_fields(LOG_WARNING, MESSAGE_ID_POLICY_DETACHED, fields, ARRAY_SIZE(fields),
 			   "Policy '%s' was detached from the kernel by another program: until it "
 			   "is attached again the kernel decides what it answered for.",

@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 
+#include "api/fields.h"
 #include "api/messages.h"
 #include "job.h"
 #include "util/basic.h"
@@ -34,8 +35,9 @@ void handover_log_start(const struct loader_history *history)
 			 origins[history->origin].verb);
 		return;
 	}
-	snprintf(pid, sizeof(pid), "OOMPOLICY_ADOPTED_PID=%" PRIu32, history->pid);
-	snprintf(records, sizeof(records), "OOMPOLICY_ADOPTED_RECORDS=%zu", history->n_waiting);
+	snprintf(pid, sizeof(pid), "%s=%" PRIu32, field_name(FIELD_ADOPTED_PID), history->pid);
+	snprintf(records, sizeof(records), "%s=%zu", field_name(FIELD_ADOPTED_RECORDS),
+		 history->n_waiting);
 	log_fields(LOG_INFO, MESSAGE_ID_POLICY_ADOPTED, fields, ARRAY_SIZE(fields),
 		   "%s the policies of process %" PRIu32
 		   ", which stayed in force; %zu records of the time between.",

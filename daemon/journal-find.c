@@ -12,6 +12,7 @@
 #include <systemd/sd-id128.h>
 #include <systemd/sd-journal.h>
 
+#include "api/fields.h"
 #include "util/basic.h"
 #include "util/clock.h"
 #include "util/journal.h"
@@ -46,9 +47,11 @@ bool journal_find_record(uint64_t seq, uint64_t ktime_usec, const char *message_
 	if (sd_journal_open(&j, SD_JOURNAL_LOCAL_ONLY) < 0 || sd_id128_get_boot(&id) < 0)
 		return false;
 	sd_id128_to_string(id, boot + strlen(boot));
-	snprintf(mark, sizeof(mark), "OOMPOLICY_MARK=%" PRIu64 "-%d", clock_now_usec(), getpid());
-	snprintf(seq_field, sizeof(seq_field), "OOMPOLICY_SEQ=%" PRIu64, seq);
-	snprintf(ktime_field, sizeof(ktime_field), "OOMPOLICY_KTIME_USEC=%" PRIu64, ktime_usec);
+	snprintf(mark, sizeof(mark), "%s=%" PRIu64 "-%d", field_name(FIELD_MARK), clock_now_usec(),
+		 getpid());
+	snprintf(seq_field, sizeof(seq_field), "%s=%" PRIu64, field_name(FIELD_SEQ), seq);
+	snprintf(ktime_field, sizeof(ktime_field), "%s=%" PRIu64, field_name(FIELD_KTIME_USEC),
+		 ktime_usec);
 	snprintf(id_field, sizeof(id_field), "MESSAGE_ID=%s", message_id ?: "");
 
 	/* Begins to watch, so that no change is missed from here on. */

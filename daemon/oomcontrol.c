@@ -18,6 +18,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "api/fields.h"
 #include "api/messages.h"
 #include "bpf/oompolicy.h"
 #include "config/policy.h"
@@ -130,26 +131,29 @@ static void log_event(const char *cgroup, bool from_records, uint64_t n_events, 
 	const char *source = from_records ? "bpf" : "memory.oom_control";
 	char path[SHOWN_PATH_SIZE], where[SHOWN_PATH_SIZE + 32], record[64], times[48] = "";
 	char source_field[64], cgroup_field[32 + SHOWN_PATH_SIZE], events_field[64], seq_field[64];
+	char disable_field[FIELD_NAME_SIZE + 2];
 	const char *fields[5];
 	size_t n = 0;
 
 	escape_text(cgroup, strlen(cgroup), path, sizeof(path));
-	snprintf(source_field, sizeof(source_field), "OOMPOLICY_SOURCE=%s", source);
-	snprintf(cgroup_field, sizeof(cgroup_field), "OOMPOLICY_CGROUP=%s", path);
-	snprintf(events_field, sizeof(events_field), "OOMPOLICY_EVENTS=%" PRIu64, n_events);
+	snprintf(source_field, sizeof(source_field), "%s=%s", field_name(FIELD_SOURCE), source);
+	snprintf(cgroup_field, sizeof(cgroup_field), "%s=%s", field_name(FIELD_CGROUP), path);
+	snprintf(events_field, sizeof(events_field), "%s=%" PRIu64, field_name(FIELD_EVENTS),
+		 n_events);
 	fields[n++] = source_field;
 	fields[n++] = cgroup_field;
 	fields[n++] = events_field;
 	if (seq) {
-		snprintf(seq_field, sizeof(seq_field), "OOMPOLICY_SEQ=%" PRIu64, seq);
+		snprintf(seq_field, sizeof(seq_field), "%s=%" PRIu64, field_name(FIELD_SEQ), seq);
 		fields[n++] = seq_field;
 		snprintf(record, sizeof(record), "record %" PRIu64, seq);
 	} else {
 		snprintf(record, sizeof(record), "%s",
 			 kill_disabled ? "its oom_kill_disable is set" : "without a record");
 	}
+	snprintf(disable_field, sizeof(disable_field), "%s=1", field_name(FIELD_OOM_KILL_DISABLE));
 	if (kill_disabled)
-		fields[n++] = "OOMPOLICY_OOM_KILL_DISABLE=1";
+		fields[n++] = disable_field;
 
 	if (strcmp(cgroup, "/") == 0)
 		snprintf(where, sizeof(where), "the system");

@@ -21,18 +21,23 @@ uint64_t record_pages_to_bytes(uint64_t pages, uint64_t page_size_bytes)
 	return __builtin_mul_overflow(pages, page_size_bytes, &bytes) ? UINT64_MAX : bytes;
 }
 
-void record_append(struct record_text *t, const char *format, ...)
+static void append_va(struct record_text *t, const char *format, va_list ap) _printf_(2, 0);
+
+static void append_va(struct record_text *t, const char *format, va_list ap)
 {
 	size_t left = sizeof(t->buffer) - t->used;
+	int n = vsnprintf(t->buffer + t->used, left, format, ap);
+
+	t->used += n < 0 || (size_t)n >= left ? left : (size_t)n;
+}
+
+void record_append(struct record_text *t, const char *format, ...)
+{
 	va_list ap;
-	int n;
 
 	va_start(ap, format);
-	n = vsnprintf(t->buffer + t->used, left, format, ap);
+	append_va(t, format, ap);
 	va_end(ap);
-	t->used += n < 0 ? left : (size_t)n;
-	if (t->used > sizeof(t->buffer))
-		t->used = sizeof(t->buffer);
 }
 
 void record_append_escaped(struct record_text *t, const char *text, size_t size)
@@ -56,16 +61,26 @@ void record_field_end(struct record_text *t, size_t start)
 	t->used++;
 }
 
-void record_field(struct record_text *t, const char *format, ...)
+void record_field(struct record_text *t, enum field field, const char *format, ...)
 {
-	size_t start = t->used, left = sizeof(t->buffer) - start;
+	size_t start = t->used;
 	va_list ap;
-	int n;
+
+	record_append(t, "%s=", field_name(field));
+	va_start(ap, format);
+	append_va(t, format, ap);
+	va_end(ap);
+	record_field_end(t, start);
+}
+
+void record_plain_field(struct record_text *t, const char *format, ...)
+{
+	size_t start = t->used;
+	va_list ap;
 
 	va_start(ap, format);
-	n = vsnprintf(t->buffer + start, left, format, ap);
+	append_va(t, format, ap);
 	va_end(ap);
-	t->used += n < 0 || (size_t)n >= left ? left : (size_t)n;
 	record_field_end(t, start);
 }
 

@@ -3,19 +3,22 @@
 #ifndef OP_RECORD_TEXT_H
 #define OP_RECORD_TEXT_H
 
+#include "api/fields.h"
 #include "record.h"
+#include "util/basic.h"
 
-/* Adds a field "NAME=value". What does not fit is left out and sets t->truncated. */
-void record_field(struct record_text *t, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+/* Adds a field with this value. What does not fit is left out and sets t->truncated. */
+void record_field(struct record_text *t, enum field field, const char *format, ...) _printf_(3, 4);
+
+/* Likewise one of journald's own: the format is that of "NAME=value". */
+void record_plain_field(struct record_text *t, const char *format, ...) _printf_(2, 3);
 
 /*
  * A field in parts: appended to t->buffer, from the t->used of before the first to
  * record_field_end(), which gets that place as @start. Its NUL stays in the buffer, so that it can
  * be read as text.
  */
-void record_append(struct record_text *t, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+void record_append(struct record_text *t, const char *format, ...) _printf_(2, 3);
 /* Up to @size bytes, or to a NUL, as util/escape.h has them. */
 void record_append_escaped(struct record_text *t, const char *text, size_t size);
 /* The path of e->levels[@level], as far as it is known. */

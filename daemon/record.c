@@ -12,6 +12,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "api/fields.h"
 #include "api/messages.h"
 #include "api/words.h"
 #include "gfp.h"
@@ -184,11 +185,12 @@ static size_t format_member(const struct op_member_event *e, uint64_t page_size_
 void record_members_add(struct record_members *m, const struct op_member_event *e,
 			uint64_t page_size_bytes)
 {
-	static const char name[] = "OOMPOLICY_MEMBER=";
-	char line[16 + ESCAPE_SIZE(OP_COMM_LEN) + 24 + ESCAPE_SIZE(OP_PATH_LEN)];
+	char name[FIELD_NAME_SIZE],
+		line[16 + ESCAPE_SIZE(OP_COMM_LEN) + 24 + ESCAPE_SIZE(OP_PATH_LEN)];
 	size_t length, place;
 	bool begins;
 
+	snprintf(name, sizeof(name), "%s=", field_name(FIELD_MEMBER));
 	if (m->ktime_nsec != e->header.ktime_nsec) {
 		m->n_members = m->n_fields = m->used = 0;
 		m->ktime_nsec = e->header.ktime_nsec;
@@ -215,43 +217,48 @@ void record_members_add(struct record_members *m, const struct op_member_event *
 
 /* --- formatting */
 
-static void format_task(struct record_text *t, const char *who, const struct op_task *task,
+/* @first: FIELD_VICTIM_PID or FIELD_TRIGGER_PID. */
+static void format_task(struct record_text *t, enum field first, const struct op_task *task,
 			const char *path, uint64_t page_size_bytes)
 {
 	char unit[UNIT_NAME_SIZE], user_unit[UNIT_NAME_SIZE];
 
 	if (task->pid == 0)
 		return;
-	record_field(t, "OOMPOLICY_%s_PID=%u", who, task->pid);
+	record_field(t, FIELD_OF_TASK(first, PID), "%u", task->pid);
 	if (task->tid == 0) /* nothing but its pid was looked at */
 		return;
-	record_field(t, "OOMPOLICY_%s_TID=%u", who, task->tid);
-	record_field(t, "OOMPOLICY_%s_COMM=%s", who, task->comm);
-	record_field(t, "OOMPOLICY_%s_UID=%u", who, task->uid);
-	record_field(t, "OOMPOLICY_%s_CGROUP=%s", who, path);
-	record_field(t, "OOMPOLICY_%s_CGROUP_ID=%llu", who, (unsigned long long)task->cgroup_id);
+	record_field(t, FIELD_OF_TASK(first, TID), "%u", task->tid);
+	record_field(t, FIELD_OF_TASK(first, COMM), "%s", task->comm);
+	record_field(t, FIELD_OF_TASK(first, UID), "%u", task->uid);
+	record_field(t, FIELD_OF_TASK(first, CGROUP), "%s", path);
+	record_field(t, FIELD_OF_TASK(first, CGROUP_ID), "%llu",
+		     (unsigned long long)task->cgroup_id);
 	unit_parse_cgroup(path, unit, user_unit);
 	if (unit[0])
-		record_field(t, "OOMPOLICY_%s_UNIT=%s", who, unit);
+		record_field(t, FIELD_OF_TASK(first, UNIT), "%s", unit);
 	if (user_unit[0])
-		record_field(t, "OOMPOLICY_%s_USER_UNIT=%s", who, user_unit);
-	record_field(t, "OOMPOLICY_%s_START_USEC=%llu", who,
+		record_field(t, FIELD_OF_TASK(first, USER_UNIT), "%s", user_unit);
+	record_field(t, FIELD_OF_TASK(first, START_USEC), "%llu",
 		     (unsigned long long)task->start_boottime_nsec / 1000);
-	record_field(t, "OOMPOLICY_%s_OOM_SCORE_ADJ=%d", who, task->oom_score_adj);
+	record_field(t, FIELD_OF_TASK(first, OOM_SCORE_ADJ), "%d", task->oom_score_adj);
 
 	const struct {
-		const char *name;
+		enum field field;
 		uint64_t bytes;
 	} sizes[] = {
-		{"ANON", record_pages_to_bytes(task->anon_pages, page_size_bytes)},
-		{"FILE", record_pages_to_bytes(task->file_pages, page_size_bytes)},
-		{"SHMEM", record_pages_to_bytes(task->shmem_pages, page_size_bytes)},
-		{"SWAP", record_pages_to_bytes(task->swap_pages, page_size_bytes)},
-		{"PGTABLES", task->pgtables_bytes},
+		{FIELD_OF_TASK(first, ANON_BYTES),
+		 record_pages_to_bytes(task->anon_pages, page_size_bytes)},
+		{FIELD_OF_TASK(first, FILE_BYTES),
+		 record_pages_to_bytes(task->file_pages, page_size_bytes)},
+		{FIELD_OF_TASK(first, SHMEM_BYTES),
+		 record_pages_to_bytes(task->shmem_pages, page_size_bytes)},
+		{FIELD_OF_TASK(first, SWAP_BYTES),
+		 record_pages_to_bytes(task->swap_pages, page_size_bytes)},
+		{FIELD_OF_TASK(first, PGTABLES_BYTES), task->pgtables_bytes},
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
-		record_field(t, "OOMPOLICY_%s_%s_BYTES=%llu", who, sizes[i].name,
-			     (unsigned long long)sizes[i].bytes);
+		record_field(t, sizes[i].field, "%llu", (unsigned long long)sizes[i].bytes);
 }
 
 /*
@@ -265,15 +272,15 @@ static void format_object(struct record_text *t, const struct op_oom_event *e)
 
 	if (e->victim.pid == 0)
 		return;
-	record_field(t, "OBJECT_PID=%u", e->victim.pid);
+	record_plain_field(t, "OBJECT_PID=%u", e->victim.pid);
 	unit_parse_cgroup(e->victim_path, unit, user_unit);
 	if (user_unit[0]) {
-		record_field(t, "USER_UNIT=%s", user_unit);
-		record_field(t, "OBJECT_SYSTEMD_USER_UNIT=%s", user_unit);
+		record_plain_field(t, "USER_UNIT=%s", user_unit);
+		record_plain_field(t, "OBJECT_SYSTEMD_USER_UNIT=%s", user_unit);
 	}
 	if (unit[0]) {
-		record_field(t, "UNIT=%s", unit);
-		record_field(t, "OBJECT_SYSTEMD_UNIT=%s", unit);
+		record_plain_field(t, "UNIT=%s", unit);
+		record_plain_field(t, "OBJECT_SYSTEMD_UNIT=%s", unit);
 	}
 }
 
@@ -285,9 +292,9 @@ static void format_priority(struct record_text *t, const struct op_oom_event *e,
 	    (e->decision != OP_DECISION_KERNEL || e->rule_index == OP_RULE_NONE))
 		return;
 	if (context->rule.name)
-		record_field(t, "OOMPOLICY_RULE=%s", context->rule.name);
-	record_field(t, "OOMPOLICY_EFFECTIVE_PRIORITY=%u", e->priority);
-	record_field(t, "OOMPOLICY_PRIORITY_SOURCE=%s",
+		record_field(t, FIELD_RULE, "%s", context->rule.name);
+	record_field(t, FIELD_EFFECTIVE_PRIORITY, "%u", e->priority);
+	record_field(t, FIELD_PRIORITY_SOURCE, "%s",
 		     e->source_id == 0 ? "policy default" : e->source_path);
 }
 
@@ -295,23 +302,23 @@ static void format_decision(struct record_text *t, const struct op_oom_event *e,
 			    const struct record_context *context)
 {
 	if (e->policy[0])
-		record_field(t, "OOMPOLICY_POLICY=%s", e->policy);
+		record_field(t, FIELD_POLICY, "%s", e->policy);
 	if (e->backend != OP_BACKEND_NONE)
-		record_field(t, "OOMPOLICY_BACKEND=%s", word_get(&words_backend, e->backend));
-	record_field(t, "OOMPOLICY_DECISION=%s", word_get(&words_decision, e->decision));
+		record_field(t, FIELD_BACKEND, "%s", word_get(&words_backend, e->backend));
+	record_field(t, FIELD_DECISION, "%s", word_get(&words_decision, e->decision));
 	if (e->decision != OP_DECISION_KILLED)
-		record_field(t, "OOMPOLICY_REASON=%s", word_get(&words_reason, e->reason));
+		record_field(t, FIELD_REASON, "%s", word_get(&words_reason, e->reason));
 	if (e->kill_error)
-		record_field(t, "OOMPOLICY_KILL_ERROR=%d", e->kill_error);
+		record_field(t, FIELD_KILL_ERROR, "%d", e->kill_error);
 	format_priority(t, e, context);
 	if (e->decision == OP_DECISION_KILLED && e->kill)
-		record_field(t, "OOMPOLICY_KILL=%s",
+		record_field(t, FIELD_KILL, "%s",
 			     word_get(&words_kill, e->kill == OP_RULE_KILL_CGROUP
 							   ? API_KILL_CGROUP
 							   : API_KILL_PROCESS));
 	if (e->decision == OP_DECISION_KILLED || e->decision == OP_DECISION_KERNEL)
-		record_field(t, "OOMPOLICY_MEMBERS=%u", e->n_members);
-	record_field(t, "OOMPOLICY_CONFIG=%u", e->config);
+		record_field(t, FIELD_MEMBERS, "%u", e->n_members);
+	record_field(t, FIELD_CONFIG, "%u", e->config);
 }
 
 /* What ran out, and what was asked for. */
@@ -322,33 +329,32 @@ static void format_domain(struct record_text *t, const struct op_oom_event *e,
 
 	if (!record_knows_domain(e))
 		return;
-	record_field(t, "OOMPOLICY_DOMAIN=%s", e->domain_path);
-	record_field(t, "OOMPOLICY_DOMAIN_ID=%llu", (unsigned long long)e->domain_id);
-	record_field(t, "OOMPOLICY_DOMAIN_TYPE=%s", e->flags & OP_OOM_MEMCG ? "memcg" : "system");
-	record_field(t, "OOMPOLICY_REMOTE=%d", !!(e->flags & OP_OOM_REMOTE));
-	record_field(t, "OOMPOLICY_SYSRQ=%d", !!(e->flags & OP_OOM_SYSRQ));
+	record_field(t, FIELD_DOMAIN, "%s", e->domain_path);
+	record_field(t, FIELD_DOMAIN_ID, "%llu", (unsigned long long)e->domain_id);
+	record_field(t, FIELD_DOMAIN_TYPE, "%s", e->flags & OP_OOM_MEMCG ? "memcg" : "system");
+	record_field(t, FIELD_REMOTE, "%d", !!(e->flags & OP_OOM_REMOTE));
+	record_field(t, FIELD_SYSRQ, "%d", !!(e->flags & OP_OOM_SYSRQ));
 	if (e->flags & OP_OOM_DECLARED)
-		record_field(t, "OOMPOLICY_DECLARED=%s", e->declared);
-	record_field(t, "OOMPOLICY_CONSTRAINT=%s", word_get(&words_constraint, e->constraint));
-	record_field(t, "OOMPOLICY_GFP_MASK=0x%x", e->gfp_mask);
+		record_field(t, FIELD_DECLARED, "%s", e->declared);
+	record_field(t, FIELD_CONSTRAINT, "%s", word_get(&words_constraint, e->constraint));
+	record_field(t, FIELD_GFP_MASK, "0x%x", e->gfp_mask);
 	if (gfp_bits && gfp_format(gfp_bits, e->gfp_mask, flags) == 0)
-		record_field(t, "OOMPOLICY_GFP_FLAGS=%s", flags);
-	record_field(t, "OOMPOLICY_ORDER=%d", e->order);
-	record_field(t, "OOMPOLICY_TASKS=%u", e->nr_tasks);
-	record_field(t, "OOMPOLICY_CGROUPS=%u", e->nr_cgroups);
-	record_field(t, "OOMPOLICY_SELECT_NSEC=%llu", (unsigned long long)e->select_nsec);
-	record_field(t, "OOMPOLICY_HANDLER_NSEC=%llu", (unsigned long long)e->handler_nsec);
+		record_field(t, FIELD_GFP_FLAGS, "%s", flags);
+	record_field(t, FIELD_ORDER, "%d", e->order);
+	record_field(t, FIELD_TASKS, "%u", e->nr_tasks);
+	record_field(t, FIELD_CGROUPS, "%u", e->nr_cgroups);
+	record_field(t, FIELD_SELECT_NSEC, "%llu", (unsigned long long)e->select_nsec);
+	record_field(t, FIELD_HANDLER_NSEC, "%llu", (unsigned long long)e->handler_nsec);
 }
 
 static void format_number(struct record_text *t, const struct op_oom_event *e,
 			  const struct record_context *context)
 {
-	record_field(t, "OOMPOLICY_KTIME_USEC=%llu",
-		     (unsigned long long)e->header.ktime_nsec / 1000);
-	record_field(t, "OOMPOLICY_SEQ=%llu", (unsigned long long)e->header.seq);
-	record_field(t, "OOMPOLICY_LOST=%llu", (unsigned long long)context->n_lost);
-	record_field(t, "OOMPOLICY_SUPPRESSED=%u", e->suppressed);
-	record_field(t, "OOMPOLICY_PATH_CUT=%d", !!(e->flags & OP_OOM_PATH_CUT));
+	record_field(t, FIELD_KTIME_USEC, "%llu", (unsigned long long)e->header.ktime_nsec / 1000);
+	record_field(t, FIELD_SEQ, "%llu", (unsigned long long)e->header.seq);
+	record_field(t, FIELD_LOST, "%llu", (unsigned long long)context->n_lost);
+	record_field(t, FIELD_SUPPRESSED, "%u", e->suppressed);
+	record_field(t, FIELD_PATH_CUT, "%d", !!(e->flags & OP_OOM_PATH_CUT));
 }
 
 static void append_limit(struct record_text *t, uint64_t pages, uint64_t page_size_bytes)
@@ -369,7 +375,7 @@ static void format_limits(struct record_text *t, const struct op_oom_event *e,
 
 	if (e->n_levels == 0)
 		return;
-	record_append(t, "OOMPOLICY_LIMITS=");
+	record_append(t, "%s=", field_name(FIELD_LIMITS));
 	for (uint32_t i = 0; i < e->n_levels; i++) {
 		const struct op_level *l = &e->levels[i];
 
@@ -394,7 +400,7 @@ static void format_runners(struct record_text *t, const struct op_oom_event *e,
 	size_t start = t->used;
 	bool first = true;
 
-	record_append(t, "OOMPOLICY_RUNNERS_UP=");
+	record_append(t, "%s=", field_name(FIELD_RUNNERS_UP));
 	for (uint32_t i = 0; i < e->n_runners; i++) {
 		char comm[ESCAPE_SIZE(OP_COMM_LEN)], rule[ESCAPE_SIZE(WORD_LEN)];
 		const struct op_runner *r = &e->runners[i];
@@ -439,8 +445,8 @@ static void text_begin(struct record_text *t, const char *message_id, int priori
 
 static void format_kind(struct record_text *t)
 {
-	record_field(t, "MESSAGE_ID=%s", t->message_id);
-	record_field(t, "PRIORITY=%d", t->priority);
+	record_plain_field(t, "MESSAGE_ID=%s", t->message_id);
+	record_plain_field(t, "PRIORITY=%d", t->priority);
 }
 
 void record_format(const struct op_oom_event *e, const struct record_context *context,
@@ -456,6 +462,7 @@ void record_format(const struct op_oom_event *e, const struct record_context *co
 		[OP_DECISION_KERNEL] = {MESSAGE_ID_KERNEL_KILL, LOG_WARNING},
 		[OP_DECISION_NOBODY] = {MESSAGE_ID_NOBODY, LOG_WARNING},
 	};
+	_Static_assert(ARRAY_SIZE(kinds) == OP_DECISION_NOBODY + 1, "a kind for each decision");
 
 	text_begin(ret, kinds[e->decision].message_id, kinds[e->decision].priority);
 	record_append_message(ret, e, context);
@@ -465,8 +472,8 @@ void record_format(const struct op_oom_event *e, const struct record_context *co
 	format_domain(ret, e, context->gfp_bits);
 	format_limits(ret, e, context->page_size_bytes);
 	format_number(ret, e, context);
-	format_task(ret, "VICTIM", &e->victim, e->victim_path, context->page_size_bytes);
-	format_task(ret, "TRIGGER", &e->trigger, e->trigger_path, context->page_size_bytes);
+	format_task(ret, FIELD_VICTIM_PID, &e->victim, e->victim_path, context->page_size_bytes);
+	format_task(ret, FIELD_TRIGGER_PID, &e->trigger, e->trigger_path, context->page_size_bytes);
 	format_runners(ret, e, context);
 	format_members(ret, e, context->members);
 }
@@ -478,16 +485,15 @@ void record_format_freed(const struct op_freed_event *e, uint64_t page_size_byte
 	record_append_freed_message(ret, e, page_size_bytes);
 	format_kind(ret);
 	/* Those of its OOM's record, by which the two find each other. */
-	record_field(ret, "OOMPOLICY_SEQ=%llu", (unsigned long long)e->header.seq);
-	record_field(ret, "OOMPOLICY_KTIME_USEC=%llu",
-		     (unsigned long long)e->oom_ktime_nsec / 1000);
-	record_field(ret, "OOMPOLICY_VICTIM_PID=%u", e->pid);
-	record_field(ret, "OOMPOLICY_VICTIM_COMM=%s", e->comm);
-	record_field(ret, "OOMPOLICY_FREED_USEC=%llu",
+	record_field(ret, FIELD_SEQ, "%llu", (unsigned long long)e->header.seq);
+	record_field(ret, FIELD_KTIME_USEC, "%llu", (unsigned long long)e->oom_ktime_nsec / 1000);
+	record_field(ret, FIELD_VICTIM_PID, "%u", e->pid);
+	record_field(ret, FIELD_VICTIM_COMM, "%s", e->comm);
+	record_field(ret, FIELD_FREED_USEC, "%llu",
 		     (unsigned long long)(e->header.ktime_nsec - e->killed_nsec) / 1000);
-	record_field(ret, "OOMPOLICY_FREED_BY=%s", word_get(&words_freed, e->by));
+	record_field(ret, FIELD_FREED_BY, "%s", word_get(&words_freed, e->by));
 	if (e->by == OP_FREED_REAPER)
 		record_field(
-			ret, "OOMPOLICY_LEFT_BYTES=%llu",
+			ret, FIELD_LEFT_BYTES, "%llu",
 			(unsigned long long)record_pages_to_bytes(e->left_pages, page_size_bytes));
 }

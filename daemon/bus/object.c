@@ -11,6 +11,7 @@
 #include <systemd/sd-bus.h>
 
 #include "api/bus-names.h"
+#include "api/fields.h"
 #include "api/rows.h"
 #include "bus.h"
 #include "daemon/guard.h"
@@ -409,7 +410,7 @@ static int append_fields(sd_bus_message *m, const struct iovec *fields, size_t n
 		for (size_t j = 0; j < n_fields && !repeated; j++)
 			repeated = j != i && fields[j].iov_len > length &&
 				   memcmp(fields[j].iov_base, field, length + 1) == 0;
-		if (repeated || strcmp(name, "OOMPOLICY_MEMBER") == 0)
+		if (repeated || strcmp(name, field_name(FIELD_MEMBER)) == 0)
 			continue;
 		r = append_field(m, name, end + 1, fields[i].iov_len - length - 1);
 	}
