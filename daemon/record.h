@@ -61,7 +61,7 @@ uint64_t record_count_lost(uint64_t last, uint64_t seq);
 struct record_members {
 	uint64_t ktime_nsec;			       /* when their OOM began: tells which it is */
 	size_t n_members;			       /* in the fields */
-	struct iovec fields[RECORD_MEMBER_FIELDS_MAX]; /* "OOMPOLICY_MEMBER=..." */
+	struct iovec fields[RECORD_MEMBER_FIELDS_MAX]; /* each FIELD_MEMBER */
 	size_t n_fields;
 	size_t used; /* bytes of buffer */
 	char buffer[RECORD_MEMBERS_BUFFER_SIZE];

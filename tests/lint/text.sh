@@ -41,6 +41,14 @@ else
 	complain "missing" "$catalog"
 fi
 
+# What the interface says is written once: ids, and names of fields; what tests expect stands for itself.
+complain "a message id that is not taken from api/messages.h" "$(
+	grep -rnE '\b[0-9a-f]{32}\b' --include='*.[ch]' --include='*.sh' --include='*.bash' \
+		api bpf config ctl daemon tests/bench tests/vm util | grep -v '^api/messages\.h:' || :)"
+complain "a field of the journal that is not taken from api/fields.h" "$(
+	grep -rnE '"([^"\\]|\\.)*OOMPOLICY_' --include='*.[ch]' api config ctl daemon util |
+		grep -v '^api/fields\.h:' || :)"
+
 # What README.md shows is what the demo is held to, part by part.
 readme=$(<README.md) part=''
 while IFS= read -r line; do

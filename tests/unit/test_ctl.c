@@ -5,6 +5,7 @@
  */
 #include <locale.h>
 
+#include "api/messages.h"
 #include "ctl/event.h"
 #include "ctl/json.h"
 #include "ctl/model.h"
@@ -130,7 +131,7 @@ static struct event new_kill(void)
 		"/work.slice/db.service)\nThe limit is memory.max=64.0M of /work.slice, with 64.0M "
 		"in "
 		"use.",
-		"MESSAGE_ID=095b20a1263f4798b369550b0ce93f2f",
+		"MESSAGE_ID=" MESSAGE_ID_KILL,
 		"PRIORITY=4",
 		"_PID=1",
 		"OOMPOLICY_POLICY=default",

@@ -101,7 +101,7 @@ test_journal_pauses_for_too_long()
 	journald_pause
 	kills $ALL_FULL
 	journald_resume
-	journal_wait 60 "the loss" MESSAGE_ID=93485ea9ed744c5fa0e62b4412789f47
+	journal_wait 60 "the loss" "MESSAGE_ID=$MESSAGE_ID_RECORDS_LOST"
 	kills 2
 	accounted $((ALL_FULL + 2))
 	((LOST > 0)) || fail "no record was lost: $ALL_FULL are too few to tell"

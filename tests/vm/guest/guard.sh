@@ -13,14 +13,6 @@ readonly UNIT=oompolicyd.service
 readonly ROOT=/sys/fs/cgroup/guard
 readonly OBJECTS=/usr/lib/oompolicyd-tests
 readonly PINS=/sys/fs/bpf/oompolicyd
-readonly MESSAGE_ID_NOT_PINNED=f35400cfc84344798a76534ec4eb209e
-readonly MESSAGE_ID_PINS_RESTORED=4a049a3ca9134cdb879c466bb8e020b6
-readonly MESSAGE_ID_OTHER_POLICY=214d9106111c4036aca95d5de25e2c9e
-readonly MESSAGE_ID_POLICY_RESTORED=0de8f22d4f424fd88c6e76b3dec74a7a
-readonly MESSAGE_ID_POLICY_GIVEN_UP=d1827051fb5c4651a824955ff385aebf
-readonly MESSAGE_ID_CGROUPS_LOST=44d70d0f18ac49319e615e0647aeab0e
-readonly MESSAGE_ID_CGROUPS_FOUND=c45ac4afadc5445390a8375f8acaea45
-readonly MESSAGE_ID_POLICY_DETACHED=948968d5d7ca4914ae1c93b012d08ee8
 
 # What is attached once is attached for the status, too.
 all_attached()

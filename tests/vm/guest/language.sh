@@ -11,8 +11,6 @@
 . oomtest-lib.bash
 
 readonly CGROUPS=/sys/fs/cgroup
-readonly MESSAGE_ID_ACTIVE=fbf89a43cb1940d58c0d85211a2eb772
-readonly MESSAGE_ID_RELOAD_FAILED=a35558c7088a4c5fbbd755394708299d
 readonly MIB=$((1024 * 1024))
 
 # --- processes in cgroups. All those of a test share a processor, on which the one that grows comes
@@ -473,8 +471,8 @@ test_broken_dropin()
 	assert_status 78 oompolicyd --check
 	assert_match "what --check says" "$OUTPUT" "$LOCAL/70-c.conf:2: .*$VENDOR/80-d.conf:5: "
 	assert_status 1 systemctl reload oompolicyd.service
-	journal_wait 10 "the refusal" MESSAGE_ID=$MESSAGE_ID_RELOAD_FAILED
-	assert_match "the refusal" "$(journal_field MESSAGE MESSAGE_ID=$MESSAGE_ID_RELOAD_FAILED)" "$LOCAL/70-c.conf:2: "
+	journal_wait 10 "the refusal" MESSAGE_ID="$MESSAGE_ID_RELOAD_FAILED"
+	assert_match "the refusal" "$(journal_field MESSAGE MESSAGE_ID="$MESSAGE_ID_RELOAD_FAILED")" "$LOCAL/70-c.conf:2: "
 	assert_match "the status" "$(daemon_status)" "Policy 'layered' active.*$LOCAL/70-c.conf:2: "
 	assert_status 78 oompolicyd --reload
 	assert_match "what --reload says" "$OUTPUT" "$LOCAL/70-c.conf:2: "
@@ -590,11 +588,11 @@ all_died()
 race_judge()
 {
 	{
-		journalctl -q -o export --since="$LOG_SINCE" -u oompolicyd.service MESSAGE_ID=$MESSAGE_ID_ACTIVE \
+		journalctl -q -o export --since="$LOG_SINCE" -u oompolicyd.service MESSAGE_ID="$MESSAGE_ID_POLICY_ACTIVE" \
 			--output-fields=MESSAGE,MESSAGE_ID,OOMPOLICY_CONFIG
 		journalctl -q -o export --since="$LOG_SINCE" -u oompolicyd.service MESSAGE_ID="$MESSAGE_ID_KILL" \
 			--output-fields=MESSAGE_ID,OOMPOLICY_CONFIG,OOMPOLICY_POLICY,OOMPOLICY_RULE,OOMPOLICY_EFFECTIVE_PRIORITY,OOMPOLICY_DOMAIN,OOMPOLICY_VICTIM_CGROUP
-	} | awk -v active=$MESSAGE_ID_ACTIVE '
+	} | awk -v active="$MESSAGE_ID_POLICY_ACTIVE" '
 		/^[A-Z_]+=/ { name = $0; sub(/=.*/, "", name); sub(/^[^=]*=/, ""); value[name] = $0 }
 		/^$/ {
 			number = value["OOMPOLICY_CONFIG"]

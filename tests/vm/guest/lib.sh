@@ -18,12 +18,11 @@ trap 'status=$?; ((status > 0)) || exit "$TESTS_FAILED"' EXIT
 
 readonly REASON_FILE=/run/test-reason
 readonly CONFIG=/etc/oompolicy.conf
-MESSAGE_ID_KILL=095b20a1263f4798b369550b0ce93f2f
-MESSAGE_ID_NO_OPINION=2fa0258d21e84224a17a11e0c72e0c5c
-MESSAGE_ID_KERNEL_KILL=675d459c84364fc7b38880b7cbf21747
-MESSAGE_ID_NOBODY=bde45ad3e56f46cfb232d5b30c611c3b
-MESSAGE_ID_FREED=ec6dd499ae904697a1c9e707ed6a0667
-MESSAGE_ID_WAITING=e13b10c29b9d4ed2b47f92203f1137c7
+
+# The ids of journal entries, MESSAGE_ID_KILL and so on, as the daemon has them: api/messages.h.
+while read -r _ name id; do
+	declare -r "$name=${id//\"/}"
+done < <(grep '^#define MESSAGE_ID_' messages.h)
 
 plan()
 {

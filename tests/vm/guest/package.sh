@@ -14,7 +14,6 @@
 readonly UNIT=oompolicyd.service
 readonly ROOT=/sys/fs/cgroup/package
 readonly PINS=/sys/fs/bpf/oompolicyd
-readonly MESSAGE_ID_POLICY_INACTIVE=be047c40413e4417b987156cfe69e541
 
 # apt_run ARGUMENT...: what it says is in OUTPUT.
 apt_run()

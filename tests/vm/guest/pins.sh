@@ -19,12 +19,6 @@ readonly UNIT=oompolicyd.service
 readonly ROOT=/sys/fs/cgroup/pins
 readonly PINS=/sys/fs/bpf/oompolicyd
 readonly NOTE=$PINS/meta
-readonly MESSAGE_ID_NOT_PINNED=f35400cfc84344798a76534ec4eb209e
-readonly MESSAGE_ID_POLICY_ADOPTED=61ed6a81630e47038b396dc3fb8e7317
-readonly MESSAGE_ID_POLICY_KEPT=579354bba4614b0a88a06349f8d7d233
-readonly MESSAGE_ID_POLICY_ACTIVE=fbf89a43cb1940d58c0d85211a2eb772
-readonly MESSAGE_ID_RECORDS_LOST=93485ea9ed744c5fa0e62b4412789f47
-readonly MESSAGE_ID_POLICY_INACTIVE=be047c40413e4417b987156cfe69e541
 # Where in the note, see daemon/pins.h.
 readonly NOTE_COMPLETE=12 NOTE_ABI=20 NOTE_BUILD=24
 

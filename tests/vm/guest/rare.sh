@@ -12,7 +12,6 @@
 
 readonly UNIT=oompolicyd.service
 readonly ROOT=/sys/fs/cgroup/rare
-readonly MESSAGE_ID_RECORDS_LOST=93485ea9ed744c5fa0e62b4412789f47
 # Over what the ring holds: about 550 records with one runner-up.
 readonly RING_KILLS=660
 # Over the 1024 entries of the smallest rules map, and over the 450 records that the ring of

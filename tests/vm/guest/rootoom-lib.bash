@@ -3,7 +3,6 @@
 #
 # For the guest scripts about events of memory.oom_control: `. rootoom-lib.bash` comes after lib.sh.
 
-MESSAGE_ID_OOM_CONTROL=04f5053bb7984dfc88e07d24b5c6e16f
 
 # events FIELD...: a line for each event, '-' where it has no such field.
 events()

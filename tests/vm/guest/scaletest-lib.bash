@@ -4,7 +4,6 @@
 # For benchmarks with many cgroups, a sleeping process in each; after lib.sh. A benchmark sets RUNS.
 # The kernel's own selection is clocked while the module is not there, as its hooks would slow it
 # down: one more reason to win by.
-MESSAGE_ID_POLICY_ACTIVE=fbf89a43cb1940d58c0d85211a2eb772
 made=0
 
 # median NAME UNIT < NUMBERS: a figure of them, also left in MEDIAN, and the least in LEAST.
