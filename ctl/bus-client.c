@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Owns the connection to the bus, and turns replies into the structs of model.h. Trusts the daemon
- * to be who has the name, as the bus's policy gives it to root alone, but no byte of what it says:
- * names in it were chosen by others.
+ * Connects to the bus for each question, and turns replies into the structs of model.h. Trusts the
+ * daemon to be who has the name, as the bus's policy gives it to root alone, but no byte of what it
+ * says: names in it were chosen by others.
  */
 #include "bus-client.h"
 
@@ -19,10 +19,6 @@
 
 /* A reload walks all cgroups, a declaration kills; polkit may ask for a password first. */
 #define CHANGE_TIMEOUT_USEC (150 * UINT64_C(1000000))
-
-struct bus_client {
-	sd_bus *bus;
-};
 
 static void messagep(sd_bus_message **m)
 {
@@ -69,45 +65,37 @@ static int bad_reply(int r, char why[static BUS_CLIENT_WHY_SIZE])
 	return -EIO;
 }
 
-int bus_client_new(struct bus_client **ret, char why[static BUS_CLIENT_WHY_SIZE])
+static void busp(sd_bus **b)
 {
-	_cleanup_(bus_client_freep) struct bus_client *c = calloc(1, sizeof(*c));
-	int r;
-
-	if (!c) {
-		snprintf(why, BUS_CLIENT_WHY_SIZE, "%s", strerror(ENOMEM));
-		return -EIO;
-	}
-	r = sd_bus_open_system(&c->bus);
-	if (r < 0) {
-		snprintf(why, BUS_CLIENT_WHY_SIZE,
-			 "Cannot reach the system bus: %s; see 'systemctl status dbus.socket'",
-			 strerror(-r));
-		return -ENOTCONN;
-	}
-	*ret = TAKE_PTR(c);
-	return 0;
+	sd_bus_flush_close_unref(*b);
 }
 
-struct bus_client *bus_client_free(struct bus_client *c)
+static int connect_bus(sd_bus **ret, char why[static BUS_CLIENT_WHY_SIZE])
 {
-	if (!c)
-		return NULL;
-	sd_bus_flush_close_unref(c->bus);
-	free(c);
-	return NULL;
+	int r = sd_bus_open_system(ret);
+
+	if (r >= 0)
+		return 0;
+	snprintf(why, BUS_CLIENT_WHY_SIZE,
+		 "Cannot reach the system bus: %s; see 'systemctl status dbus.socket'",
+		 strerror(-r));
+	return -ENOTCONN;
 }
 
 /* Calls @method with @cgroup, or without an argument where it is NULL. */
-static int call(struct bus_client *c, const char *interface, const char *method, const char *cgroup,
-		bool changes, sd_bus_message **ret, char why[static BUS_CLIENT_WHY_SIZE])
+static int call(const char *method, const char *cgroup, bool changes, sd_bus_message **ret,
+		char why[static BUS_CLIENT_WHY_SIZE])
 {
+	_cleanup_(busp) sd_bus *bus = NULL;
 	_cleanup_(messagep) sd_bus_message *m = NULL;
 	_cleanup_free_ char *text = NULL;
 	sd_bus_error error = SD_BUS_ERROR_NULL;
 	int r;
 
-	r = sd_bus_message_new_method_call(c->bus, &m, BUS_NAME, BUS_PATH, interface, method);
+	r = connect_bus(&bus, why);
+	if (r < 0)
+		return r;
+	r = sd_bus_message_new_method_call(bus, &m, BUS_NAME, BUS_PATH, BUS_INTERFACE, method);
 	if (r >= 0)
 		r = sd_bus_message_set_auto_start(m, false);
 	if (r >= 0 && changes)
@@ -117,7 +105,7 @@ static int call(struct bus_client *c, const char *interface, const char *method,
 		r = text ? sd_bus_message_append_basic(m, 's', text) : -ENOMEM;
 	}
 	if (r >= 0)
-		r = sd_bus_call(c->bus, m, changes ? CHANGE_TIMEOUT_USEC : 0, &error, ret);
+		r = sd_bus_call(bus, m, changes ? CHANGE_TIMEOUT_USEC : 0, &error, ret);
 	if (r < 0)
 		r = translate(&error, r, why);
 	sd_bus_error_free(&error);
@@ -212,20 +200,20 @@ static int read_status(sd_bus_message *m, struct status_report *s)
 	return r < 0 ? r : values_complete(status_fields, &s->status);
 }
 
-static int get_all(struct bus_client *c, sd_bus_message **ret, char why[static BUS_CLIENT_WHY_SIZE])
+static int get_all(sd_bus *bus, sd_bus_message **ret, char why[static BUS_CLIENT_WHY_SIZE])
 {
 	_cleanup_(messagep) sd_bus_message *m = NULL;
 	sd_bus_error error = SD_BUS_ERROR_NULL;
 	int r;
 
-	r = sd_bus_message_new_method_call(c->bus, &m, BUS_NAME, BUS_PATH,
+	r = sd_bus_message_new_method_call(bus, &m, BUS_NAME, BUS_PATH,
 					   "org.freedesktop.DBus.Properties", "GetAll");
 	if (r >= 0)
 		r = sd_bus_message_set_auto_start(m, false);
 	if (r >= 0)
 		r = sd_bus_message_append(m, "s", BUS_INTERFACE);
 	if (r >= 0)
-		r = sd_bus_call(c->bus, m, 0, &error, ret);
+		r = sd_bus_call(bus, m, 0, &error, ret);
 	if (r < 0)
 		r = translate(&error, r, why);
 	sd_bus_error_free(&error);
@@ -233,21 +221,20 @@ static int get_all(struct bus_client *c, sd_bus_message **ret, char why[static B
 }
 
 /* Apart from the others, as it is dear for the daemon: GetAll leaves it out. */
-static int get_map_entries(struct bus_client *c, uint32_t *ret,
-			   char why[static BUS_CLIENT_WHY_SIZE])
+static int get_map_entries(sd_bus *bus, uint32_t *ret, char why[static BUS_CLIENT_WHY_SIZE])
 {
 	_cleanup_(messagep) sd_bus_message *m = NULL, *reply = NULL;
 	sd_bus_error error = SD_BUS_ERROR_NULL;
 	int r;
 
-	r = sd_bus_message_new_method_call(c->bus, &m, BUS_NAME, BUS_PATH,
+	r = sd_bus_message_new_method_call(bus, &m, BUS_NAME, BUS_PATH,
 					   "org.freedesktop.DBus.Properties", "Get");
 	if (r >= 0)
 		r = sd_bus_message_set_auto_start(m, false);
 	if (r >= 0)
 		r = sd_bus_message_append(m, "ss", BUS_INTERFACE, "MapEntries");
 	if (r >= 0)
-		r = sd_bus_call(c->bus, m, 0, &error, &reply);
+		r = sd_bus_call(bus, m, 0, &error, &reply);
 	if (r < 0)
 		r = translate(&error, r, why);
 	sd_bus_error_free(&error);
@@ -257,21 +244,23 @@ static int get_map_entries(struct bus_client *c, uint32_t *ret,
 	return r < 0 ? bad_reply(r, why) : 0;
 }
 
-int bus_client_get_status(struct bus_client *c, struct status_report *ret,
-			  char why[static BUS_CLIENT_WHY_SIZE])
+int bus_client_get_status(struct status_report *ret, char why[static BUS_CLIENT_WHY_SIZE])
 {
+	_cleanup_(busp) sd_bus *bus = NULL;
 	sd_bus_message *reply = NULL;
 	int r;
 
 	*ret = (struct status_report){};
-	r = get_all(c, &reply, why);
+	r = connect_bus(&bus, why);
+	if (r == 0)
+		r = get_all(bus, &reply, why);
 	if (r < 0)
 		return r;
 	ret->reply = reply;
 	r = read_status(reply, ret);
 	if (r < 0)
 		return bad_reply(r, why);
-	return get_map_entries(c, &ret->map_entries, why);
+	return get_map_entries(bus, &ret->map_entries, why);
 }
 
 void status_report_done(struct status_report *s)
@@ -283,14 +272,13 @@ void status_report_done(struct status_report *s)
 
 /* --- questions about cgroups */
 
-int bus_client_get_tree(struct bus_client *c, const char *cgroup, struct tree *ret,
-			char why[static BUS_CLIENT_WHY_SIZE])
+int bus_client_get_tree(const char *cgroup, struct tree *ret, char why[static BUS_CLIENT_WHY_SIZE])
 {
 	sd_bus_message *reply = NULL;
 	int r;
 
 	*ret = (struct tree){.domain = cgroup, .policy = ""};
-	r = call(c, BUS_INTERFACE, "GetTree", cgroup, false, &reply, why);
+	r = call("GetTree", cgroup, false, &reply, why);
 	if (r < 0)
 		return r;
 	ret->reply = reply;
@@ -308,14 +296,14 @@ void tree_done(struct tree *t)
 	*t = (struct tree){};
 }
 
-int bus_client_explain(struct bus_client *c, const char *cgroup, struct explanation *ret,
+int bus_client_explain(const char *cgroup, struct explanation *ret,
 		       char why[static BUS_CLIENT_WHY_SIZE])
 {
 	sd_bus_message *reply = NULL;
 	int r;
 
 	*ret = (struct explanation){.cgroup = cgroup};
-	r = call(c, BUS_INTERFACE, "Explain", cgroup, false, &reply, why);
+	r = call("Explain", cgroup, false, &reply, why);
 	if (r < 0)
 		return r;
 	ret->reply = reply;
@@ -337,14 +325,14 @@ void explanation_done(struct explanation *e)
 	*e = (struct explanation){};
 }
 
-int bus_client_get_ranking(struct bus_client *c, const char *cgroup, struct ranking *ret,
+int bus_client_get_ranking(const char *cgroup, struct ranking *ret,
 			   char why[static BUS_CLIENT_WHY_SIZE])
 {
 	sd_bus_message *reply = NULL;
 	int r;
 
 	*ret = (struct ranking){.domain = cgroup};
-	r = call(c, BUS_INTERFACE, "Rank", cgroup, false, &reply, why);
+	r = call("Rank", cgroup, false, &reply, why);
 	if (r < 0)
 		return r;
 	ret->reply = reply;
@@ -366,14 +354,13 @@ void ranking_done(struct ranking *l)
 
 /* --- what changes something */
 
-static int change(struct bus_client *c, const char *method, const char *cgroup,
-		  char why[static BUS_CLIENT_WHY_SIZE])
+static int change(const char *method, const char *cgroup, char why[static BUS_CLIENT_WHY_SIZE])
 {
 	_cleanup_(messagep) sd_bus_message *reply = NULL;
 	const char *outcome;
 	int r;
 
-	r = call(c, BUS_INTERFACE, method, cgroup, true, &reply, why);
+	r = call(method, cgroup, true, &reply, why);
 	if (r < 0)
 		return r;
 	r = sd_bus_message_read(reply, "s", &outcome);
@@ -383,13 +370,12 @@ static int change(struct bus_client *c, const char *method, const char *cgroup,
 	return 0;
 }
 
-int bus_client_reload(struct bus_client *c, char why[static BUS_CLIENT_WHY_SIZE])
+int bus_client_reload(char why[static BUS_CLIENT_WHY_SIZE])
 {
-	return change(c, "Reload", NULL, why);
+	return change("Reload", NULL, why);
 }
 
-int bus_client_declare(struct bus_client *c, const char *cgroup,
-		       char why[static BUS_CLIENT_WHY_SIZE])
+int bus_client_declare(const char *cgroup, char why[static BUS_CLIENT_WHY_SIZE])
 {
-	return change(c, "Declare", cgroup, why);
+	return change("Declare", cgroup, why);
 }

@@ -3,7 +3,6 @@
 #ifndef OP_BUS_CLIENT_H
 #define OP_BUS_CLIENT_H
 
-struct bus_client;
 struct explanation;
 struct ranking;
 struct status_report;
@@ -13,7 +12,7 @@ struct tree;
 #define BUS_CLIENT_WHY_SIZE 1200
 
 /*
- * Each returns 0 or a negative errno with a sentence in @why:
+ * Each function returns 0 or a negative errno with a sentence in @why:
  *   -ENOTCONN    no bus, or no daemon on it
  *   -EACCES      not permitted
  *   -EBADMSG     the configuration has errors
@@ -23,18 +22,14 @@ struct tree;
  *   -EIO         anything else
  * Paths may be any bytes.
  */
-int bus_client_new(struct bus_client **ret, char why[static BUS_CLIENT_WHY_SIZE]);
-struct bus_client *bus_client_free(struct bus_client *c);
 
 /* What they fill in is the caller's, to be given to *_done(). They never start the daemon. */
-int bus_client_get_status(struct bus_client *c, struct status_report *ret,
-			  char why[static BUS_CLIENT_WHY_SIZE]);
-int bus_client_get_tree(struct bus_client *c, const char *cgroup, struct tree *ret,
-			char why[static BUS_CLIENT_WHY_SIZE]);
-int bus_client_explain(struct bus_client *c, const char *cgroup, struct explanation *ret,
+int bus_client_get_status(struct status_report *ret, char why[static BUS_CLIENT_WHY_SIZE]);
+int bus_client_get_tree(const char *cgroup, struct tree *ret, char why[static BUS_CLIENT_WHY_SIZE]);
+int bus_client_explain(const char *cgroup, struct explanation *ret,
 		       char why[static BUS_CLIENT_WHY_SIZE]);
 
-int bus_client_get_ranking(struct bus_client *c, const char *cgroup, struct ranking *ret,
+int bus_client_get_ranking(const char *cgroup, struct ranking *ret,
 			   char why[static BUS_CLIENT_WHY_SIZE]);
 
 void status_report_done(struct status_report *s);
@@ -43,13 +38,7 @@ void ranking_done(struct ranking *l);
 void explanation_done(struct explanation *e);
 
 /* These change something. The daemon's sentence is in @why also where they succeed. */
-int bus_client_reload(struct bus_client *c, char why[static BUS_CLIENT_WHY_SIZE]);
-int bus_client_declare(struct bus_client *c, const char *cgroup,
-		       char why[static BUS_CLIENT_WHY_SIZE]);
-
-static inline void bus_client_freep(struct bus_client **c)
-{
-	bus_client_free(*c);
-}
+int bus_client_reload(char why[static BUS_CLIENT_WHY_SIZE]);
+int bus_client_declare(const char *cgroup, char why[static BUS_CLIENT_WHY_SIZE]);
 
 #endif

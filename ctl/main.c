@@ -133,16 +133,13 @@ static int finish(struct term *t, int r, int status)
 
 /* --- what asks the daemon */
 
-/* Returns EXIT_SUCCESS and what is for status_done(), or the exit status of a failure. */
+/* Returns EXIT_SUCCESS and what is for status_report_done(), or the exit status of a failure. */
 static int acquire_status(struct status_report *ret)
 {
-	_cleanup_(bus_client_freep) struct bus_client *client = NULL;
 	char why[BUS_CLIENT_WHY_SIZE];
 	int r;
 
-	r = bus_client_new(&client, why);
-	if (r == 0)
-		r = bus_client_get_status(client, ret, why);
+	r = bus_client_get_status(ret, why);
 	return r < 0 ? bus_failure(r, why) : EXIT_SUCCESS;
 }
 
@@ -176,15 +173,12 @@ static int run_metrics(const struct arguments *a)
 
 static int run_tree(const struct arguments *a)
 {
-	_cleanup_(bus_client_freep) struct bus_client *client = NULL;
 	_cleanup_(tree_done) struct tree tree = {};
 	char why[BUS_CLIENT_WHY_SIZE];
 	struct term t;
 	int r;
 
-	r = bus_client_new(&client, why);
-	if (r == 0)
-		r = bus_client_get_tree(client, a->n_rest ? a->rest[0] : "/", &tree, why);
+	r = bus_client_get_tree(a->n_rest ? a->rest[0] : "/", &tree, why);
 	if (r < 0)
 		return bus_failure(r, why);
 	tree_acquire(&tree, a->cgroup_root);
@@ -197,15 +191,12 @@ static int run_tree(const struct arguments *a)
 
 static int run_rank(const struct arguments *a)
 {
-	_cleanup_(bus_client_freep) struct bus_client *client = NULL;
 	_cleanup_(ranking_done) struct ranking ranking = {};
 	char why[BUS_CLIENT_WHY_SIZE];
 	struct term t;
 	int r;
 
-	r = bus_client_new(&client, why);
-	if (r == 0)
-		r = bus_client_get_ranking(client, a->n_rest ? a->rest[0] : "/", &ranking, why);
+	r = bus_client_get_ranking(a->n_rest ? a->rest[0] : "/", &ranking, why);
 	if (r < 0)
 		return bus_failure(r, why);
 	term_init(&t, a->pager, a->legend);
@@ -214,15 +205,12 @@ static int run_rank(const struct arguments *a)
 
 static int run_explain(const struct arguments *a)
 {
-	_cleanup_(bus_client_freep) struct bus_client *client = NULL;
 	_cleanup_(explanation_done) struct explanation explanation = {};
 	char why[BUS_CLIENT_WHY_SIZE];
 	struct term t;
 	int r;
 
-	r = bus_client_new(&client, why);
-	if (r == 0)
-		r = bus_client_explain(client, a->rest[0], &explanation, why);
+	r = bus_client_explain(a->rest[0], &explanation, why);
 	if (r < 0)
 		return bus_failure(r, why);
 	term_init(&t, a->pager, a->legend);
@@ -253,13 +241,10 @@ static int show_outcome(const struct arguments *a, int r, const char *why)
 
 static int run_reload(const struct arguments *a)
 {
-	_cleanup_(bus_client_freep) struct bus_client *client = NULL;
 	char why[BUS_CLIENT_WHY_SIZE];
 	int r;
 
-	r = bus_client_new(&client, why);
-	if (r == 0)
-		r = bus_client_reload(client, why);
+	r = bus_client_reload(why);
 	return show_outcome(a, r, why);
 }
 
@@ -282,7 +267,6 @@ static bool ask(const char *cgroup)
 
 static int run_declare(const struct arguments *a)
 {
-	_cleanup_(bus_client_freep) struct bus_client *client = NULL;
 	char why[BUS_CLIENT_WHY_SIZE];
 	int r;
 
@@ -299,9 +283,7 @@ static int run_declare(const struct arguments *a)
 		complain("Nothing was declared.");
 		return EXIT_FAILURE;
 	}
-	r = bus_client_new(&client, why);
-	if (r == 0)
-		r = bus_client_declare(client, a->rest[0], why);
+	r = bus_client_declare(a->rest[0], why);
 	return show_outcome(a, r, why);
 }
 
