@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 
 #include "config/policy.h"
-#include "loader-declare.h"
-#include "loader.h"
+#include "daemon/kernel/loader.h"
+#include "daemon/kernel/program-declare.h"
 #include "trigger.h"
 #include "util/basic.h"
 #include "util/clock.h"

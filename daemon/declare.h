@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Declares OOMs for triggers and for the administrator, and says what came of each. Knows what the
- * kernel's answers mean; leaves how it is asked to loader-declare.h.
+ * kernel's answers mean; leaves how it is asked to daemon/kernel/loader.h.
  */
 #ifndef OP_DECLARE_H
 #define OP_DECLARE_H

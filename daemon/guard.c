@@ -20,9 +20,9 @@
 
 #include "api/fields.h"
 #include "api/messages.h"
-#include "loader-others.h"
-#include "loader.h"
-#include "pins.h"
+#include "daemon/kernel/loader.h"
+#include "daemon/kernel/note.h"
+#include "daemon/kernel/others.h"
 #include "util/basic.h"
 #include "util/clock.h"
 #include "util/escape.h"

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 
 #include "config/policy.h"
-#include "loader.h"
+#include "daemon/kernel/loader.h"
 
 /* Says where the policies come from, unless they were just loaded. */
 void handover_log_start(const struct loader_history *history);

@@ -11,7 +11,7 @@
 #include "config/policy.h"
 #include "config/user.h"
 #include "control.h"
-#include "loader.h"
+#include "daemon/kernel/loader.h"
 #include "manager.h"
 #include "util/basic.h"
 #include "util/log.h"

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "bpf/oompolicy.h"
-#include "loader.h"
+#include "daemon/kernel/loader.h"
 
 struct config;
 

@@ -11,8 +11,8 @@
 
 #include "capture.h"
 #include "config/policy.h"
-#include "daemon/loader-declare.h"
-#include "daemon/loader.h"
+#include "daemon/kernel/loader.h"
+#include "daemon/kernel/program-declare.h"
 #include "daemon/trigger.h"
 #include "test.h"
 #include "util/basic.h"

@@ -9,8 +9,8 @@
 #include <systemd/sd-event.h>
 
 #include "daemon/guard.h"
-#include "daemon/loader-others.h"
-#include "daemon/loader.h"
+#include "daemon/kernel/loader.h"
+#include "daemon/kernel/others.h"
 #include "test.h"
 #include "util/basic.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Which shapes of the kernel's hook are taken, on type information made for the purpose. */
-#include "daemon/loader.h"
+#include "daemon/kernel/loader.h"
 
 #include <bpf/btf.h>
 #include <errno.h>
 
-#include "daemon/loader-types.h"
+#include "daemon/kernel/btf.h"
 #include "files.h"
 #include "test.h"
 #include "util/basic.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What is made of pins that lie there: notes with anything in them, directories of anybody. */
-#include "daemon/pins.h"
+#include "daemon/kernel/note.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Slots through reloads. A slot is "attached" here from the moment it is given out. */
-#include "daemon/slots.h"
+#include "daemon/kernel/slots.h"
 
 #include <errno.h>
 

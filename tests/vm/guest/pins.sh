@@ -19,7 +19,7 @@ readonly UNIT=oompolicyd.service
 readonly ROOT=/sys/fs/cgroup/pins
 readonly PINS=/sys/fs/bpf/oompolicyd
 readonly NOTE=$PINS/meta
-# Where in the note, see daemon/pins.h.
+# Where in the note, see daemon/kernel/note.h.
 readonly NOTE_COMPLETE=12 NOTE_ABI=20 NOTE_BUILD=24
 
 # config_pins [STOP [BACKEND]]

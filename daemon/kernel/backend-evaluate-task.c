@@ -14,9 +14,9 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
+#include "backend.h"
 #include "evaluate.skel.h"
-#include "loader-backend.h"
-#include "loader-status.h"
+#include "links.h"
 
 #define HOOK_FUNCTION "bpf_oom_evaluate_task"
 #define NAME_FUNCTION "bpf_set_policy_name"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The BPF program that tells who would die, and kills nobody. */
-#ifndef OP_LOADER_RANK_H
-#define OP_LOADER_RANK_H
+#ifndef OP_KERNEL_PROGRAM_RANK_H
+#define OP_KERNEL_PROGRAM_RANK_H
 
 #include "bpf/oompolicy.h"
 #include "loader.h"

@@ -3,8 +3,8 @@
  * A reader of a ring of records that another daemon may go on reading: a record stays in the ring
  * until it has been dealt with.
  */
-#ifndef OP_LOADER_RING_H
-#define OP_LOADER_RING_H
+#ifndef OP_KERNEL_RING_H
+#define OP_KERNEL_RING_H
 
 #include <stddef.h>
 #include <stdint.h>

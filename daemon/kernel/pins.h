@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The pins of a loader: made, taken over, removed. For loader*.c alone. */
-#ifndef OP_LOADER_PINS_H
-#define OP_LOADER_PINS_H
+/* The pins of a loader: made, taken over, removed. For daemon/kernel/ alone. */
+#ifndef OP_KERNEL_PINS_H
+#define OP_KERNEL_PINS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "loader.h"
-#include "pins.h"
+#include "note.h"
 
 /* The note, the maps, and a link a slot and for each that follows the kernel. */
 #define LOADER_PINS_MAX (OP_SLOTS_MAX + 32)

@@ -5,15 +5,15 @@
  *
  * Invariant: no policy depends on anything here; where it does not work the journal says less.
  */
-#include "loader-freed.h"
+#include "follow.h"
 
 #include <string.h>
 
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
+#include "backend.h"
 #include "freed.skel.h"
-#include "loader-backend.h"
 #include "util/basic.h"
 #include "util/log.h"
 

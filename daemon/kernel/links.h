@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Reads back what the kernel has. For loader*.c; everybody else asks loader.h. */
-#ifndef OP_LOADER_STATUS_H
-#define OP_LOADER_STATUS_H
+/* Reads back what the kernel has. For daemon/kernel/ alone; everybody else asks loader.h. */
+#ifndef OP_KERNEL_LINKS_H
+#define OP_KERNEL_LINKS_H
 
 #include <stdint.h>
 

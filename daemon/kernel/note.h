@@ -2,10 +2,10 @@
 /*
  * What is pinned in the BPF file system so that a policy outlives its daemon, and what the next
  * daemon makes of it. Knows the directory, the names in it and the note that lies there; how a pin
- * is made and opened is loader-pins.c's.
+ * is made and opened is pins.c's.
  */
-#ifndef OP_PINS_H
-#define OP_PINS_H
+#ifndef OP_KERNEL_NOTE_H
+#define OP_KERNEL_NOTE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,7 +13,7 @@
 
 #include "bpf/oompolicy.h"
 #include "config/policy.h"
-#include "report.h"
+#include "daemon/report.h"
 
 #define PINS_ROOT "/sys/fs/bpf"
 /* The same, where the unit's sandbox lets us write to it. */

@@ -18,8 +18,8 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
-#include "loader-backend.h"
-#include "loader-status.h"
+#include "backend.h"
+#include "links.h"
 #include "policy.skel.h"
 #include "slots.h"
 #include "util/log.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The BPF program that declares OOMs. Optional: a kernel without the kfunc does without. */
-#ifndef OP_LOADER_DECLARE_H
-#define OP_LOADER_DECLARE_H
+#ifndef OP_KERNEL_PROGRAM_DECLARE_H
+#define OP_KERNEL_PROGRAM_DECLARE_H
 
 #include <stdint.h>
 

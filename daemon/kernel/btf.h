@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What can be told without loading anything: the kernel's types, and what we may do. For loader*.c.
- */
-#ifndef OP_LOADER_TYPES_H
-#define OP_LOADER_TYPES_H
+/* What can be told without loading anything: the kernel's types, and what we may do. For
+ * daemon/kernel/ alone. */
+#ifndef OP_KERNEL_BTF_H
+#define OP_KERNEL_BTF_H
 
 #include <stdbool.h>
 

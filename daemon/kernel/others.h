@@ -3,8 +3,8 @@
  * What others have attached where the kernel asks about an OOM, and being told of it. Part of
  * loader.h's module; of a loader in use.
  */
-#ifndef OP_LOADER_OTHERS_H
-#define OP_LOADER_OTHERS_H
+#ifndef OP_KERNEL_OTHERS_H
+#define OP_KERNEL_OTHERS_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What sees the memory of victims come back. For daemon/loader*.c alone. */
-#ifndef OP_LOADER_FREED_H
-#define OP_LOADER_FREED_H
+/* What sees the memory of victims come back. For daemon/kernel/ alone. */
+#ifndef OP_KERNEL_FOLLOW_H
+#define OP_KERNEL_FOLLOW_H
 
 #include <stdbool.h>
 #include <stddef.h>

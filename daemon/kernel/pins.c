@@ -6,7 +6,7 @@
  * complete only while it is: at whichever instruction a daemon is killed, the next one knows what
  * it has before it.
  */
-#include "loader-pins.h"
+#include "pins.h"
 
 #include <dirent.h>
 #include <string.h>
@@ -17,7 +17,7 @@
 #include <bpf/bpf.h>
 
 #include "api/messages.h"
-#include "loader-backend.h"
+#include "backend.h"
 #include "util/basic.h"
 #include "util/log.h"
 

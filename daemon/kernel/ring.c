@@ -8,7 +8,7 @@
  * killed leaves the rest to the next. It stays behind for no longer than it must: the kernel wakes
  * nobody for a record that comes while the consumer is behind another (ringbuf_commit()).
  */
-#include "loader-ring.h"
+#include "ring.h"
 
 #include <linux/bpf.h>
 #include <stdbool.h>

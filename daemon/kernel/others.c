@@ -6,7 +6,7 @@
  * Goes by ids alone, and keeps nothing open that is somebody else's: a descriptor would keep what
  * they want to be gone.
  */
-#include "loader-others.h"
+#include "others.h"
 
 #include <string.h>
 
@@ -14,9 +14,9 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
+#include "backend.h"
+#include "btf.h"
 #include "links.skel.h"
-#include "loader-backend.h"
-#include "loader-types.h"
 #include "util/basic.h"
 
 #define OPS_VALUE "bpf_struct_ops_bpf_oom_ops"

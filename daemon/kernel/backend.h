@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What loader.c and the backends share: a backend is a way for the policies into the kernel's OOM.
- * For daemon/loader*.c alone.
+ * For daemon/kernel/ alone.
  */
-#ifndef OP_LOADER_BACKEND_H
-#define OP_LOADER_BACKEND_H
+#ifndef OP_KERNEL_BACKEND_H
+#define OP_KERNEL_BACKEND_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "gfp.h"
-#include "loader-freed.h"
-#include "loader-pins.h"
-#include "loader-ring.h"
+#include "daemon/gfp.h"
+#include "follow.h"
 #include "loader.h"
+#include "pins.h"
+#include "ring.h"
 #include "util/basic.h"
 
 struct bpf_link;
@@ -93,7 +93,7 @@ struct backend_driver {
 extern const struct backend_driver backend_struct_ops;
 extern const struct backend_driver backend_evaluate_task;
 
-/* Where the kernel's types have what others may attach to, too. See loader-others.c. */
+/* Where the kernel's types have what others may attach to, too. See others.c. */
 struct loader_hooks {
 	uint32_t ops_value_id;	 /* the value of a struct_ops map of bpf_oom_ops; 0: none */
 	uint32_t handler_offset; /* in it, bytes; likewise the next */

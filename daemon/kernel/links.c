@@ -3,7 +3,7 @@
  * What the kernel says of the things that we made there, by their descriptors. Remembers nothing:
  * somebody else may have changed them a moment ago.
  */
-#include "loader-status.h"
+#include "links.h"
 
 #include <sys/epoll.h>
 

@@ -3,7 +3,7 @@
  * Invariant: what is not known to be ours is never taken over, changed or removed; and what is in
  * force is not removed before something else is.
  */
-#include "pins.h"
+#include "note.h"
 
 #include <dirent.h>
 #include <fcntl.h>

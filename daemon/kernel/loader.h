@@ -3,8 +3,8 @@
  * The BPF side as the rest of the daemon sees it: can this kernel do it, load it, hand it rules,
  * read its records. The only module that knows libbpf and the skeletons.
  */
-#ifndef OP_LOADER_H
-#define OP_LOADER_H
+#ifndef OP_KERNEL_LOADER_H
+#define OP_KERNEL_LOADER_H
 
 #include <stdbool.h>
 #include <stddef.h>

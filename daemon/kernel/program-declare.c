@@ -3,7 +3,7 @@
  * Owns the program that declares OOMs, of which a descriptor is all that is kept. Refuses to know
  * why an OOM is declared and what the kernel's answer means to people.
  */
-#include "loader-declare.h"
+#include "program-declare.h"
 
 #include <fcntl.h>
 #include <malloc.h>

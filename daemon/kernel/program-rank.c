@@ -6,7 +6,7 @@
  * Invariant: of the policies' maps it has only those that nobody writes in BPF; everything else is
  * its own, as it runs beside the policies.
  */
-#include "loader-rank.h"
+#include "program-rank.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -15,8 +15,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "loader-backend.h"
-#include "loader-types.h"
+#include "backend.h"
+#include "btf.h"
 #include "rank.skel.h"
 #include "util/basic.h"
 

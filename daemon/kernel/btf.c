@@ -3,7 +3,7 @@
  * Owns the reading of the kernel's types (BTF), of our capabilities, and of who we are. Refuses to
  * know what a backend needs of them.
  */
-#include "loader-types.h"
+#include "btf.h"
 
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -13,7 +13,7 @@
 
 #include <bpf/btf.h>
 
-#include "loader-backend.h"
+#include "backend.h"
 #include "util/basic.h"
 
 #define SYSFS "/sys"

@@ -5,8 +5,8 @@
  *
  * A reload: slots_begin(), slots_want() for each name, then slots_commit() or slots_cancel().
  */
-#ifndef OP_SLOTS_H
-#define OP_SLOTS_H
+#ifndef OP_KERNEL_SLOTS_H
+#define OP_KERNEL_SLOTS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -24,9 +24,9 @@
 #include <bpf/libbpf.h>
 
 #include "api/messages.h"
+#include "backend.h"
+#include "btf.h"
 #include "cgroups.skel.h"
-#include "loader-backend.h"
-#include "loader-types.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "victims.skel.h"
