@@ -12,9 +12,6 @@
 #include "loader.h"
 #include "util/basic.h"
 
-/* Entries that are counted in one call: about 20 KiB of them. */
-#define COUNT_BATCH 1024U
-
 uint32_t loader_link_program(int program_fd)
 {
 	struct bpf_prog_info info = {};
@@ -65,34 +62,4 @@ int loader_link_watch(int epoll_fd, int link_fd, uint32_t slot)
 	struct epoll_event event = {.data.u32 = slot};
 
 	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, link_fd, &event) < 0 ? -errno : 0;
-}
-
-int loader_rules_count(const struct loader_rules *r, uint32_t *ret)
-{
-	_cleanup_free_ uint64_t *ids = reallocarray(NULL, COUNT_BATCH, sizeof(*ids));
-	_cleanup_free_ struct op_rule *rules = reallocarray(NULL, COUNT_BATCH, sizeof(*rules));
-	uint64_t token = 0;
-	uint32_t n = 0;
-	int error;
-
-	if (!ids || !rules)
-		return -ENOMEM;
-	do {
-		__u32 n_batch = COUNT_BATCH;
-
-		error = bpf_map_lookup_batch(r->fd, n ? &token : NULL, &token, ids, rules, &n_batch,
-					     NULL);
-		if (error < 0 && error != -ENOENT)
-			return error;
-		n += n_batch;
-	} while (error == 0);
-	*ret = n;
-	return 0;
-}
-
-int loader_rules_get(const struct loader_rules *r, uint64_t id, struct op_rule *ret)
-{
-	int error = bpf_map_lookup_elem(r->fd, &id, ret);
-
-	return error == -ENOENT ? 0 : error < 0 ? error : 1;
 }

@@ -12,6 +12,7 @@
 
 #include "bpf/oompolicy.h"
 #include "config/policy.h"
+#include "rules.h"
 
 struct gfp_bits;
 struct btf;
@@ -27,53 +28,12 @@ struct report_position;
 #define LOADER_WHY_SIZE 512
 
 /*
- * Largest rules map. The map is preallocated, at about 80 bytes an entry, so that no lookup or
- * update ever allocates; at the limit it costs the kernel 80 MiB for a quarter of a million ruled
- * cgroups, each with its place in the order, far more than a machine can run. Cgroups beyond
- * inherit, which is logged.
- */
-#define OP_RULES_ENTRIES_MAX (1U << 20)
-#define OP_RULES_ENTRIES_MIN 1024U
-
-/*
  * Judge the struct bpf_oom_ops, and the functions around bpf_oom_evaluate_task(), of @btf. Return 0
  * for the shape that we are built for, -ENOENT when there is none, LOADER_E_KERNEL and a sentence
  * for any other.
  */
 int loader_check_hook(const struct btf *btf, char why[static LOADER_WHY_SIZE]);
 int loader_check_evaluate(const struct btf *btf, char why[static LOADER_WHY_SIZE]);
-
-/* A rules map that is not in force yet, or is. Embedded; owns the descriptor. */
-struct loader_rules {
-	int fd; /* -EBADF: none */
-	uint32_t max_entries;
-};
-
-/* Creates an empty map with room for @n_entries and as many again. -E2BIG, or errno of bpf(2). */
-int loader_rules_init(struct loader_rules *r, size_t n_entries);
-void loader_rules_done(struct loader_rules *r);
-
-/*
- * Sets @n entries, of different ids, in as few calls as the kernel takes. Returns 0, -E2BIG when
- * they do not fit, or errno of bpf(2).
- */
-int loader_rules_fill(const struct loader_rules *r, const uint64_t *ids,
-		      const struct op_rule *rules, size_t n);
-
-/* Sets the entry of a cgroup. Returns 1 when it is new, 0 when it was there, -E2BIG when full. */
-int loader_rules_set(const struct loader_rules *r, uint64_t id, const struct op_rule *rule);
-
-/*
- * Removes the entry of a cgroup. Returns 1 when there was one, which is then in @ret; 0 when not;
- * or errno of bpf(2).
- */
-int loader_rules_remove(const struct loader_rules *r, uint64_t id, struct op_rule *ret);
-
-/* The entry of a key. Returns 1 and fills @ret; 0 where there is none; or errno of bpf(2). */
-int loader_rules_get(const struct loader_rules *r, uint64_t id, struct op_rule *ret);
-
-/* Counts the entries as the kernel has them. Returns 0, -ENOMEM, or errno of bpf(2). */
-int loader_rules_count(const struct loader_rules *r, uint32_t *ret);
 
 /* Called for each record; the bytes are untrusted and valid during the call. */
 typedef void (*loader_record_t)(const void *data, size_t size, void *userdata);
