@@ -17,6 +17,7 @@
 #include "backend.h"
 #include "evaluate.skel.h"
 #include "links.h"
+#include "why.h"
 
 #define HOOK_FUNCTION "bpf_oom_evaluate_task"
 #define NAME_FUNCTION "bpf_set_policy_name"
@@ -45,10 +46,10 @@ static int check_function(const struct btf *btf, const char *function, const cha
 				   sizeof(parameters));
 	if (strcmp(parameters, expected) == 0)
 		return 0;
-	loader_set_why(why,
-		       "The kernel's %s is of a kind that this version does not know: it takes "
-		       "(%s) where (%s) was expected.",
-		       function, parameters, expected);
+	why_set(why,
+		"The kernel's %s is of a kind that this version does not know: it takes "
+		"(%s) where (%s) was expected.",
+		function, parameters, expected);
 	return LOADER_E_KERNEL;
 }
 
@@ -60,8 +61,7 @@ int loader_check_evaluate(const struct btf *btf, char why[static LOADER_WHY_SIZE
 		return r;
 	r = check_function(btf, NAME_FUNCTION, "oom_control *", why);
 	if (r == -ENOENT) {
-		loader_set_why(
-			why,
+		why_set(why,
 			"The kernel's " HOOK_FUNCTION
 			" is of a kind that this version does not know: there is no " NAME_FUNCTION
 			" beside it.");
@@ -108,15 +108,15 @@ static int attach(struct loader *l, char why[static LOADER_WHY_SIZE])
 		return -ENOMEM;
 	skeleton = op_evaluate__open();
 	if (!skeleton)
-		return loader_translate_error(-errno, why);
+		return why_translate(-errno, why);
 	r = op_evaluate__load(skeleton);
 	if (r < 0)
-		return loader_translate_error(r, why);
+		return why_translate(r, why);
 	r = loader_keep_maps(l, skeleton->obj);
 	if (r < 0)
 		return r;
 	r = attach_programs(l, skeleton);
-	return r < 0 ? loader_translate_error(r, why) : 0;
+	return r < 0 ? why_translate(r, why) : 0;
 }
 
 /*
@@ -132,13 +132,13 @@ static int update(struct loader *l, char why[static LOADER_WHY_SIZE])
 
 	skeleton = op_evaluate__open();
 	if (!skeleton)
-		return loader_translate_error(-errno, why);
+		return why_translate(-errno, why);
 	r = loader_reuse_maps(l, skeleton->obj);
 	if (r < 0)
 		return r;
 	r = op_evaluate__load(skeleton);
 	if (r < 0)
-		return loader_translate_error(r, why);
+		return why_translate(r, why);
 	loader_pins_remove(&l->pins, PINS_LINK_PREFIX, PINS_BEGIN);
 	loader_pins_remove(&l->pins, PINS_LINK_PREFIX, PINS_EVALUATE);
 	r = attach_programs(l, skeleton);
@@ -146,7 +146,7 @@ static int update(struct loader *l, char why[static LOADER_WHY_SIZE])
 		loader_wait_selection();
 	safe_close(begin_fd);
 	safe_close(evaluate_fd);
-	return r < 0 ? loader_translate_error(r, why) : 0;
+	return r < 0 ? why_translate(r, why) : 0;
 }
 
 static int adopt(struct loader *l, bool is_other, char why[static LOADER_WHY_SIZE])
@@ -164,7 +164,7 @@ static int adopt(struct loader *l, bool is_other, char why[static LOADER_WHY_SIZ
 	if (e->evaluate_fd >= 0)
 		loader_link_acquire_status(e->evaluate_fd, 0, &evaluate);
 	if (!begin.attached || !evaluate.attached || l->shared[SHARED_NAMES] < 0) {
-		loader_set_why(why, "Something of them is missing.");
+		why_set(why, "Something of them is missing.");
 		return LOADER_E_KERNEL;
 	}
 	return is_other ? update(l, why) : 0;

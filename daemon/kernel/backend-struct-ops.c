@@ -23,6 +23,7 @@
 #include "policy.skel.h"
 #include "slots.h"
 #include "util/log.h"
+#include "why.h"
 
 #define HOOK_STRUCT "bpf_oom_ops"
 
@@ -72,32 +73,30 @@ int loader_check_hook(const struct btf *btf, char why[static LOADER_WHY_SIZE])
 			if (loader_describe_parameters(btf, m->type, parameters,
 						       sizeof(parameters)) != 1 ||
 			    strcmp(parameters, "oom_control *") != 0) {
-				loader_set_why(why,
-					       "The kernel's " HOOK_STRUCT
-					       " is of a later kind than this "
-					       "version knows: handle_out_of_memory(%s) where "
-					       "(oom_control *) was expected.",
-					       parameters);
+				why_set(why,
+					"The kernel's " HOOK_STRUCT " is of a later kind than this "
+					"version knows: handle_out_of_memory(%s) where "
+					"(oom_control *) was expected.",
+					parameters);
 				return LOADER_E_KERNEL;
 			}
 			has_handler = true;
 		} else if (strcmp(name, "name") == 0 && is_name_member(btf, m->type))
 			has_name = true;
 		else if (strcmp(name, "bpf_oom") != 0) { /* a private member of the posted series */
-			loader_set_why(why,
-				       "The kernel's " HOOK_STRUCT
-				       " is of a kind that this version does "
-				       "not know: it has a member %.64s.",
-				       name);
+			why_set(why,
+				"The kernel's " HOOK_STRUCT " is of a kind that this version does "
+				"not know: it has a member %.64s.",
+				name);
 			return LOADER_E_KERNEL;
 		}
 	}
 	if (!has_handler || !has_name) {
-		loader_set_why(why,
-			       "The kernel's " HOOK_STRUCT
-			       " is of a kind that this version does not know: "
-			       "it lacks %s.",
-			       has_handler ? "name" : "handle_out_of_memory");
+		why_set(why,
+			"The kernel's " HOOK_STRUCT
+			" is of a kind that this version does not know: "
+			"it lacks %s.",
+			has_handler ? "name" : "handle_out_of_memory");
 		return LOADER_E_KERNEL;
 	}
 	return 0;
@@ -119,7 +118,7 @@ static int load_policy(struct loader *l, const char *name, uint32_t slot, struct
 
 	skeleton = op_policy__open();
 	if (!skeleton)
-		return loader_translate_error(-errno, why);
+		return why_translate(-errno, why);
 
 	ops = bpf_map__initial_value(skeleton->maps.op_policy_ops, &size);
 	if (!ops || size != sizeof(*ops) || strlen(name) >= sizeof(ops->name))
@@ -134,7 +133,7 @@ static int load_policy(struct loader *l, const char *name, uint32_t slot, struct
 		return r;
 	r = op_policy__load(skeleton);
 	if (r < 0)
-		return loader_translate_error(r, why);
+		return why_translate(r, why);
 	*ret = TAKE_PTR(skeleton);
 	return 0;
 }
@@ -187,7 +186,7 @@ static int attach_policy(struct loader *l, const char *name, uint32_t slot,
 	link_name(pin, slot);
 	r = loader_keep_link(l, bpf_map__attach_struct_ops(skeleton->maps.op_policy_ops), pin);
 	if (r < 0)
-		return loader_translate_error(r, why);
+		return why_translate(r, why);
 	h->links[slot] = r;
 	h->programs[slot] = loader_link_program(bpf_program__fd(skeleton->progs.op_handle_oom));
 	note_slot(l, slot, name);
@@ -213,14 +212,14 @@ static int update_policy(struct loader *l, const char *name, uint32_t slot,
 		return r;
 	link = bpf_map__attach_struct_ops(skeleton->maps.op_policy_ops);
 	if (!link)
-		return loader_translate_error(-errno, why);
+		return why_translate(-errno, why);
 	r = bpf_link__detach(link);
 	bpf_link__destroy(link);
 	if (r >= 0)
 		r = bpf_link_update(h->links[slot], bpf_map__fd(skeleton->maps.op_policy_ops),
 				    NULL);
 	if (r < 0)
-		return loader_translate_error(r, why);
+		return why_translate(r, why);
 	h->programs[slot] = loader_link_program(bpf_program__fd(skeleton->progs.op_handle_oom));
 	note_slot(l, slot, name);
 	return 0;
@@ -250,8 +249,7 @@ static int prepare(struct loader *l, const char *const *names, size_t n_names, u
 		int r = slots_want(&h->slots, names[i], &slot);
 
 		if (r == -EBUSY)
-			loader_set_why(
-				why,
+			why_set(why,
 				"Too many policies of earlier configurations are still attached, "
 				"as is usual for %llu seconds: try again then.",
 				SLOTS_RETIRE_USEC / 1000000);
@@ -314,7 +312,7 @@ static int adopt(struct loader *l, bool update, char why[static LOADER_WHY_SIZE]
 		return -ENOMEM;
 	/* It has to come before the others, which were attached after it. */
 	if (!adopt_link(l, DIRECTOR_NAME, OP_SLOT_DIRECTOR)) {
-		loader_set_why(why, "Somebody has detached what directs them.");
+		why_set(why, "Somebody has detached what directs them.");
 		return LOADER_E_KERNEL;
 	}
 	r = update ? update_policy(l, DIRECTOR_NAME, OP_SLOT_DIRECTOR, why) : 0;

@@ -131,11 +131,6 @@ struct loader {
 /* What the kernel's types say about the flags of an allocation; none before 6.9. */
 void loader_find_gfp_bits(const struct btf *btf, struct gfp_bits *ret);
 
-void loader_set_why(char why[static LOADER_WHY_SIZE], const char *format, ...) _printf_(2, 3);
-
-/* The sentence for what bpf(2) said. Returns LOADER_E_*, or -ENOMEM without one. */
-int loader_translate_error(int r, char why[static LOADER_WHY_SIZE]);
-
 /* Gives @object those of the shared maps that are there. Returns 0 or a negative errno. */
 int loader_reuse_maps(const struct loader *l, struct bpf_object *object);
 

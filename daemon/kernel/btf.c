@@ -15,6 +15,7 @@
 
 #include "backend.h"
 #include "util/basic.h"
+#include "why.h"
 
 #define SYSFS "/sys"
 #define VMLINUX_BTF SYSFS "/kernel/btf/vmlinux"
@@ -36,10 +37,10 @@ int kernel_types_init(struct kernel_types *t, char why[static LOADER_WHY_SIZE])
 		r = -errno;
 		if (r == -ENOMEM)
 			return r;
-		loader_set_why(why,
-			       "The kernel offers no type information (BTF) in " VMLINUX_BTF
-			       " (%s): a kernel built with CONFIG_DEBUG_INFO_BTF=y is needed.",
-			       strerror(-r));
+		why_set(why,
+			"The kernel offers no type information (BTF) in " VMLINUX_BTF
+			" (%s): a kernel built with CONFIG_DEBUG_INFO_BTF=y is needed.",
+			strerror(-r));
 		return LOADER_E_KERNEL;
 	}
 	if (access(MODULE_BTF, F_OK) < 0) {
@@ -49,8 +50,8 @@ int kernel_types_init(struct kernel_types *t, char why[static LOADER_WHY_SIZE])
 	t->module = btf__load_module_btf(LOADER_MODULE, t->vmlinux);
 	if (t->module)
 		return 0;
-	loader_set_why(why, "The types of the module " LOADER_MODULE ".ko in " MODULE_BTF
-			    " do not fit the running kernel: build it for this kernel.");
+	why_set(why, "The types of the module " LOADER_MODULE ".ko in " MODULE_BTF
+		     " do not fit the running kernel: build it for this kernel.");
 	kernel_types_done(t);
 	return LOADER_E_KERNEL;
 }
@@ -89,29 +90,28 @@ void loader_explain_no_hook(const struct kernel_types *t, const char *hook,
 			    char why[static LOADER_WHY_SIZE])
 {
 	if (!t->module && !keeps_types_of_modules(t->vmlinux))
-		loader_set_why(
-			why,
+		why_set(why,
 			"The kernel has no OOM policy hook (no %s in its types), and no module "
 			"can add one, as it keeps no type information (BTF) of modules: a "
 			"kernel built with CONFIG_DEBUG_INFO_BTF_MODULES=y is needed.",
 			hook);
 	else if (t->module_lacks_types)
-		loader_set_why(why,
-			       "The kernel has no OOM policy hook (no %s in its types): the "
-			       "module " LOADER_MODULE
-			       ".ko is loaded, but was built without type information "
-			       "(BTF). Unload it, and build and load it again: \"dkms build\" says "
-			       "what is missing.",
-			       hook);
+		why_set(why,
+			"The kernel has no OOM policy hook (no %s in its types): the "
+			"module " LOADER_MODULE
+			".ko is loaded, but was built without type information "
+			"(BTF). Unload it, and build and load it again: \"dkms build\" says "
+			"what is missing.",
+			hook);
 	else
-		loader_set_why(why,
-			       "The kernel has no OOM policy hook (no %s in its types), and the "
-			       "module " LOADER_MODULE
-			       ".ko, which adds it, is not loaded: \"modprobe " LOADER_MODULE
-			       "\" and \"journalctl -k -g " LOADER_MODULE
-			       "\" say why. If it is not found, install its DKMS package and the "
-			       "headers of this kernel.",
-			       hook);
+		why_set(why,
+			"The kernel has no OOM policy hook (no %s in its types), and the "
+			"module " LOADER_MODULE
+			".ko, which adds it, is not loaded: \"modprobe " LOADER_MODULE
+			"\" and \"journalctl -k -g " LOADER_MODULE
+			"\" say why. If it is not found, install its DKMS package and the "
+			"headers of this kernel.",
+			hook);
 }
 
 const struct btf_type *loader_skip_modifiers(const struct btf *btf, uint32_t id)
@@ -185,15 +185,14 @@ int loader_permitted(char why[static LOADER_WHY_SIZE])
 	if (has_capability(CAP_SYS_ADMIN) ||
 	    (has_capability(CAP_BPF) && has_capability(CAP_PERFMON)))
 		return 0;
-	loader_set_why(why, "Not permitted: CAP_BPF and CAP_PERFMON are needed to load a policy.");
+	why_set(why, "Not permitted: CAP_BPF and CAP_PERFMON are needed to load a policy.");
 	return LOADER_E_PRIVILEGE;
 }
 
 int loader_check_privilege(bool in_module, char why[static LOADER_WHY_SIZE])
 {
 	if (in_module && !has_capability(CAP_SYS_ADMIN)) {
-		loader_set_why(
-			why, "Not permitted: CAP_SYS_ADMIN is missing, which the kernel wants for "
+		why_set(why, "Not permitted: CAP_SYS_ADMIN is missing, which the kernel wants for "
 			     "BPF that uses the types of a module (" LOADER_MODULE ".ko).");
 		return LOADER_E_PRIVILEGE;
 	}

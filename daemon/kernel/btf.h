@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "loader.h"
+#include "types.h"
 
 #define LOADER_MODULE "bpf_oom"
 

@@ -9,7 +9,7 @@
 
 #include <bpf/bpf.h>
 
-#include "loader.h"
+#include "types.h"
 #include "util/basic.h"
 
 uint32_t loader_link_program(int program_fd)

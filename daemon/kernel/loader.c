@@ -30,6 +30,7 @@
 #include "util/clock.h"
 #include "util/log.h"
 #include "victims.skel.h"
+#include "why.h"
 
 /* How a tracepoint shows in BTF: DECLARE_TRACE() of include/linux/tracepoint.h and bpf_probe.h. */
 #define SELECTION_END_TYPE "btf_trace_select_bad_process_end"
@@ -56,15 +57,6 @@ static const char *const shared_names[] = {
 	[SHARED_NAMES] = "op_names",
 };
 _Static_assert(ARRAY_SIZE(shared_names) == _SHARED_MAX, "a name for each");
-
-void loader_set_why(char why[static LOADER_WHY_SIZE], const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	vsnprintf(why, LOADER_WHY_SIZE, format, ap);
-	va_end(ap);
-}
 
 /* libbpf's words are for developers: they go to the debug level, a line at a time. */
 static int log_from_library(enum libbpf_print_level level, const char *format, va_list ap)
@@ -110,27 +102,6 @@ static int check_backend(const struct backend_driver *backend, const struct kern
 static bool is_wanted(const struct backend_driver *backend, enum backend wanted)
 {
 	return wanted == BACKEND_AUTO || backend->id == wanted;
-}
-
-int loader_translate_error(int r, char why[static LOADER_WHY_SIZE])
-{
-	if (r == -ENOMEM)
-		return r;
-	if (r == -EPERM) {
-		loader_set_why(why,
-			       "The kernel did not permit loading the policy: CAP_BPF, CAP_PERFMON "
-			       "and, for a hook in a module, CAP_SYS_ADMIN are needed.");
-		return LOADER_E_PRIVILEGE;
-	}
-	if (r == -ENOSYS) {
-		loader_set_why(why, "The kernel has no BPF (CONFIG_BPF_SYSCALL).");
-		return LOADER_E_KERNEL;
-	}
-	loader_set_why(why,
-		       "The kernel refused to load the policy: %s. "
-		       "OOMPOLICYD_LOG_LEVEL=debug shows its reasons.",
-		       strerror(-r));
-	return LOADER_E_KERNEL;
 }
 
 int loader_reuse_maps(const struct loader *l, struct bpf_object *object)
@@ -442,7 +413,7 @@ int loader_commit(struct loader *l, const struct loader_rules *rules, uint64_t *
 	}
 	if (r < 0) {
 		loader_cancel(l);
-		return loader_translate_error(r, why);
+		return why_translate(r, why);
 	}
 	l->config = next.config;
 	l->backend->commit(l, done / 1000);

@@ -13,19 +13,13 @@
 #include "bpf/oompolicy.h"
 #include "config/policy.h"
 #include "rules.h"
+#include "types.h"
 
 struct gfp_bits;
 struct btf;
 struct btf_type;
 struct loader;
 struct report_position;
-
-/* Outcomes that the caller handles; each comes with a sentence for the administrator. */
-#define LOADER_E_KERNEL 1    /* this kernel cannot do it: no hook, no BTF, no BPF */
-#define LOADER_E_PRIVILEGE 2 /* the kernel could, we may not */
-
-/* Room for any such sentence, with the terminating NUL. */
-#define LOADER_WHY_SIZE 512
 
 /*
  * Judge the struct bpf_oom_ops, and the functions around bpf_oom_evaluate_task(), of @btf. Return 0
@@ -156,19 +150,6 @@ uint64_t loader_count_ooms_lost(const struct loader *l);
 
 /* Counts the cgroup records that the BPF side could not store, since it was loaded. */
 uint64_t loader_count_cgroups_lost(const struct loader *l);
-
-/* A policy as the kernel has it. */
-struct loader_policy_status {
-	const char *name; /* the loader's, valid until it changes */
-	uint32_t link_id; /* 0: the kernel does not tell; likewise the next */
-	uint32_t program_id;
-	bool attached;
-};
-
-struct loader_policies {
-	struct loader_policy_status items[OP_POLICIES_MAX + 1]; /* the director first */
-	size_t n;
-};
 
 /* Reads back what is in the kernel now, which somebody else may have detached. */
 void loader_acquire_policies(const struct loader *l, struct loader_policies *ret);

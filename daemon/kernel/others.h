@@ -10,29 +10,12 @@
 #include <stdint.h>
 
 #include "bpf/oompolicy.h"
+#include "types.h"
 
 struct loader;
 struct loader_others;
 
-/* When the kernel asks it. */
-enum loader_order {
-	LOADER_ORDER_UNKNOWN, /* it has no link, which would tell when it was attached */
-	LOADER_ORDER_BEFORE,  /* before one of ours: what it decides is decided */
-	LOADER_ORDER_AFTER,   /* where ours have no opinion */
-};
 const char *loader_order_to_string(enum loader_order order);
-
-struct loader_other {
-	const char *hook;	       /* static: what it is attached to */
-	char name[OP_POLICY_NAME_LEN]; /* any bytes; empty: it has none */
-	uint32_t link_id;	       /* 0: it has none */
-	uint32_t map_id;	       /* of a struct_ops; else 0 */
-	uint32_t program_id;	       /* 0: not known */
-	enum loader_order order;
-};
-
-/* More than this on one machine are counted only. */
-#define LOADER_OTHERS_MAX 16
 
 /*
  * Looks through all that is attached: some microseconds for each link and map of the machine.

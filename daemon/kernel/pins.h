@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "loader.h"
 #include "note.h"
+#include "types.h"
 
 /* The note, the maps, and a link a slot and for each that follows the kernel. */
 #define LOADER_PINS_MAX (OP_SLOTS_MAX + 32)
