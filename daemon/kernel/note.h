@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What is pinned in the BPF file system so that a policy outlives its daemon, and what the next
- * daemon makes of it. Knows the directory, the names in it and the note that lies there; how a pin
- * is made and opened is pins.c's.
+ * The note, which lies beside what is pinned, for the next daemon: what it says, and what that
+ * daemon does by it. How a pin is made and opened is pins.c's.
  */
 #ifndef OP_KERNEL_NOTE_H
 #define OP_KERNEL_NOTE_H
@@ -14,23 +13,6 @@
 #include "bpf/oompolicy.h"
 #include "config/policy.h"
 #include "daemon/report.h"
-
-#define PINS_ROOT "/sys/fs/bpf"
-/* The same, where the unit's sandbox lets us write to it. */
-#define PINS_ROOT_BOUND "/run/oompolicyd/bpf"
-#define PINS_DIRECTORY PINS_ROOT "/oompolicyd"
-/* Where another set is made while that one is in force; renamed when it takes its place. The kernel
- * takes no name with a dot in it (kernel/bpf/inode.c, bpf_lookup()). */
-#define PINS_NEXT_DIRECTORY PINS_DIRECTORY "-next"
-
-/* The names in it: the note, the maps, the links. No other is ours. */
-#define PINS_NOTE "meta"
-#define PINS_MAP_PREFIX "map-"
-#define PINS_LINK_PREFIX "link-"
-/* The links of evaluate_task; those of policies have the numbers of their slots. */
-#define PINS_BEGIN "begin"
-#define PINS_EVALUATE "evaluate"
-#define PINS_NAME_SIZE 64
 
 /* "oompolcy" */
 #define PINS_MAGIC 0x6f6f6d706f6c6379ULL
@@ -92,29 +74,6 @@ enum pins_action {
  */
 enum pins_action pins_decide(enum pins_state state, const struct pins_note *note, uint64_t build_id,
 			     enum backend backend);
-
-/*
- * Whether the directory @path may hold pins of ours: it is root's alone, and so is each name in it.
- * Returns how many entries it has, -ENOENT, or -EPERM with a sentence in @why.
- */
-int pins_check_directory(const char *path, char *why, size_t size);
-
-/* Room for a path below PINS_ROOT: a directory and a NAME_MAX. */
-#define PINS_PATH_SIZE 512
-
-/*
- * Gives the path by which we reach the pin @name in @directory, which is below PINS_ROOT; of the
- * directory itself where @name is empty. Returns 0, or -ENAMETOOLONG with an empty path: no call
- * finds anything by that, where it may by one that was cut.
- */
-int pins_make_path(char ret[static PINS_PATH_SIZE], const char *directory, const char *name);
-
-/* Gives the name of a pin. Returns 0, or -ENAMETOOLONG with an empty name. */
-int pins_make_name(char ret[static PINS_NAME_SIZE], const char *prefix, const char *name);
-
-/* Whether the BPF file system is mounted at PINS_ROOT. Returns 0, or a negative errno with a
- * sentence. */
-int pins_check_root(char *why, size_t size);
 
 /* FNV-1a: @hash is that of what came before, or PINS_HASH_INIT. */
 #define PINS_HASH_INIT 0xcbf29ce484222325ULL

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "note.h"
+#include "pin-path.h"
 #include "types.h"
 
 /* The note, the maps, and a link a slot and for each that follows the kernel. */

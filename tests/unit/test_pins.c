@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "daemon/job.h"
+#include "daemon/kernel/pin-path.h"
 #include "test.h"
 #include "util/basic.h"
 

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The directory in the BPF file system in which a policy is pinned so that it outlives its daemon,
+ * and the names in it. How a pin is made and opened is pins.c's.
+ */
+#ifndef OP_KERNEL_PIN_PATH_H
+#define OP_KERNEL_PIN_PATH_H
+
+#include <stddef.h>
+
+#define PINS_ROOT "/sys/fs/bpf"
+/* The same, where the unit's sandbox lets us write to it. */
+#define PINS_ROOT_BOUND "/run/oompolicyd/bpf"
+#define PINS_DIRECTORY PINS_ROOT "/oompolicyd"
+/* Where another set is made while that one is in force; renamed when it takes its place. The kernel
+ * takes no name with a dot in it (kernel/bpf/inode.c, bpf_lookup()). */
+#define PINS_NEXT_DIRECTORY PINS_DIRECTORY "-next"
+
+/* The names in it: the note, the maps, the links. No other is ours. */
+#define PINS_NOTE "meta"
+#define PINS_MAP_PREFIX "map-"
+#define PINS_LINK_PREFIX "link-"
+/* The links of evaluate_task; those of policies have the numbers of their slots. */
+#define PINS_BEGIN "begin"
+#define PINS_EVALUATE "evaluate"
+#define PINS_NAME_SIZE 64
+
+/*
+ * Whether the directory @path may hold pins of ours: it is root's alone, and so is each name in it.
+ * Returns how many entries it has, -ENOENT, or -EPERM with a sentence in @why.
+ */
+int pins_check_directory(const char *path, char *why, size_t size);
+
+/* Room for a path below PINS_ROOT: a directory and a NAME_MAX. */
+#define PINS_PATH_SIZE 512
+
+/*
+ * Gives the path by which we reach the pin @name in @directory, which is below PINS_ROOT; of the
+ * directory itself where @name is empty. Returns 0, or -ENAMETOOLONG with an empty path: no call
+ * finds anything by that, where it may by one that was cut.
+ */
+int pins_make_path(char ret[static PINS_PATH_SIZE], const char *directory, const char *name);
+
+/* Gives the name of a pin. Returns 0, or -ENAMETOOLONG with an empty name. */
+int pins_make_name(char ret[static PINS_NAME_SIZE], const char *prefix, const char *name);
+
+/* Whether the BPF file system is mounted at PINS_ROOT. Returns 0, or a negative errno with a
+ * sentence. */
+int pins_check_root(char *why, size_t size);
+
+#endif
