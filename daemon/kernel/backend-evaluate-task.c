@@ -42,7 +42,7 @@ static int check_function(const struct btf *btf, const char *function, const cha
 
 	if (id < 0)
 		return -ENOENT;
-	loader_describe_parameters(btf, btf__type_by_id(btf, (__u32)id)->type, parameters,
+	kernel_describe_parameters(btf, btf__type_by_id(btf, (__u32)id)->type, parameters,
 				   sizeof(parameters));
 	if (strcmp(parameters, expected) == 0)
 		return 0;
@@ -139,11 +139,11 @@ static int update(struct loader *l, char why[static LOADER_WHY_SIZE])
 	r = op_evaluate__load(skeleton);
 	if (r < 0)
 		return why_translate(r, why);
-	loader_pins_remove(&l->pins, PINS_LINK_PREFIX, PINS_BEGIN);
-	loader_pins_remove(&l->pins, PINS_LINK_PREFIX, PINS_EVALUATE);
+	pins_remove(&l->pins, PINS_LINK_PREFIX, PINS_BEGIN);
+	pins_remove(&l->pins, PINS_LINK_PREFIX, PINS_EVALUATE);
 	r = attach_programs(l, skeleton);
 	if (r == 0)
-		loader_wait_selection();
+		pins_wait_selection();
 	safe_close(begin_fd);
 	safe_close(evaluate_fd);
 	return r < 0 ? why_translate(r, why) : 0;
@@ -157,12 +157,12 @@ static int adopt(struct loader *l, bool is_other, char why[static LOADER_WHY_SIZ
 	e = l->state = evaluation_new();
 	if (!e)
 		return -ENOMEM;
-	e->begin_fd = loader_pins_get(&l->pins, PINS_LINK_PREFIX, PINS_BEGIN);
-	e->evaluate_fd = loader_pins_get(&l->pins, PINS_LINK_PREFIX, PINS_EVALUATE);
+	e->begin_fd = pins_get(&l->pins, PINS_LINK_PREFIX, PINS_BEGIN);
+	e->evaluate_fd = pins_get(&l->pins, PINS_LINK_PREFIX, PINS_EVALUATE);
 	if (e->begin_fd >= 0)
-		loader_link_acquire_status(e->begin_fd, 0, &begin);
+		link_acquire_status(e->begin_fd, 0, &begin);
 	if (e->evaluate_fd >= 0)
-		loader_link_acquire_status(e->evaluate_fd, 0, &evaluate);
+		link_acquire_status(e->evaluate_fd, 0, &evaluate);
 	if (!begin.attached || !evaluate.attached || l->shared[SHARED_NAMES] < 0) {
 		why_set(why, "Something of them is missing.");
 		return LOADER_E_KERNEL;
@@ -242,8 +242,8 @@ static void acquire_policies(const struct loader *l, struct loader_policies *ret
 	const struct evaluation *e = l->state;
 	struct loader_policy_status evaluate = {}, begin = {};
 
-	loader_link_acquire_status(e->evaluate_fd, 0, &evaluate);
-	loader_link_acquire_status(e->begin_fd, 0, &begin);
+	link_acquire_status(e->evaluate_fd, 0, &evaluate);
+	link_acquire_status(e->begin_fd, 0, &begin);
 	evaluate.attached = evaluate.attached && begin.attached;
 	for (size_t i = 0; i < e->active.n; i++) {
 		ret->items[ret->n] = evaluate;
@@ -255,7 +255,7 @@ static uint32_t last_link(const struct loader *l)
 {
 	const struct evaluation *e = l->state;
 
-	return loader_link_id(e->evaluate_fd);
+	return link_acquire_id(e->evaluate_fd);
 }
 
 static bool owns_link(const struct loader *l, uint32_t link_id)

@@ -47,7 +47,7 @@ struct handlers {
 
 static bool is_name_member(const struct btf *btf, __u32 id)
 {
-	const struct btf_type *t = loader_skip_modifiers(btf, id);
+	const struct btf_type *t = kernel_skip_modifiers(btf, id);
 
 	return t && btf_is_array(t) && btf_array(t)->nelems == OP_POLICY_NAME_LEN;
 }
@@ -70,7 +70,7 @@ int loader_check_hook(const struct btf *btf, char why[static LOADER_WHY_SIZE])
 		if (strcmp(name, "handle_out_of_memory") == 0) {
 			char parameters[256];
 
-			if (loader_describe_parameters(btf, m->type, parameters,
+			if (kernel_describe_parameters(btf, m->type, parameters,
 						       sizeof(parameters)) != 1 ||
 			    strcmp(parameters, "oom_control *") != 0) {
 				why_set(why,
@@ -139,16 +139,16 @@ static int load_policy(struct loader *l, const char *name, uint32_t slot, struct
 }
 
 /* Pins are named by their slot. */
-static void link_name(char name[static PINS_NAME_SIZE], uint32_t slot)
+static void name_pin(char name[static PINS_NAME_SIZE], uint32_t slot)
 {
 	snprintf(name, PINS_NAME_SIZE, "%u", slot);
 }
 
 /* What is attached under @slot, for the next daemon. */
-static void note_slot(struct loader *l, uint32_t slot, const char *name)
+static void keep_slot(struct loader *l, uint32_t slot, const char *name)
 {
 	struct handlers *h = l->state;
-	struct pins_slot *noted = &l->pins.note->slots[slot];
+	struct note_slot *noted = &l->pins.note->slots[slot];
 
 	noted->program_id = h->programs[slot];
 	/* The director has its name by its slot. */
@@ -159,7 +159,7 @@ static void note_slot(struct loader *l, uint32_t slot, const char *name)
 static void watch(struct loader *l, const char *name, uint32_t slot)
 {
 	struct handlers *h = l->state;
-	int r = loader_link_watch(l->detach_fd, h->links[slot], slot);
+	int r = link_watch(l->detach_fd, h->links[slot], slot);
 
 	if (r < 0)
 		log_debug("Cannot watch whether '%s' is detached: %s, ignoring.", name,
@@ -183,13 +183,13 @@ static int attach_policy(struct loader *l, const char *name, uint32_t slot,
 		if (r < 0)
 			return r;
 	}
-	link_name(pin, slot);
+	name_pin(pin, slot);
 	r = loader_keep_link(l, bpf_map__attach_struct_ops(skeleton->maps.op_policy_ops), pin);
 	if (r < 0)
 		return why_translate(r, why);
 	h->links[slot] = r;
-	h->programs[slot] = loader_link_program(bpf_program__fd(skeleton->progs.op_handle_oom));
-	note_slot(l, slot, name);
+	h->programs[slot] = link_acquire_program(bpf_program__fd(skeleton->progs.op_handle_oom));
+	keep_slot(l, slot, name);
 	watch(l, name, slot);
 	return 0;
 }
@@ -220,8 +220,8 @@ static int update_policy(struct loader *l, const char *name, uint32_t slot,
 				    NULL);
 	if (r < 0)
 		return why_translate(r, why);
-	h->programs[slot] = loader_link_program(bpf_program__fd(skeleton->progs.op_handle_oom));
-	note_slot(l, slot, name);
+	h->programs[slot] = link_acquire_program(bpf_program__fd(skeleton->progs.op_handle_oom));
+	keep_slot(l, slot, name);
 	return 0;
 }
 
@@ -231,9 +231,9 @@ static void release_slot(uint32_t slot, void *userdata)
 	struct handlers *h = l->state;
 	char pin[PINS_NAME_SIZE];
 
-	link_name(pin, slot);
-	l->pins.note->slots[slot] = (struct pins_slot){};
-	loader_pins_remove(&l->pins, PINS_LINK_PREFIX, pin);
+	name_pin(pin, slot);
+	l->pins.note->slots[slot] = (struct note_slot){};
+	pins_remove(&l->pins, PINS_LINK_PREFIX, pin);
 	h->links[slot] = safe_close(h->links[slot]);
 }
 
@@ -289,10 +289,10 @@ static bool adopt_link(struct loader *l, const char *name, uint32_t slot)
 	char pin[PINS_NAME_SIZE];
 	int fd;
 
-	link_name(pin, slot);
-	fd = loader_pins_get(&l->pins, PINS_LINK_PREFIX, pin);
+	name_pin(pin, slot);
+	fd = pins_get(&l->pins, PINS_LINK_PREFIX, pin);
 	if (fd >= 0)
-		loader_link_acquire_status(fd, 0, &status);
+		link_acquire_status(fd, 0, &status);
 	if (!status.attached) {
 		safe_close(fd);
 		return false;
@@ -389,7 +389,7 @@ static void acquire_policies(const struct loader *l, struct loader_policies *ret
 		if (slot != OP_SLOT_DIRECTOR && h->slots.items[slot].state != SLOT_ACTIVE)
 			continue;
 		status->name = slot_name(h, slot);
-		loader_link_acquire_status(h->links[slot], h->programs[slot], status);
+		link_acquire_status(h->links[slot], h->programs[slot], status);
 		ret->n++;
 	}
 }
@@ -399,7 +399,7 @@ static bool owns_link(const struct loader *l, uint32_t link_id)
 	const struct handlers *h = l->state;
 
 	for (uint32_t slot = 0; slot < OP_SLOTS_MAX; slot++)
-		if (h->links[slot] >= 0 && loader_link_id(h->links[slot]) == link_id)
+		if (h->links[slot] >= 0 && link_acquire_id(h->links[slot]) == link_id)
 			return true;
 	return false;
 }
@@ -412,7 +412,7 @@ static uint32_t last_link(const struct loader *l)
 
 	for (uint32_t slot = 0; slot < OP_SLOTS_MAX; slot++) {
 		uint32_t id = h->slots.items[slot].state == SLOT_ACTIVE
-				      ? loader_link_id(h->links[slot])
+				      ? link_acquire_id(h->links[slot])
 				      : 0;
 
 		if (id > last)
@@ -426,7 +426,7 @@ static bool is_attached(int link_fd)
 	struct loader_policy_status status = {};
 
 	if (link_fd >= 0)
-		loader_link_acquire_status(link_fd, 0, &status);
+		link_acquire_status(link_fd, 0, &status);
 	return status.attached;
 }
 
@@ -436,8 +436,8 @@ static void drop_link(struct loader *l, uint32_t slot)
 	struct handlers *h = l->state;
 	char pin[PINS_NAME_SIZE];
 
-	link_name(pin, slot);
-	loader_pins_remove(&l->pins, PINS_LINK_PREFIX, pin);
+	name_pin(pin, slot);
+	pins_remove(&l->pins, PINS_LINK_PREFIX, pin);
 	if (h->links[slot] >= 0)
 		(void)bpf_link_detach(h->links[slot]);
 	h->links[slot] = safe_close(h->links[slot]);

@@ -85,7 +85,7 @@ struct backend_driver {
 	bool (*owns_link)(const struct loader *l, uint32_t link_id);
 	uint32_t (*last_link)(const struct loader *l);
 
-	/* What was watched under @slot, see loader_link_watch(), was detached: forgets the link's
+	/* What was watched under @slot, see link_watch(), was detached: forgets the link's
 	 * descriptor in l->detach_fd, and gives the policy's name. NULL where no link can be. */
 	const char *(*forget)(struct loader *l, uint32_t slot);
 };
@@ -119,9 +119,9 @@ struct loader {
 	/* Links that follow the memory of victims, and whether the kernel has the tracepoints. */
 	int freed_fds[LOADER_FREED_MAX];
 	bool has_freed[LOADER_FREED_MAX];
-	struct loader_pins pins;
+	struct pins pins;
 	enum loader_origin origin;
-	struct loader_ring oom_ring;
+	struct ring_reader oom_ring;
 	struct gfp_bits gfp_bits;
 	struct loader_hooks hooks;
 	struct op_cgroups *cgroups; /* NULL: cgroups are not followed */
@@ -129,7 +129,7 @@ struct loader {
 };
 
 /* What the kernel's types say about the flags of an allocation; none before 6.9. */
-void loader_find_gfp_bits(const struct btf *btf, struct gfp_bits *ret);
+void kernel_find_gfp_bits(const struct btf *btf, struct gfp_bits *ret);
 
 /* Gives @object those of the shared maps that are there. Returns 0 or a negative errno. */
 int loader_reuse_maps(const struct loader *l, struct bpf_object *object);
@@ -143,9 +143,9 @@ int loader_keep_link(struct loader *l, struct bpf_link *link, const char *name);
 
 /* "oom_control *, cgroup *": the parameters of the function type @id, or of the pointer to one.
  * Returns how many, or -EINVAL where it is neither. */
-int loader_describe_parameters(const struct btf *btf, uint32_t id, char *buf, size_t size);
+int kernel_describe_parameters(const struct btf *btf, uint32_t id, char *buf, size_t size);
 
 /* The type behind const, volatile and typedef, or NULL. */
-const struct btf_type *loader_skip_modifiers(const struct btf *btf, uint32_t id);
+const struct btf_type *kernel_skip_modifiers(const struct btf *btf, uint32_t id);
 
 #endif

@@ -19,7 +19,7 @@
 
 #define SYSFS "/sys"
 #define VMLINUX_BTF SYSFS "/kernel/btf/vmlinux"
-#define MODULE_BTF SYSFS "/kernel/btf/" LOADER_MODULE
+#define MODULE_BTF SYSFS "/kernel/btf/" KERNEL_MODULE
 
 void kernel_types_done(struct kernel_types *t)
 {
@@ -44,27 +44,27 @@ int kernel_types_init(struct kernel_types *t, char why[static LOADER_WHY_SIZE])
 		return LOADER_E_KERNEL;
 	}
 	if (access(MODULE_BTF, F_OK) < 0) {
-		t->module_lacks_types = loader_module_lacks_types(SYSFS);
+		t->module_lacks_types = kernel_module_lacks_types(SYSFS);
 		return 0;
 	}
-	t->module = btf__load_module_btf(LOADER_MODULE, t->vmlinux);
+	t->module = btf__load_module_btf(KERNEL_MODULE, t->vmlinux);
 	if (t->module)
 		return 0;
-	why_set(why, "The types of the module " LOADER_MODULE ".ko in " MODULE_BTF
+	why_set(why, "The types of the module " KERNEL_MODULE ".ko in " MODULE_BTF
 		     " do not fit the running kernel: build it for this kernel.");
 	kernel_types_done(t);
 	return LOADER_E_KERNEL;
 }
 
-bool loader_module_lacks_types(const char *sysfs)
+bool kernel_module_lacks_types(const char *sysfs)
 {
 	_cleanup_free_ char *module = NULL, *types = NULL;
 
-	if (asprintf(&module, "%s/module/" LOADER_MODULE, sysfs) < 0) {
+	if (asprintf(&module, "%s/module/" KERNEL_MODULE, sysfs) < 0) {
 		module = NULL;
 		return false;
 	}
-	if (asprintf(&types, "%s/kernel/btf/" LOADER_MODULE, sysfs) < 0) {
+	if (asprintf(&types, "%s/kernel/btf/" KERNEL_MODULE, sysfs) < 0) {
 		types = NULL;
 		return false;
 	}
@@ -86,7 +86,7 @@ static bool keeps_types_of_modules(const struct btf *vmlinux)
 	return false;
 }
 
-void loader_explain_no_hook(const struct kernel_types *t, const char *hook,
+void kernel_explain_no_hook(const struct kernel_types *t, const char *hook,
 			    char why[static LOADER_WHY_SIZE])
 {
 	if (!t->module && !keeps_types_of_modules(t->vmlinux))
@@ -98,7 +98,7 @@ void loader_explain_no_hook(const struct kernel_types *t, const char *hook,
 	else if (t->module_lacks_types)
 		why_set(why,
 			"The kernel has no OOM policy hook (no %s in its types): the "
-			"module " LOADER_MODULE
+			"module " KERNEL_MODULE
 			".ko is loaded, but was built without type information "
 			"(BTF). Unload it, and build and load it again: \"dkms build\" says "
 			"what is missing.",
@@ -106,15 +106,15 @@ void loader_explain_no_hook(const struct kernel_types *t, const char *hook,
 	else
 		why_set(why,
 			"The kernel has no OOM policy hook (no %s in its types), and the "
-			"module " LOADER_MODULE
-			".ko, which adds it, is not loaded: \"modprobe " LOADER_MODULE
-			"\" and \"journalctl -k -g " LOADER_MODULE
+			"module " KERNEL_MODULE
+			".ko, which adds it, is not loaded: \"modprobe " KERNEL_MODULE
+			"\" and \"journalctl -k -g " KERNEL_MODULE
 			"\" say why. If it is not found, install its DKMS package and the "
 			"headers of this kernel.",
 			hook);
 }
 
-const struct btf_type *loader_skip_modifiers(const struct btf *btf, uint32_t id)
+const struct btf_type *kernel_skip_modifiers(const struct btf *btf, uint32_t id)
 {
 	const struct btf_type *t = btf__type_by_id(btf, id);
 
@@ -123,24 +123,24 @@ const struct btf_type *loader_skip_modifiers(const struct btf *btf, uint32_t id)
 	return t;
 }
 
-int loader_describe_parameters(const struct btf *btf, uint32_t id, char *buf, size_t size)
+int kernel_describe_parameters(const struct btf *btf, uint32_t id, char *buf, size_t size)
 {
-	const struct btf_type *proto = loader_skip_modifiers(btf, id);
+	const struct btf_type *proto = kernel_skip_modifiers(btf, id);
 	size_t used = 0;
 
 	buf[0] = '\0';
 	if (proto && btf_is_ptr(proto))
-		proto = loader_skip_modifiers(btf, proto->type);
+		proto = kernel_skip_modifiers(btf, proto->type);
 	if (!proto || !btf_is_func_proto(proto))
 		return -EINVAL;
 	for (int i = 0; i < btf_vlen(proto) && used < size; i++) {
-		const struct btf_type *t = loader_skip_modifiers(btf, btf_params(proto)[i].type);
+		const struct btf_type *t = kernel_skip_modifiers(btf, btf_params(proto)[i].type);
 		bool pointer = t && btf_is_ptr(t);
 		const char *name;
 		int n;
 
 		if (pointer)
-			t = loader_skip_modifiers(btf, t->type);
+			t = kernel_skip_modifiers(btf, t->type);
 		name = t ? btf__name_by_offset(btf, t->name_off) : NULL;
 		n = snprintf(buf + used, size - used, "%s%s%s", i ? ", " : "",
 			     name && *name ? name : "?", pointer ? " *" : "");
@@ -151,7 +151,7 @@ int loader_describe_parameters(const struct btf *btf, uint32_t id, char *buf, si
 	return btf_vlen(proto);
 }
 
-void loader_find_gfp_bits(const struct btf *btf, struct gfp_bits *ret)
+void kernel_find_gfp_bits(const struct btf *btf, struct gfp_bits *ret)
 {
 	*ret = (struct gfp_bits){};
 	for (uint32_t id = 1; id < btf__type_cnt(btf); id++) {
@@ -189,11 +189,11 @@ int loader_permitted(char why[static LOADER_WHY_SIZE])
 	return LOADER_E_PRIVILEGE;
 }
 
-int loader_check_privilege(bool in_module, char why[static LOADER_WHY_SIZE])
+int kernel_check_privilege(bool in_module, char why[static LOADER_WHY_SIZE])
 {
 	if (in_module && !has_capability(CAP_SYS_ADMIN)) {
 		why_set(why, "Not permitted: CAP_SYS_ADMIN is missing, which the kernel wants for "
-			     "BPF that uses the types of a module (" LOADER_MODULE ".ko).");
+			     "BPF that uses the types of a module (" KERNEL_MODULE ".ko).");
 		return LOADER_E_PRIVILEGE;
 	}
 	return loader_permitted(why);

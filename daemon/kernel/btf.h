@@ -8,7 +8,7 @@
 
 #include "types.h"
 
-#define LOADER_MODULE "bpf_oom"
+#define KERNEL_MODULE "bpf_oom"
 
 /* The types of the kernel, and of our module where it is loaded. Embedded; empty when zero. */
 struct kernel_types {
@@ -22,14 +22,14 @@ int kernel_types_init(struct kernel_types *t, char why[static LOADER_WHY_SIZE]);
 void kernel_types_done(struct kernel_types *t);
 
 /* Whether the module is loaded, but was built without types, as @sysfs has it. */
-bool loader_module_lacks_types(const char *sysfs);
+bool kernel_module_lacks_types(const char *sysfs);
 
 /* The sentence for a @hook that neither the kernel nor a module has: the reason, and what to do. */
-void loader_explain_no_hook(const struct kernel_types *t, const char *hook,
+void kernel_explain_no_hook(const struct kernel_types *t, const char *hook,
 			    char why[static LOADER_WHY_SIZE]);
 
 /* As loader_permitted(), for what is in the module where @in_module. */
-int loader_check_privilege(bool in_module, char why[static LOADER_WHY_SIZE]);
+int kernel_check_privilege(bool in_module, char why[static LOADER_WHY_SIZE]);
 
 /* Notes this process as the one that is never chosen. */
 struct op_switch;

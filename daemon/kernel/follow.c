@@ -84,7 +84,7 @@ static int load(struct loader *l)
 static void remove_pins(struct loader *l)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(followers); i++)
-		loader_pins_remove(&l->pins, PINS_LINK_PREFIX, followers[i].link);
+		pins_remove(&l->pins, PINS_LINK_PREFIX, followers[i].link);
 }
 
 void loader_freed_follow(struct loader *l)
@@ -110,7 +110,7 @@ void loader_freed_follow(struct loader *l)
 bool loader_freed_adopt(struct loader *l)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(followers); i++)
-		l->freed_fds[i] = loader_pins_get(&l->pins, PINS_LINK_PREFIX, followers[i].link);
+		l->freed_fds[i] = pins_get(&l->pins, PINS_LINK_PREFIX, followers[i].link);
 	return l->freed_fds[0] >= 0;
 }
 
@@ -120,5 +120,5 @@ uint64_t loader_freed_hash(uint64_t hash)
 	size_t size;
 
 	data = op_freed__elf_bytes(&size);
-	return pins_hash(hash, data, size);
+	return note_hash(hash, data, size);
 }

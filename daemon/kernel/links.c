@@ -12,7 +12,7 @@
 #include "types.h"
 #include "util/basic.h"
 
-uint32_t loader_link_program(int program_fd)
+uint32_t link_acquire_program(int program_fd)
 {
 	struct bpf_prog_info info = {};
 	__u32 size = sizeof(info);
@@ -28,8 +28,7 @@ static bool program_exists(uint32_t id)
 	return fd >= 0;
 }
 
-void loader_link_acquire_status(int link_fd, uint32_t program_id,
-				struct loader_policy_status *status)
+void link_acquire_status(int link_fd, uint32_t program_id, struct loader_policy_status *status)
 {
 	struct bpf_link_info info = {};
 	__u32 size = sizeof(info);
@@ -48,7 +47,7 @@ void loader_link_acquire_status(int link_fd, uint32_t program_id,
 	}
 }
 
-uint32_t loader_link_id(int link_fd)
+uint32_t link_acquire_id(int link_fd)
 {
 	struct bpf_link_info info = {};
 	__u32 size = sizeof(info);
@@ -56,7 +55,7 @@ uint32_t loader_link_id(int link_fd)
 	return link_fd >= 0 && bpf_link_get_info_by_fd(link_fd, &info, &size) == 0 ? info.id : 0;
 }
 
-int loader_link_watch(int epoll_fd, int link_fd, uint32_t slot)
+int link_watch(int epoll_fd, int link_fd, uint32_t slot)
 {
 	/* EPOLLHUP is always told; nothing else is of interest. */
 	struct epoll_event event = {.data.u32 = slot};

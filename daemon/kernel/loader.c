@@ -93,10 +93,10 @@ static int check_backend(const struct backend_driver *backend, const struct kern
 		r = backend->check(types->module, why);
 	}
 	if (r == -ENOENT) {
-		loader_explain_no_hook(types, backend->hook, why);
+		kernel_explain_no_hook(types, backend->hook, why);
 		return LOADER_E_KERNEL;
 	}
-	return r != 0 ? r : loader_check_privilege(in_module, why);
+	return r != 0 ? r : kernel_check_privilege(in_module, why);
 }
 
 static bool is_wanted(const struct backend_driver *backend, enum backend wanted)
@@ -126,7 +126,7 @@ int loader_keep_maps(struct loader *l, struct bpf_object *object)
 		l->shared[i] = fcntl(bpf_map__fd(map), F_DUPFD_CLOEXEC, 3);
 		if (l->shared[i] < 0)
 			return -errno;
-		loader_pins_add(&l->pins, l->shared[i], PINS_MAP_PREFIX, shared_names[i]);
+		pins_add(&l->pins, l->shared[i], PINS_MAP_PREFIX, shared_names[i]);
 	}
 	return 0;
 }
@@ -141,7 +141,7 @@ int loader_keep_link(struct loader *l, struct bpf_link *link, const char *name)
 	if (fd < 0)
 		fd = -errno;
 	else
-		loader_pins_add(&l->pins, fd, PINS_LINK_PREFIX, name);
+		pins_add(&l->pins, fd, PINS_LINK_PREFIX, name);
 	/* Closes its own descriptor, no more. */
 	bpf_link__destroy(link);
 	return fd;
@@ -235,8 +235,8 @@ static void follow_kernel(struct loader *l)
 		    "opinion is not recorded, ignoring.",
 		    strerror(-r));
 	unfollow_kernel(l);
-	loader_pins_remove(&l->pins, PINS_LINK_PREFIX, VICTIMS_LINK);
-	loader_pins_remove(&l->pins, PINS_LINK_PREFIX, SELECTION_END_LINK);
+	pins_remove(&l->pins, PINS_LINK_PREFIX, VICTIMS_LINK);
+	pins_remove(&l->pins, PINS_LINK_PREFIX, SELECTION_END_LINK);
 }
 
 /* Two that follow the kernel at a time do no harm: the first of them leaves the other nothing to
@@ -245,8 +245,8 @@ static void update_victims(struct loader *l)
 {
 	int victims_fd = TAKE_FD(l->victims_fd), selection_end_fd = TAKE_FD(l->selection_end_fd);
 
-	loader_pins_remove(&l->pins, PINS_LINK_PREFIX, VICTIMS_LINK);
-	loader_pins_remove(&l->pins, PINS_LINK_PREFIX, SELECTION_END_LINK);
+	pins_remove(&l->pins, PINS_LINK_PREFIX, VICTIMS_LINK);
+	pins_remove(&l->pins, PINS_LINK_PREFIX, SELECTION_END_LINK);
 	follow_kernel(l);
 	safe_close(selection_end_fd);
 	safe_close(victims_fd);
@@ -263,14 +263,14 @@ static bool has_selection_end(const struct kernel_types *types)
 
 static uint64_t build_id(const struct backend_driver *backend)
 {
-	uint64_t hash = PINS_HASH_INIT;
+	uint64_t hash = NOTE_HASH_INIT;
 	const void *data;
 	size_t size;
 
 	data = backend->program(&size);
-	hash = pins_hash(hash, data, size);
+	hash = note_hash(hash, data, size);
 	data = op_victims__elf_bytes(&size);
-	return loader_freed_hash(pins_hash(hash, data, size));
+	return loader_freed_hash(note_hash(hash, data, size));
 }
 
 struct old {
@@ -292,18 +292,17 @@ static int pass_old(const void *data, size_t size, void *userdata)
  * that began later is in ours. */
 static void drain_old(struct loader *l, int events_fd, uint64_t until_nsec)
 {
-	_cleanup_(loader_ring_done) struct loader_ring ring = {};
-	_cleanup_close_ int stats_fd =
-		loader_pins_get_old(PINS_MAP_PREFIX, shared_names[SHARED_STATS]);
+	_cleanup_(ring_reader_done) struct ring_reader ring = {};
+	_cleanup_close_ int stats_fd = pins_get_old(PINS_MAP_PREFIX, shared_names[SHARED_STATS]);
 	struct old old = {.loader = l, .until_nsec = until_nsec};
 	struct op_stats stats = {};
 	uint32_t zero = 0;
 	uint64_t unread;
 
-	if (events_fd < 0 || loader_ring_init(&ring, events_fd) < 0)
+	if (events_fd < 0 || ring_reader_init(&ring, events_fd) < 0)
 		return;
-	if (l->pins.found == PINS_STATE_GOOD) {
-		(void)loader_ring_consume(&ring, pass_old, &old);
+	if (l->pins.found == NOTE_GOOD) {
+		(void)ring_reader_consume(&ring, pass_old, &old);
 		if (bpf_map_lookup_elem(stats_fd, &zero, &stats) == 0 &&
 		    stats.events_lost > l->pins.old_lost_said)
 			log_message(LOG_WARNING, MESSAGE_ID_RECORDS_LOST,
@@ -311,7 +310,7 @@ static void drain_old(struct loader *l, int events_fd, uint64_t until_nsec)
 				    "this daemon was started.",
 				    stats.events_lost - l->pins.old_lost_said);
 	}
-	unread = loader_ring_unread(&ring);
+	unread = ring_reader_unread(&ring);
 	if (unread)
 		log_message(LOG_WARNING, MESSAGE_ID_RECORDS_LOST,
 			    "%llu bytes of records of OOMs were lost, which the policies before "
@@ -327,8 +326,7 @@ static void drain_old(struct loader *l, int events_fd, uint64_t until_nsec)
  */
 static void replace_old(struct loader *l, uint64_t since_nsec)
 {
-	_cleanup_close_ int events_fd =
-		loader_pins_get_old(PINS_MAP_PREFIX, shared_names[SHARED_EVENTS]);
+	_cleanup_close_ int events_fd = pins_get_old(PINS_MAP_PREFIX, shared_names[SHARED_EVENTS]);
 	struct op_switch in_force = {
 		.config = l->config,
 		.follows = l->victims_fd >= 0 ? OP_FOLLOWS_ALL : OP_FOLLOWS_NOTHING,
@@ -336,11 +334,11 @@ static void replace_old(struct loader *l, uint64_t since_nsec)
 	uint32_t zero = 0;
 
 	loader_note_self(&in_force);
-	loader_pins_retire();
+	pins_retire();
 	(void)bpf_map_update_elem(l->shared[SHARED_SWITCH], &zero, &in_force, BPF_ANY);
 	drain_old(l, events_fd,
 		  l->pins.old_backend == BACKEND_EVALUATE_TASK ? since_nsec : clock_now_nsec());
-	loader_pins_replace(&l->pins);
+	pins_replace(&l->pins);
 }
 
 static int adopt_maps(struct loader *l)
@@ -350,7 +348,7 @@ static int adopt_maps(struct loader *l)
 	int r;
 
 	for (size_t i = 0; i < _SHARED_MAX; i++) {
-		l->shared[i] = loader_pins_get(&l->pins, PINS_MAP_PREFIX, shared_names[i]);
+		l->shared[i] = pins_get(&l->pins, PINS_MAP_PREFIX, shared_names[i]);
 		/* Those that every backend has. */
 		if (l->shared[i] < 0 && i != SHARED_NAMES)
 			return l->shared[i];
@@ -363,8 +361,8 @@ static int adopt_maps(struct loader *l)
 /* Returns whether they are the ones that they should be. */
 static bool adopt_victims(struct loader *l, bool update)
 {
-	l->victims_fd = loader_pins_get(&l->pins, PINS_LINK_PREFIX, VICTIMS_LINK);
-	l->selection_end_fd = loader_pins_get(&l->pins, PINS_LINK_PREFIX, SELECTION_END_LINK);
+	l->victims_fd = pins_get(&l->pins, PINS_LINK_PREFIX, VICTIMS_LINK);
+	l->selection_end_fd = pins_get(&l->pins, PINS_LINK_PREFIX, SELECTION_END_LINK);
 	return loader_freed_adopt(l) && l->victims_fd >= 0 && !update;
 }
 
@@ -421,7 +419,7 @@ int loader_commit(struct loader *l, const struct loader_rules *rules, uint64_t *
 	l->pins.note->pid = (uint32_t)getpid();
 	if (!l->pins.note->since_real_usec)
 		l->pins.note->since_real_usec = clock_real_usec();
-	if (loader_pins_complete(&l->pins))
+	if (pins_complete(&l->pins))
 		replace_old(l, done);
 	return 0;
 }
@@ -439,7 +437,7 @@ static void detach_backend(struct loader *l)
 		l->backend->detach(l);
 	l->backend = NULL;
 	if (!l->pins.note->complete)
-		loader_pins_drop(&l->pins);
+		pins_drop(&l->pins);
 	for (size_t i = 0; i < _SHARED_MAX; i++)
 		l->shared[i] = safe_close(l->shared[i]);
 }
@@ -458,7 +456,7 @@ static int attach_backend(struct loader *l, enum backend wanted, const struct ke
 		r = check_backend(backends[i], types, why);
 		if (r == 0) {
 			l->backend = backends[i];
-			loader_pins_begin(&l->pins, backends[i]->id, build_id(backends[i]));
+			pins_begin(&l->pins, backends[i]->id, build_id(backends[i]));
 			r = l->backend->attach(l, why);
 			if (r == 0)
 				return 0;
@@ -518,20 +516,20 @@ static bool take_over(struct loader *l, enum backend wanted, struct kernel_types
 {
 	const struct backend_driver *chosen;
 	char why[LOADER_WHY_SIZE] = "";
-	enum pins_action action;
+	enum note_action action;
 	bool update;
 	int r;
 
-	if (l->pins.found != PINS_STATE_GOOD)
+	if (l->pins.found != NOTE_GOOD)
 		return false;
 	chosen = choose_backend(l, wanted, types);
 	if (!chosen)
 		return false;
-	action = pins_decide(l->pins.found, l->pins.note, build_id(chosen), chosen->id);
-	if (action != PINS_ADOPT && action != PINS_UPDATE)
+	action = note_decide(l->pins.found, l->pins.note, build_id(chosen), chosen->id);
+	if (action != NOTE_ADOPT && action != NOTE_UPDATE)
 		return false;
 
-	update = action == PINS_UPDATE;
+	update = action == NOTE_UPDATE;
 	l->backend = chosen;
 	r = update ? need_types(l, types, why) : 0;
 	if (r == 0)
@@ -569,7 +567,7 @@ int loader_new(enum backend wanted, const struct loader_callbacks *callbacks,
 	l->victims_fd = l->selection_end_fd = -EBADF;
 	loader_freed_init(l);
 	l->detach_fd = epoll_create1(EPOLL_CLOEXEC);
-	loader_pins_init(&l->pins);
+	pins_init(&l->pins);
 
 	if (!take_over(l, wanted, &types)) {
 		l->why_not_better[0] = '\0';
@@ -586,7 +584,7 @@ int loader_new(enum backend wanted, const struct loader_callbacks *callbacks,
 		    need_types(l, &types, why) == 0)
 			update_victims(l);
 	}
-	r = loader_ring_init(&l->oom_ring, l->shared[SHARED_EVENTS]);
+	r = ring_reader_init(&l->oom_ring, l->shared[SHARED_EVENTS]);
 	if (r < 0)
 		return r;
 	r = follow_cgroups(l);
@@ -597,7 +595,7 @@ int loader_new(enum backend wanted, const struct loader_callbacks *callbacks,
 		unfollow_cgroups(l);
 	}
 	if (need_types(l, &types, why) == 0) {
-		loader_find_gfp_bits(types.vmlinux, &l->gfp_bits);
+		kernel_find_gfp_bits(types.vmlinux, &l->gfp_bits);
 		loader_find_hooks(&types, &l->hooks);
 	}
 	/* Megabytes of type information were needed, and libc would keep them. */
@@ -631,17 +629,17 @@ struct loader *loader_free(struct loader *l)
 	if (l->pins.note->complete && l->pins.directory[0])
 		forget_daemon(l);
 	else
-		loader_pins_drop(&l->pins);
+		pins_drop(&l->pins);
 	/* What follows the kernel goes last: a record may still wait for it. */
 	if (l->backend)
 		l->backend->detach(l);
 	unfollow_kernel(l);
 	unfollow_cgroups(l);
-	loader_ring_done(&l->oom_ring);
+	ring_reader_done(&l->oom_ring);
 	for (size_t i = 0; i < _SHARED_MAX; i++)
 		safe_close(l->shared[i]);
 	safe_close(l->detach_fd);
-	loader_pins_done(&l->pins);
+	pins_done(&l->pins);
 	free(l);
 	return NULL;
 }
@@ -678,7 +676,7 @@ int loader_state_fd(const struct loader *l)
 
 int loader_consume_ooms(struct loader *l)
 {
-	return loader_ring_consume(&l->oom_ring, pass_oom, l);
+	return ring_reader_consume(&l->oom_ring, pass_oom, l);
 }
 
 int loader_consume_cgroups(struct loader *l)
@@ -751,7 +749,7 @@ static int count_oom(const void *data, size_t size, void *userdata)
 
 void loader_acquire_history(const struct loader *l, struct loader_history *ret)
 {
-	const struct pins_note *note = l->pins.note;
+	const struct note *note = l->pins.note;
 
 	*ret = (struct loader_history){
 		.origin = l->origin,
@@ -761,7 +759,7 @@ void loader_acquire_history(const struct loader *l, struct loader_history *ret)
 		.config_number = note->config_number,
 		.rule_names_hash = note->rule_names_hash,
 	};
-	loader_ring_look(&l->oom_ring, count_oom, &ret->n_waiting);
+	ring_reader_look(&l->oom_ring, count_oom, &ret->n_waiting);
 }
 
 void loader_note_config(struct loader *l, uint32_t config_number, uint64_t rule_names_hash)

@@ -79,7 +79,7 @@ struct loader_history {
 	uint64_t since_real_usec; /* when they were first in force */
 	uint32_t pid;		  /* of the daemon before; 0: there was none */
 	uint32_t config_number;	  /* of the configuration in force */
-	uint64_t rule_names_hash; /* of that; see pins_hash_rules() */
+	uint64_t rule_names_hash; /* of that; see note_hash_rules() */
 	size_t n_waiting;	  /* records of OOMs that are not in the journal yet */
 };
 void loader_acquire_history(const struct loader *l, struct loader_history *ret);

@@ -15,11 +15,11 @@
 #include "daemon/report.h"
 
 /* "oompolcy" */
-#define PINS_MAGIC 0x6f6f6d706f6c6379ULL
-#define PINS_NOTE_VERSION 1
+#define NOTE_MAGIC 0x6f6f6d706f6c6379ULL
+#define NOTE_VERSION 1
 
 /* A policy that is attached under a slot; the name is empty where none is. */
-struct pins_slot {
+struct note_slot {
 	char name[OP_POLICY_NAME_LEN];
 	uint32_t program_id;
 	uint32_t pad;
@@ -30,7 +30,7 @@ struct pins_slot {
  * it unwritten. It is the first that is pinned and the last that goes. The first three fields are
  * the same in all versions.
  */
-struct pins_note {
+struct note {
 	uint64_t magic;
 	uint32_t version;
 	uint32_t complete; /* 1: what is here is in force */
@@ -41,45 +41,45 @@ struct pins_note {
 	uint32_t pid;	   /* of the daemon that had it last */
 	uint32_t config_number;
 	uint32_t pad;
-	uint64_t rule_names_hash; /* of that configuration, see pins_hash() */
+	uint64_t rule_names_hash; /* of that configuration, see note_hash() */
 	uint64_t since_real_usec; /* when the policies were first in force */
 	struct report_position position;
-	struct pins_slot slots[OP_SLOTS_MAX];
+	struct note_slot slots[OP_SLOTS_MAX];
 };
 
 /* What a note is worth. */
-enum pins_state {
-	PINS_STATE_NONE,    /* there is nothing */
-	PINS_STATE_FOREIGN, /* it is not ours */
-	PINS_STATE_HALF,    /* ours, and was never in force, or was being removed */
-	PINS_STATE_OTHER,   /* ours and in force, of a version that cannot be read here */
-	PINS_STATE_GOOD,
-	_PINS_STATE_MAX,
+enum note_state {
+	NOTE_NONE,    /* there is nothing */
+	NOTE_FOREIGN, /* it is not ours */
+	NOTE_HALF,    /* ours, and was never in force, or was being removed */
+	NOTE_OTHER,   /* ours and in force, of a version that cannot be read here */
+	NOTE_GOOD,
+	_NOTE_STATE_MAX,
 };
 
 /* Judges the bytes of a note, which anything may be in. */
-enum pins_state pins_judge(const void *data, size_t size);
+enum note_state note_judge(const void *data, size_t size);
 
 /* What is to be done at a start. */
-enum pins_action {
-	PINS_LOAD,    /* nothing is in force: what lies there goes, if anything does */
-	PINS_ADOPT,   /* all of it is taken over */
-	PINS_UPDATE,  /* the maps are taken over, and get the programs of this build */
-	PINS_REPLACE, /* a set of its own is made, and takes the place of that one */
-	PINS_LEAVE,   /* nothing is touched, and nothing pinned */
-	_PINS_ACTION_MAX,
+enum note_action {
+	NOTE_LOAD,    /* nothing is in force: what lies there goes, if anything does */
+	NOTE_ADOPT,   /* all of it is taken over */
+	NOTE_UPDATE,  /* the maps are taken over, and get the programs of this build */
+	NOTE_REPLACE, /* a set of its own is made, and takes the place of that one */
+	NOTE_LEAVE,   /* nothing is touched, and nothing pinned */
+	_NOTE_ACTION_MAX,
 };
 
-/* @note is looked at where @state is PINS_STATE_GOOD. @backend is the one that would be attached.
+/* @note is looked at where @state is NOTE_GOOD. @backend is the one that would be attached.
  */
-enum pins_action pins_decide(enum pins_state state, const struct pins_note *note, uint64_t build_id,
+enum note_action note_decide(enum note_state state, const struct note *note, uint64_t build_id,
 			     enum backend backend);
 
-/* FNV-1a: @hash is that of what came before, or PINS_HASH_INIT. */
-#define PINS_HASH_INIT 0xcbf29ce484222325ULL
-uint64_t pins_hash(uint64_t hash, const void *data, size_t size);
+/* FNV-1a: @hash is that of what came before, or NOTE_HASH_INIT. */
+#define NOTE_HASH_INIT 0xcbf29ce484222325ULL
+uint64_t note_hash(uint64_t hash, const void *data, size_t size);
 
 /* Of the names of the rules, in their order: whether a record's rule can be named. */
-uint64_t pins_hash_rules(const struct config *c);
+uint64_t note_hash_rules(const struct config *c);
 
 #endif

@@ -103,7 +103,7 @@ static bool is_hooks_btf(uint32_t id)
 	_cleanup_close_ int fd = bpf_btf_get_fd_by_id(id);
 
 	return fd >= 0 && bpf_btf_get_info_by_fd(fd, &info, &size) == 0 &&
-	       (strcmp(name, "vmlinux") == 0 || strcmp(name, LOADER_MODULE) == 0);
+	       (strcmp(name, "vmlinux") == 0 || strcmp(name, KERNEL_MODULE) == 0);
 }
 
 /* --- looking */

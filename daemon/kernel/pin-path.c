@@ -31,7 +31,7 @@ static void closedirp(DIR **d)
 		closedir(*d);
 }
 
-int pins_check_directory(const char *path, char *why, size_t size)
+int pin_check_directory(const char *path, char *why, size_t size)
 {
 	_cleanup_(closedirp) DIR *directory = NULL;
 	const struct dirent *entry;
@@ -39,7 +39,7 @@ int pins_check_directory(const char *path, char *why, size_t size)
 	struct stat st;
 	int n = 0;
 
-	if (pins_make_path(reached, path, "") < 0) {
+	if (pin_make_path(reached, path, "") < 0) {
 		snprintf(why, size, "The path of a directory of pins is too long.");
 		return -EPERM;
 	}
@@ -81,7 +81,7 @@ static bool is_bpf(const char *path)
 	return statfs(path, &fs) == 0 && (unsigned long)fs.f_type == BPF_FS_MAGIC;
 }
 
-int pins_make_path(char ret[static PINS_PATH_SIZE], const char *directory, const char *name)
+int pin_make_path(char ret[static PINS_PATH_SIZE], const char *directory, const char *name)
 {
 	bool is_bound = strncmp(directory, PINS_ROOT "/", strlen(PINS_ROOT "/")) == 0 &&
 			is_bpf(PINS_ROOT_BOUND);
@@ -95,7 +95,7 @@ int pins_make_path(char ret[static PINS_PATH_SIZE], const char *directory, const
 	return -ENAMETOOLONG;
 }
 
-int pins_make_name(char ret[static PINS_NAME_SIZE], const char *prefix, const char *name)
+int pin_make_name(char ret[static PINS_NAME_SIZE], const char *prefix, const char *name)
 {
 	int n = snprintf(ret, PINS_NAME_SIZE, "%s%s", prefix, name);
 
@@ -105,7 +105,7 @@ int pins_make_name(char ret[static PINS_NAME_SIZE], const char *prefix, const ch
 	return -ENAMETOOLONG;
 }
 
-int pins_check_root(char *why, size_t size)
+int pin_check_root(char *why, size_t size)
 {
 	if (is_bpf(PINS_ROOT))
 		return 0;

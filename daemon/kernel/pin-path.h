@@ -29,7 +29,7 @@
  * Whether the directory @path may hold pins of ours: it is root's alone, and so is each name in it.
  * Returns how many entries it has, -ENOENT, or -EPERM with a sentence in @why.
  */
-int pins_check_directory(const char *path, char *why, size_t size);
+int pin_check_directory(const char *path, char *why, size_t size);
 
 /* Room for a path below PINS_ROOT: a directory and a NAME_MAX. */
 #define PINS_PATH_SIZE 512
@@ -39,13 +39,13 @@ int pins_check_directory(const char *path, char *why, size_t size);
  * directory itself where @name is empty. Returns 0, or -ENAMETOOLONG with an empty path: no call
  * finds anything by that, where it may by one that was cut.
  */
-int pins_make_path(char ret[static PINS_PATH_SIZE], const char *directory, const char *name);
+int pin_make_path(char ret[static PINS_PATH_SIZE], const char *directory, const char *name);
 
 /* Gives the name of a pin. Returns 0, or -ENAMETOOLONG with an empty name. */
-int pins_make_name(char ret[static PINS_NAME_SIZE], const char *prefix, const char *name);
+int pin_make_name(char ret[static PINS_NAME_SIZE], const char *prefix, const char *name);
 
 /* Whether the BPF file system is mounted at PINS_ROOT. Returns 0, or a negative errno with a
  * sentence. */
-int pins_check_root(char *why, size_t size);
+int pin_check_root(char *why, size_t size);
 
 #endif

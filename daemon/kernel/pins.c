@@ -33,8 +33,8 @@ static int rename_next(void)
 {
 	char from[PINS_PATH_SIZE], to[PINS_PATH_SIZE];
 
-	(void)pins_make_path(from, PINS_NEXT_DIRECTORY, "");
-	(void)pins_make_path(to, PINS_DIRECTORY, "");
+	(void)pin_make_path(from, PINS_NEXT_DIRECTORY, "");
+	(void)pin_make_path(to, PINS_DIRECTORY, "");
 	if (rename(from, to) == 0)
 		return 0;
 	log_warning("Cannot rename " PINS_NEXT_DIRECTORY ": %s, ignoring.", strerror(errno));
@@ -45,15 +45,15 @@ static int make_pin_path(char path[static PINS_PATH_SIZE], const char *directory
 			 const char *prefix, const char *name)
 {
 	char pin[PINS_NAME_SIZE];
-	int r = pins_make_name(pin, prefix, name);
+	int r = pin_make_name(pin, prefix, name);
 
-	return r < 0 ? r : pins_make_path(path, directory, pin);
+	return r < 0 ? r : pin_make_path(path, directory, pin);
 }
 
 static int make_directory(const char *directory)
 {
 	char path[PINS_PATH_SIZE];
-	int r = pins_make_path(path, directory, "");
+	int r = pin_make_path(path, directory, "");
 
 	return r < 0 ? r : mkdir(path, 0700) < 0 ? -errno : 0;
 }
@@ -84,7 +84,7 @@ static bool is_link(const char *name)
 	return strncmp(name, PINS_LINK_PREFIX, strlen(PINS_LINK_PREFIX)) == 0;
 }
 
-static void forget_pin(struct loader_pins *p, const char *name)
+static void forget_pin(struct pins *p, const char *name)
 {
 	for (size_t i = 0; i < p->n_items; i++)
 		if (strcmp(p->items[i].name, name) == 0) {
@@ -95,21 +95,21 @@ static void forget_pin(struct loader_pins *p, const char *name)
 		}
 }
 
-static void note_pin(struct loader_pins *p, int fd, const char *prefix, const char *name)
+static void note_pin(struct pins *p, int fd, const char *prefix, const char *name)
 {
-	struct loader_pin pin;
+	struct pin pin;
 
-	if (pins_make_name(pin.name, prefix, name) < 0)
+	if (pin_make_name(pin.name, prefix, name) < 0)
 		return;
 	forget_pin(p, pin.name);
 	pin.id = object_id(fd, is_link(pin.name));
-	if (pin.id && p->n_items < LOADER_PINS_MAX)
+	if (pin.id && p->n_items < PINS_MAX)
 		p->items[p->n_items++] = pin;
 }
 
 /* --- the note */
 
-static void forget_note(struct loader_pins *p)
+static void forget_note(struct pins *p)
 {
 	if (p->is_mapped)
 		munmap(p->note, sizeof(*p->note));
@@ -118,7 +118,7 @@ static void forget_note(struct loader_pins *p)
 	p->note_fd = safe_close(p->note_fd);
 }
 
-static int map_note(struct loader_pins *p)
+static int map_note(struct pins *p)
 {
 	void *memory =
 		mmap(NULL, sizeof(*p->note), PROT_READ | PROT_WRITE, MAP_SHARED, p->note_fd, 0);
@@ -131,28 +131,28 @@ static int map_note(struct loader_pins *p)
 }
 
 /* What the note in @directory is worth; a good one is mapped, any other forgotten. */
-static enum pins_state acquire_note(struct loader_pins *p, const char *directory)
+static enum note_state acquire_note(struct pins *p, const char *directory)
 {
-	_cleanup_free_ struct pins_note *copy = NULL;
+	_cleanup_free_ struct note *copy = NULL;
 	struct bpf_map_info info = {};
 	__u32 size = sizeof(info), zero = 0;
-	enum pins_state state = PINS_STATE_FOREIGN;
+	enum note_state state = NOTE_FOREIGN;
 	size_t value_size;
 
 	p->note_fd = get_pin(directory, PINS_NOTE, "");
 	if (p->note_fd < 0)
-		return PINS_STATE_FOREIGN;
+		return NOTE_FOREIGN;
 	if (bpf_map_get_info_by_fd(p->note_fd, &info, &size) == 0 &&
 	    info.type == BPF_MAP_TYPE_ARRAY && info.max_entries == 1) {
 		/* The kernel copies values in units of 8 bytes. */
 		value_size = (info.value_size + 7U) & ~7U;
 		copy = calloc(1, value_size > sizeof(*copy) ? value_size : sizeof(*copy));
 		if (copy && bpf_map_lookup_elem(p->note_fd, &zero, copy) == 0)
-			state = pins_judge(copy, info.value_size);
+			state = note_judge(copy, info.value_size);
 	}
-	if (state == PINS_STATE_GOOD && map_note(p) < 0)
-		state = PINS_STATE_OTHER;
-	if (state != PINS_STATE_GOOD)
+	if (state == NOTE_GOOD && map_note(p) < 0)
+		state = NOTE_OTHER;
+	if (state != NOTE_GOOD)
 		forget_note(p);
 	return state;
 }
@@ -191,7 +191,7 @@ static bool is_any(const char *name _unused_)
 	return true;
 }
 
-void loader_wait_selection(void)
+void pins_wait_selection(void)
 {
 	const struct timespec pause = {.tv_nsec = SELECTION_NSEC};
 
@@ -230,7 +230,7 @@ static void remove_pins(const char *directory, name_filter_t filter, bool detach
 	char reached[PINS_PATH_SIZE];
 	DIR *d;
 
-	if (pins_make_path(reached, directory, "") < 0)
+	if (pin_make_path(reached, directory, "") < 0)
 		return;
 	d = opendir(reached);
 	if (!d)
@@ -241,7 +241,7 @@ static void remove_pins(const char *directory, name_filter_t filter, bool detach
 
 		if (entry->d_name[0] == '.' || !filter(entry->d_name))
 			continue;
-		if (pins_make_path(path, directory, entry->d_name) < 0) {
+		if (pin_make_path(path, directory, entry->d_name) < 0) {
 			log_warning("Cannot remove %s: its path is too long, ignoring.",
 				    entry->d_name);
 			continue;
@@ -273,7 +273,7 @@ static void remove_policies(const char *directory, bool detach)
 			programs[i] = linked_program(path);
 	}
 	if (programs[0] || programs[1])
-		loader_wait_selection();
+		pins_wait_selection();
 	remove_pins(directory, is_evaluation, false);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (programs[i])
@@ -287,7 +287,7 @@ static void remove_directory(const char *directory, bool detach)
 	remove_policies(directory, detach);
 	remove_pins(directory, is_not_note, false);
 	remove_pins(directory, is_any, false);
-	(void)pins_make_path(reached, directory, "");
+	(void)pin_make_path(reached, directory, "");
 	if (rmdir(reached) < 0 && errno != ENOENT)
 		log_warning("Cannot remove %s: %s, ignoring.", directory, strerror(errno));
 }
@@ -302,16 +302,15 @@ static void log_unpinned(const char *why)
 		why);
 }
 
-static enum pins_state find(struct loader_pins *p, const char *directory,
-			    char why[static LOADER_WHY_SIZE])
+static enum note_state find(struct pins *p, const char *directory, char why[static LOADER_WHY_SIZE])
 {
-	int n = pins_check_directory(directory, why, LOADER_WHY_SIZE);
-	enum pins_state state;
+	int n = pin_check_directory(directory, why, LOADER_WHY_SIZE);
+	enum note_state state;
 
 	if (n == -ENOENT)
-		return PINS_STATE_NONE;
-	state = n < 0 ? PINS_STATE_FOREIGN : n == 0 ? PINS_STATE_HALF : acquire_note(p, directory);
-	if (n >= 0 && state == PINS_STATE_FOREIGN)
+		return NOTE_NONE;
+	state = n < 0 ? NOTE_FOREIGN : n == 0 ? NOTE_HALF : acquire_note(p, directory);
+	if (n >= 0 && state == NOTE_FOREIGN)
 		snprintf(why, LOADER_WHY_SIZE, "There are pins in %s that are not oompolicyd's.",
 			 directory);
 	return state;
@@ -319,61 +318,61 @@ static enum pins_state find(struct loader_pins *p, const char *directory,
 
 /* Finishes what a daemon was killed at: it had a new set in force, and the old one was still to be
  * removed; or had not come that far. */
-static void finish_next(struct loader_pins *p)
+static void finish_next(struct pins *p)
 {
 	char why[LOADER_WHY_SIZE];
-	enum pins_state next = find(p, PINS_NEXT_DIRECTORY, why);
+	enum note_state next = find(p, PINS_NEXT_DIRECTORY, why);
 
 	forget_note(p);
-	if (next == PINS_STATE_HALF)
+	if (next == NOTE_HALF)
 		remove_directory(PINS_NEXT_DIRECTORY, true);
-	if (next != PINS_STATE_GOOD && next != PINS_STATE_OTHER)
+	if (next != NOTE_GOOD && next != NOTE_OTHER)
 		return;
 	remove_directory(PINS_DIRECTORY, true);
 	(void)rename_next();
 }
 
-void loader_pins_init(struct loader_pins *p)
+void pins_init(struct pins *p)
 {
 	char why[LOADER_WHY_SIZE];
 
-	*p = (struct loader_pins){.note_fd = -EBADF, .found = PINS_STATE_FOREIGN};
+	*p = (struct pins){.note_fd = -EBADF, .found = NOTE_FOREIGN};
 	p->note = &p->unpinned;
-	if (pins_check_root(why, sizeof(why)) == 0)
+	if (pin_check_root(why, sizeof(why)) == 0)
 		p->found = find(p, PINS_DIRECTORY, why);
-	if (p->found == PINS_STATE_FOREIGN) {
+	if (p->found == NOTE_FOREIGN) {
 		log_unpinned(why);
 		return;
 	}
 	forget_note(p);
 	finish_next(p);
 	p->found = find(p, PINS_DIRECTORY, why);
-	if (p->found == PINS_STATE_HALF) {
+	if (p->found == NOTE_HALF) {
 		remove_directory(PINS_DIRECTORY, true);
-		p->found = PINS_STATE_NONE;
+		p->found = NOTE_NONE;
 	}
-	if (p->found == PINS_STATE_GOOD) {
+	if (p->found == NOTE_GOOD) {
 		snprintf(p->directory, sizeof(p->directory), "%s", PINS_DIRECTORY);
 		note_pin(p, p->note_fd, PINS_NOTE, "");
 	}
 }
 
-void loader_pins_done(struct loader_pins *p)
+void pins_done(struct pins *p)
 {
 	forget_note(p);
 }
 
-static void give_up(struct loader_pins *p, const char *prefix, const char *name, int error)
+static void give_up(struct pins *p, const char *prefix, const char *name, int error)
 {
 	char why[LOADER_WHY_SIZE];
 
 	snprintf(why, sizeof(why), "Cannot pin %s%s below " PINS_ROOT ": %s.", prefix, name,
 		 strerror(-error));
 	log_unpinned(why);
-	loader_pins_drop(p);
+	pins_drop(p);
 }
 
-void loader_pins_begin(struct loader_pins *p, enum backend backend, uint64_t build_id)
+void pins_begin(struct pins *p, enum backend backend, uint64_t build_id)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
 	struct report_position position = {
@@ -384,14 +383,14 @@ void loader_pins_begin(struct loader_pins *p, enum backend backend, uint64_t bui
 	int r;
 
 	/* A good one that is not taken over; but its last records may be. */
-	p->old_backend = p->found == PINS_STATE_GOOD ? p->note->backend : BACKEND_AUTO;
+	p->old_backend = p->found == NOTE_GOOD ? p->note->backend : BACKEND_AUTO;
 	p->old_lost_said = p->note->position.n_lost_said;
 	forget_note(p);
 	p->n_items = 0;
 	p->directory[0] = '\0';
-	p->unpinned = (struct pins_note){};
-	p->old_waits = p->found == PINS_STATE_GOOD || p->found == PINS_STATE_OTHER;
-	if (p->found != PINS_STATE_FOREIGN) {
+	p->unpinned = (struct note){};
+	p->old_waits = p->found == NOTE_GOOD || p->found == NOTE_OTHER;
+	if (p->found != NOTE_FOREIGN) {
 		const char *directory = p->old_waits ? PINS_NEXT_DIRECTORY : PINS_DIRECTORY;
 
 		r = make_directory(directory);
@@ -406,9 +405,9 @@ void loader_pins_begin(struct loader_pins *p, enum backend backend, uint64_t bui
 				give_up(p, "", "the note", r);
 		}
 	}
-	*p->note = (struct pins_note){
-		.magic = PINS_MAGIC,
-		.version = PINS_NOTE_VERSION,
+	*p->note = (struct note){
+		.magic = NOTE_MAGIC,
+		.version = NOTE_VERSION,
 		.size = sizeof(*p->note),
 		.abi = OP_ABI_VERSION,
 		.build_id = build_id,
@@ -416,10 +415,10 @@ void loader_pins_begin(struct loader_pins *p, enum backend backend, uint64_t bui
 		.position = position,
 	};
 	if (p->directory[0])
-		loader_pins_add(p, p->note_fd, PINS_NOTE, "");
+		pins_add(p, p->note_fd, PINS_NOTE, "");
 }
 
-void loader_pins_add(struct loader_pins *p, int fd, const char *prefix, const char *name)
+void pins_add(struct pins *p, int fd, const char *prefix, const char *name)
 {
 	char path[PINS_PATH_SIZE];
 	int r;
@@ -435,30 +434,30 @@ void loader_pins_add(struct loader_pins *p, int fd, const char *prefix, const ch
 		note_pin(p, fd, prefix, name);
 }
 
-static void remove_pin(const struct loader_pins *p, const char *name)
+static void remove_pin(const struct pins *p, const char *name)
 {
 	char path[PINS_PATH_SIZE];
 
-	if (pins_make_path(path, p->directory, name) < 0)
+	if (pin_make_path(path, p->directory, name) < 0)
 		return;
 	if (unlink(path) < 0 && errno != ENOENT)
 		log_warning("Cannot remove %s: %s, ignoring.", path, strerror(errno));
 }
 
-void loader_pins_remove(struct loader_pins *p, const char *prefix, const char *name)
+void pins_remove(struct pins *p, const char *prefix, const char *name)
 {
 	char pin[PINS_NAME_SIZE];
 
 	if (!p->directory[0])
 		return;
 	/* One that is too long was never made. */
-	if (pins_make_name(pin, prefix, name) < 0)
+	if (pin_make_name(pin, prefix, name) < 0)
 		return;
 	forget_pin(p, pin);
 	remove_pin(p, pin);
 }
 
-int loader_pins_get(struct loader_pins *p, const char *prefix, const char *name)
+int pins_get(struct pins *p, const char *prefix, const char *name)
 {
 	int fd = p->directory[0] ? get_pin(p->directory, prefix, name) : -ENOENT;
 
@@ -467,23 +466,23 @@ int loader_pins_get(struct loader_pins *p, const char *prefix, const char *name)
 	return fd;
 }
 
-int loader_pins_get_old(const char *prefix, const char *name)
+int pins_get_old(const char *prefix, const char *name)
 {
 	return get_pin(PINS_DIRECTORY, prefix, name);
 }
 
-bool loader_pins_complete(struct loader_pins *p)
+bool pins_complete(struct pins *p)
 {
 	__atomic_store_n(&p->note->complete, 1, __ATOMIC_RELEASE);
 	return p->old_waits;
 }
 
-void loader_pins_retire(void)
+void pins_retire(void)
 {
 	remove_policies(PINS_DIRECTORY, true);
 }
 
-void loader_pins_replace(struct loader_pins *p)
+void pins_replace(struct pins *p)
 {
 	remove_directory(PINS_DIRECTORY, true);
 	p->old_waits = false;
@@ -494,13 +493,13 @@ void loader_pins_replace(struct loader_pins *p)
 }
 
 /* Where there is something that is not ours, too. */
-static void remove_own(const struct loader_pins *p)
+static void remove_own(const struct pins *p)
 {
 	for (size_t i = p->n_items; i > 0; i--)
 		remove_pin(p, p->items[i - 1].name);
 }
 
-void loader_pins_drop(struct loader_pins *p)
+void pins_drop(struct pins *p)
 {
 	char why[LOADER_WHY_SIZE];
 
@@ -508,7 +507,7 @@ void loader_pins_drop(struct loader_pins *p)
 		return;
 	/* The note stays where it is: who keeps it up to date does not ask where that is. */
 	__atomic_store_n(&p->note->complete, 0, __ATOMIC_RELEASE);
-	if (pins_check_directory(p->directory, why, sizeof(why)) == -EPERM)
+	if (pin_check_directory(p->directory, why, sizeof(why)) == -EPERM)
 		remove_own(p);
 	else
 		remove_directory(p->directory, false);
@@ -518,14 +517,14 @@ void loader_pins_drop(struct loader_pins *p)
 
 /* --- what others do to the pins */
 
-static bool is_there(const struct loader_pins *p, const struct loader_pin *pin)
+static bool is_there(const struct pins *p, const struct pin *pin)
 {
 	char path[PINS_PATH_SIZE];
 
-	return pins_make_path(path, p->directory, pin->name) >= 0 && access(path, F_OK) == 0;
+	return pin_make_path(path, p->directory, pin->name) >= 0 && access(path, F_OK) == 0;
 }
 
-static int pin_again(const struct loader_pins *p, const struct loader_pin *pin)
+static int pin_again(const struct pins *p, const struct pin *pin)
 {
 	_cleanup_close_ int fd =
 		is_link(pin->name) ? bpf_link_get_fd_by_id(pin->id) : bpf_map_get_fd_by_id(pin->id);
@@ -534,14 +533,14 @@ static int pin_again(const struct loader_pins *p, const struct loader_pin *pin)
 
 	if (fd < 0)
 		return fd;
-	r = pins_make_path(path, p->directory, pin->name);
+	r = pin_make_path(path, p->directory, pin->name);
 	return r < 0 ? r : bpf_obj_pin(fd, path);
 }
 
 /* Of the set that is in force. It is not complete while this lasts. */
-static int pin_all_again(struct loader_pins *p, char why[static LOADER_WHY_SIZE])
+static int pin_all_again(struct pins *p, char why[static LOADER_WHY_SIZE])
 {
-	int n = pins_check_directory(p->directory, why, LOADER_WHY_SIZE), r = 0;
+	int n = pin_check_directory(p->directory, why, LOADER_WHY_SIZE), r = 0;
 
 	if (n == -ENOENT) {
 		n = make_directory(p->directory);
@@ -570,13 +569,13 @@ void loader_describe_pins(const struct loader *l, char *buf, size_t size)
 	char path[PINS_PATH_SIZE] = "";
 
 	if (l->pins.directory[0])
-		(void)pins_make_path(path, l->pins.directory, "");
+		(void)pin_make_path(path, l->pins.directory, "");
 	snprintf(buf, size, "%s", path);
 }
 
 unsigned loader_count_missing_pins(const struct loader *l)
 {
-	const struct loader_pins *p = &l->pins;
+	const struct pins *p = &l->pins;
 	unsigned n = 0;
 
 	for (size_t i = 0; p->directory[0] && i < p->n_items; i++)
@@ -597,41 +596,41 @@ int loader_restore_pins(struct loader *l)
 void loader_abandon_pins(struct loader *l, const char *why)
 {
 	log_unpinned(why);
-	loader_pins_drop(&l->pins);
+	pins_drop(&l->pins);
 }
 
 /* --- without a loader */
 
 bool loader_is_in_force(void)
 {
-	struct loader_pins p = {.note_fd = -EBADF};
+	struct pins p = {.note_fd = -EBADF};
 	char why[LOADER_WHY_SIZE];
-	enum pins_state state;
+	enum note_state state;
 
-	if (pins_check_root(why, sizeof(why)) < 0)
+	if (pin_check_root(why, sizeof(why)) < 0)
 		return false;
 	state = find(&p, PINS_DIRECTORY, why);
 	forget_note(&p);
-	return state == PINS_STATE_GOOD || state == PINS_STATE_OTHER;
+	return state == NOTE_GOOD || state == NOTE_OTHER;
 }
 
 int loader_remove_pinned(char why[static LOADER_WHY_SIZE])
 {
 	static const char *const directories[] = {PINS_DIRECTORY, PINS_NEXT_DIRECTORY};
-	struct loader_pins p = {.note_fd = -EBADF};
+	struct pins p = {.note_fd = -EBADF};
 	int n = 0;
 
-	if (pins_check_root(why, LOADER_WHY_SIZE) < 0)
+	if (pin_check_root(why, LOADER_WHY_SIZE) < 0)
 		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(directories); i++) {
-		enum pins_state state = find(&p, directories[i], why);
+		enum note_state state = find(&p, directories[i], why);
 
 		forget_note(&p);
-		if (state == PINS_STATE_FOREIGN)
+		if (state == NOTE_FOREIGN)
 			return -EPERM;
-		if (state != PINS_STATE_NONE)
+		if (state != NOTE_NONE)
 			remove_directory(directories[i], true);
-		n += state == PINS_STATE_GOOD || state == PINS_STATE_OTHER;
+		n += state == NOTE_GOOD || state == NOTE_OTHER;
 	}
 	return n > 0;
 }

@@ -11,11 +11,11 @@
 #include "types.h"
 
 /* The note, the maps, and a link a slot and for each that follows the kernel. */
-#define LOADER_PINS_MAX (OP_SLOTS_MAX + 32)
+#define PINS_MAX (OP_SLOTS_MAX + 32)
 
 /* What was pinned, by the number that the kernel has given it: a link's or a map's, as its name
  * says. */
-struct loader_pin {
+struct pin {
 	char name[PINS_NAME_SIZE];
 	uint32_t id;
 };
@@ -24,59 +24,59 @@ struct loader_pin {
  * Embedded. Owns the note, and what is pinned in the directory; what was pinned is also held open
  * by its user, and stays in the kernel until both have let go of it.
  */
-struct loader_pins {
+struct pins {
 	char directory[sizeof(PINS_NEXT_DIRECTORY)]; /* empty: nothing is pinned */
-	struct pins_note *note;			     /* in a map, or else @unpinned */
-	struct pins_note unpinned;
+	struct note *note;			     /* in a map, or else @unpinned */
+	struct note unpinned;
 	int note_fd;
-	enum pins_state found;	  /* in PINS_DIRECTORY, at the start */
+	enum note_state found;	  /* in PINS_DIRECTORY, at the start */
 	enum backend old_backend; /* of a good one that was not taken over; likewise the next */
 	uint64_t old_lost_said;	  /* records that are known to be lost */
 	bool old_waits;		  /* those in PINS_DIRECTORY go when the ones here are in force */
 	bool is_mapped;
-	struct loader_pin items[LOADER_PINS_MAX]; /* the note first */
+	struct pin items[PINS_MAX]; /* the note first */
 	size_t n_items;
 };
 
 /* Looks at what is there, and opens its note where that is good. What is half made goes. */
-void loader_pins_init(struct loader_pins *p);
+void pins_init(struct pins *p);
 
 /* Lets go of everything; what is pinned stays pinned. */
-void loader_pins_done(struct loader_pins *p);
+void pins_done(struct pins *p);
 
 /* Begins a set of its own, beside one that is in force. Where that cannot be, it is logged, and
  * nothing is pinned from here on. */
-void loader_pins_begin(struct loader_pins *p, enum backend backend, uint64_t build_id);
+void pins_begin(struct pins *p, enum backend backend, uint64_t build_id);
 
 /* Pins what @fd is, under a name that is free. Where that cannot be, as above: all that was pinned
  * in this set goes. */
-void loader_pins_add(struct loader_pins *p, int fd, const char *prefix, const char *name);
-void loader_pins_remove(struct loader_pins *p, const char *prefix, const char *name);
+void pins_add(struct pins *p, int fd, const char *prefix, const char *name);
+void pins_remove(struct pins *p, const char *prefix, const char *name);
 
 /* Opens a pin, to take it over. Returns its descriptor, which the caller owns, or a negative errno.
  */
-int loader_pins_get(struct loader_pins *p, const char *prefix, const char *name);
+int pins_get(struct pins *p, const char *prefix, const char *name);
 
-/* The set is in force. Returns whether there is another to be removed, by loader_pins_replace(). */
-bool loader_pins_complete(struct loader_pins *p);
+/* The set is in force. Returns whether there is another to be removed, by pins_replace(). */
+bool pins_complete(struct pins *p);
 
 /* Opens a pin of the set that is to be removed. */
-int loader_pins_get_old(const char *prefix, const char *name);
+int pins_get_old(const char *prefix, const char *name);
 
 /*
  * Waits until a selection is over that is in hand: what is asked about each task must not go
  * before, as the kernel would choose among the rest. Those that begin meanwhile have other programs
  * to ask.
  */
-void loader_wait_selection(void);
+void pins_wait_selection(void);
 
 /* Takes the policies of the other set out of the kernel. None of them runs when it returns. */
-void loader_pins_retire(void);
+void pins_retire(void);
 
 /* Removes the rest of the other set, and gives this one its place. */
-void loader_pins_replace(struct loader_pins *p);
+void pins_replace(struct pins *p);
 
 /* Removes this set, whose links stay attached for as long as they are held open. */
-void loader_pins_drop(struct loader_pins *p);
+void pins_drop(struct pins *p);
 
 #endif

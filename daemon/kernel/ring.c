@@ -23,13 +23,13 @@ static uint64_t load(const void *position)
 	return __atomic_load_n((const uint64_t *)position, __ATOMIC_ACQUIRE);
 }
 
-int loader_ring_init(struct loader_ring *ring, int map_fd)
+int ring_reader_init(struct ring_reader *ring, int map_fd)
 {
 	struct bpf_map_info info = {};
 	__u32 size = sizeof(info);
 	int r = bpf_map_get_info_by_fd(map_fd, &info, &size);
 
-	*ring = (struct loader_ring){};
+	*ring = (struct ring_reader){};
 	if (r < 0)
 		return r;
 	if (info.type != BPF_MAP_TYPE_RINGBUF)
@@ -47,7 +47,7 @@ int loader_ring_init(struct loader_ring *ring, int map_fd)
 	if (ring->producer == MAP_FAILED) {
 		r = -errno;
 		ring->producer = NULL;
-		loader_ring_done(ring);
+		ring_reader_done(ring);
 		return r;
 	}
 	ring->data = (const char *)ring->producer + ring->page_bytes;
@@ -55,13 +55,13 @@ int loader_ring_init(struct loader_ring *ring, int map_fd)
 	return 0;
 }
 
-void loader_ring_done(struct loader_ring *ring)
+void ring_reader_done(struct ring_reader *ring)
 {
 	if (ring->producer)
 		munmap(ring->producer, ring->page_bytes + 2 * ring->size_bytes);
 	if (ring->consumer)
 		munmap(ring->consumer, ring->page_bytes);
-	*ring = (struct loader_ring){};
+	*ring = (struct ring_reader){};
 }
 
 struct record {
@@ -70,7 +70,7 @@ struct record {
 };
 
 /* The record at *@position, which is moved behind it. Returns false where none is finished. */
-static bool next_record(const struct loader_ring *ring, uint64_t *position, struct record *ret)
+static bool next_record(const struct ring_reader *ring, uint64_t *position, struct record *ret)
 {
 	const char *header = ring->data + (*position & (ring->size_bytes - 1));
 	uint32_t length;
@@ -86,7 +86,7 @@ static bool next_record(const struct loader_ring *ring, uint64_t *position, stru
 	return true;
 }
 
-int loader_ring_consume(struct loader_ring *ring, loader_ring_take_t take, void *userdata)
+int ring_reader_consume(struct ring_reader *ring, ring_reader_take_t take, void *userdata)
 {
 	struct record record;
 	int r = 0;
@@ -100,7 +100,7 @@ int loader_ring_consume(struct loader_ring *ring, loader_ring_take_t take, void 
 	return r < 0 ? r : 0;
 }
 
-void loader_ring_look(const struct loader_ring *ring, loader_ring_take_t look, void *userdata)
+void ring_reader_look(const struct ring_reader *ring, ring_reader_take_t look, void *userdata)
 {
 	uint64_t position = load(ring->consumer);
 	struct record record;
@@ -110,7 +110,7 @@ void loader_ring_look(const struct loader_ring *ring, loader_ring_take_t look, v
 			look(record.data, record.size, userdata);
 }
 
-uint64_t loader_ring_unread(const struct loader_ring *ring)
+uint64_t ring_reader_unread(const struct ring_reader *ring)
 {
 	return load(ring->producer) - load(ring->consumer);
 }

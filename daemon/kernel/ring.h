@@ -11,7 +11,7 @@
 
 /* Embedded. Owns the mappings; the map's descriptor is the caller's, and readable when there are
  * records. Empty when zero. */
-struct loader_ring {
+struct ring_reader {
 	uint64_t *consumer; /* a page of its own, which the kernel reads */
 	void *producer;	    /* the kernel's page, the data behind it, and the data once more */
 	const char *data;
@@ -20,20 +20,20 @@ struct loader_ring {
 };
 
 /* Takes a record, of untrusted bytes. Returns 0 when it has been dealt with; a negative errno when
- * it will have been at the next loader_ring_consume(). */
-typedef int (*loader_ring_take_t)(const void *data, size_t size, void *userdata);
+ * it will have been at the next ring_reader_consume(). */
+typedef int (*ring_reader_take_t)(const void *data, size_t size, void *userdata);
 
 /* Returns 0 or a negative errno; -EINVAL where it is no ring. */
-int loader_ring_init(struct loader_ring *ring, int map_fd);
-void loader_ring_done(struct loader_ring *ring);
+int ring_reader_init(struct ring_reader *ring, int map_fd);
+void ring_reader_done(struct ring_reader *ring);
 
 /* Takes all records that are there. Returns 0, or what @take said. */
-int loader_ring_consume(struct loader_ring *ring, loader_ring_take_t take, void *userdata);
+int ring_reader_consume(struct ring_reader *ring, ring_reader_take_t take, void *userdata);
 
 /* Has @look see each record that is there, and leaves them there. */
-void loader_ring_look(const struct loader_ring *ring, loader_ring_take_t look, void *userdata);
+void ring_reader_look(const struct ring_reader *ring, ring_reader_take_t look, void *userdata);
 
 /* The bytes that have not been taken, headers included. */
-uint64_t loader_ring_unread(const struct loader_ring *ring);
+uint64_t ring_reader_unread(const struct ring_reader *ring);
 
 #endif

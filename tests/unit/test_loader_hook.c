@@ -186,7 +186,7 @@ static void test_no_hook(void)
 					     .module_lacks_types = table[i].module_lacks_types};
 		char why[LOADER_WHY_SIZE] = "";
 
-		loader_explain_no_hook(&types, "bpf_oom_ops", why);
+		kernel_explain_no_hook(&types, "bpf_oom_ops", why);
 		if (!strstr(why, table[i].told) || !strstr(why, "no bpf_oom_ops in its types"))
 			FAIL("row %zu: \"%s\", expected \"%s\" in it", i, why, table[i].told);
 		kernel_types_done(&types);
@@ -203,13 +203,13 @@ static void test_module_lacks_types(void)
 		snprintf(path, sizeof(path), "%s%s", root, below[i]);
 		CHECK(mkdir(path, 0700) == 0);
 	}
-	CHECK(!loader_module_lacks_types(root));
+	CHECK(!kernel_module_lacks_types(root));
 	snprintf(path, sizeof(path), "%s/module/bpf_oom", root);
 	CHECK(mkdir(path, 0700) == 0);
-	CHECK(loader_module_lacks_types(root));
+	CHECK(kernel_module_lacks_types(root));
 	snprintf(path, sizeof(path), "%s/kernel/btf/bpf_oom", root);
 	files_write(path, "");
-	CHECK(!loader_module_lacks_types(root));
+	CHECK(!kernel_module_lacks_types(root));
 	CHECK(files_remove(root) == 0);
 }
 

@@ -15,13 +15,13 @@
 #define BUILD 0x1122334455667788ULL
 
 /* A note that is good, for a test to spoil. */
-static struct pins_note *good(void)
+static struct note *good(void)
 {
-	static struct pins_note note;
+	static struct note note;
 
 	memset(&note, 0, sizeof(note));
-	note.magic = PINS_MAGIC;
-	note.version = PINS_NOTE_VERSION;
+	note.magic = NOTE_MAGIC;
+	note.version = NOTE_VERSION;
 	note.complete = 1;
 	note.size = sizeof(note);
 	note.abi = OP_ABI_VERSION;
@@ -34,59 +34,59 @@ static struct pins_note *good(void)
 
 static void test_judge(void)
 {
-	struct pins_note *note = good();
+	struct note *note = good();
 
-	CHECK_INT(pins_judge(note, sizeof(*note)), PINS_STATE_GOOD);
-	CHECK_INT(pins_judge(note, 0), PINS_STATE_FOREIGN);
-	CHECK_INT(pins_judge(note, 15), PINS_STATE_FOREIGN);
+	CHECK_INT(note_judge(note, sizeof(*note)), NOTE_GOOD);
+	CHECK_INT(note_judge(note, 0), NOTE_FOREIGN);
+	CHECK_INT(note_judge(note, 15), NOTE_FOREIGN);
 	/* The head is enough to know it as ours. */
-	CHECK_INT(pins_judge(note, 16), PINS_STATE_OTHER);
-	CHECK_INT(pins_judge(note, sizeof(*note) - 1), PINS_STATE_OTHER);
-	CHECK_INT(pins_judge(note, sizeof(*note) + 1), PINS_STATE_OTHER);
+	CHECK_INT(note_judge(note, 16), NOTE_OTHER);
+	CHECK_INT(note_judge(note, sizeof(*note) - 1), NOTE_OTHER);
+	CHECK_INT(note_judge(note, sizeof(*note) + 1), NOTE_OTHER);
 	note->magic++;
-	CHECK_INT(pins_judge(note, sizeof(*note)), PINS_STATE_FOREIGN);
+	CHECK_INT(note_judge(note, sizeof(*note)), NOTE_FOREIGN);
 
 	note = good();
 	note->complete = 0;
-	CHECK_INT(pins_judge(note, sizeof(*note)), PINS_STATE_HALF);
-	CHECK_INT(pins_judge(note, 16), PINS_STATE_HALF);
+	CHECK_INT(note_judge(note, sizeof(*note)), NOTE_HALF);
+	CHECK_INT(note_judge(note, 16), NOTE_HALF);
 	note->complete = 2;
-	CHECK_INT(pins_judge(note, sizeof(*note)), PINS_STATE_HALF);
+	CHECK_INT(note_judge(note, sizeof(*note)), NOTE_HALF);
 
 	note = good();
-	note->version = PINS_NOTE_VERSION + 1;
-	CHECK_INT(pins_judge(note, sizeof(*note)), PINS_STATE_OTHER);
+	note->version = NOTE_VERSION + 1;
+	CHECK_INT(note_judge(note, sizeof(*note)), NOTE_OTHER);
 	note = good();
 	note->size = 8;
-	CHECK_INT(pins_judge(note, sizeof(*note)), PINS_STATE_OTHER);
+	CHECK_INT(note_judge(note, sizeof(*note)), NOTE_OTHER);
 	note = good();
 	note->abi = OP_ABI_VERSION - 1;
-	CHECK_INT(pins_judge(note, sizeof(*note)), PINS_STATE_OTHER);
+	CHECK_INT(note_judge(note, sizeof(*note)), NOTE_OTHER);
 	note = good();
 	note->backend = BACKEND_AUTO;
-	CHECK_INT(pins_judge(note, sizeof(*note)), PINS_STATE_OTHER);
+	CHECK_INT(note_judge(note, sizeof(*note)), NOTE_OTHER);
 	note->backend = UINT32_MAX;
-	CHECK_INT(pins_judge(note, sizeof(*note)), PINS_STATE_OTHER);
+	CHECK_INT(note_judge(note, sizeof(*note)), NOTE_OTHER);
 }
 
 static void test_judge_names(void)
 {
-	struct pins_note *note = good();
+	struct note *note = good();
 
 	memset(note->slots[3].name, 'x', sizeof(note->slots[3].name));
-	CHECK_INT(pins_judge(note, sizeof(*note)), PINS_STATE_OTHER);
+	CHECK_INT(note_judge(note, sizeof(*note)), NOTE_OTHER);
 	note = good();
 	strcpy(note->slots[3].name, "no name\n");
-	CHECK_INT(pins_judge(note, sizeof(*note)), PINS_STATE_OTHER);
+	CHECK_INT(note_judge(note, sizeof(*note)), NOTE_OTHER);
 	note = good();
 	strcpy(note->slots[3].name, "other");
-	CHECK_INT(pins_judge(note, sizeof(*note)), PINS_STATE_OTHER);
+	CHECK_INT(note_judge(note, sizeof(*note)), NOTE_OTHER);
 }
 
 /* Whatever is in it: it is read, and that is all. */
 static void test_judge_garbage(void)
 {
-	struct pins_note note;
+	struct note note;
 	uint32_t state = 12345;
 
 	for (int round = 0; round < 1000; round++) {
@@ -94,38 +94,38 @@ static void test_judge_garbage(void)
 			state = state * 1103515245 + 12345;
 			((unsigned char *)&note)[i] = (unsigned char)(state >> 16);
 		}
-		CHECK_INT(pins_judge(&note, sizeof(note)), PINS_STATE_FOREIGN);
-		note.magic = PINS_MAGIC;
+		CHECK_INT(note_judge(&note, sizeof(note)), NOTE_FOREIGN);
+		note.magic = NOTE_MAGIC;
 		note.complete = 1;
-		CHECK_INT(pins_judge(&note, sizeof(note)), PINS_STATE_OTHER);
-		note.version = PINS_NOTE_VERSION;
+		CHECK_INT(note_judge(&note, sizeof(note)), NOTE_OTHER);
+		note.version = NOTE_VERSION;
 		note.size = sizeof(note);
 		note.abi = OP_ABI_VERSION;
 		note.backend = BACKEND_STRUCT_OPS;
-		CHECK_INT(pins_judge(&note, sizeof(note)), PINS_STATE_OTHER);
+		CHECK_INT(note_judge(&note, sizeof(note)), NOTE_OTHER);
 	}
 }
 
 static void test_decide(void)
 {
 	static const struct {
-		enum pins_state state;
+		enum note_state state;
 		uint64_t build_id;
 		enum backend backend;
-		enum pins_action expected;
+		enum note_action expected;
 	} rows[] = {
-		{PINS_STATE_NONE, BUILD, BACKEND_STRUCT_OPS, PINS_LOAD},
-		{PINS_STATE_HALF, BUILD, BACKEND_STRUCT_OPS, PINS_LOAD},
-		{PINS_STATE_FOREIGN, BUILD, BACKEND_STRUCT_OPS, PINS_LEAVE},
-		{PINS_STATE_OTHER, BUILD, BACKEND_STRUCT_OPS, PINS_REPLACE},
-		{PINS_STATE_GOOD, BUILD, BACKEND_STRUCT_OPS, PINS_ADOPT},
-		{PINS_STATE_GOOD, BUILD + 1, BACKEND_STRUCT_OPS, PINS_UPDATE},
-		{PINS_STATE_GOOD, BUILD, BACKEND_EVALUATE_TASK, PINS_REPLACE},
-		{PINS_STATE_GOOD, BUILD + 1, BACKEND_EVALUATE_TASK, PINS_REPLACE},
+		{NOTE_NONE, BUILD, BACKEND_STRUCT_OPS, NOTE_LOAD},
+		{NOTE_HALF, BUILD, BACKEND_STRUCT_OPS, NOTE_LOAD},
+		{NOTE_FOREIGN, BUILD, BACKEND_STRUCT_OPS, NOTE_LEAVE},
+		{NOTE_OTHER, BUILD, BACKEND_STRUCT_OPS, NOTE_REPLACE},
+		{NOTE_GOOD, BUILD, BACKEND_STRUCT_OPS, NOTE_ADOPT},
+		{NOTE_GOOD, BUILD + 1, BACKEND_STRUCT_OPS, NOTE_UPDATE},
+		{NOTE_GOOD, BUILD, BACKEND_EVALUATE_TASK, NOTE_REPLACE},
+		{NOTE_GOOD, BUILD + 1, BACKEND_EVALUATE_TASK, NOTE_REPLACE},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		CHECK_INT(pins_decide(rows[i].state, good(), rows[i].build_id, rows[i].backend),
+		CHECK_INT(note_decide(rows[i].state, good(), rows[i].build_id, rows[i].backend),
 			  rows[i].expected);
 }
 
@@ -154,32 +154,32 @@ static void test_directory(void)
 
 	CHECK(mkdtemp(path));
 	snprintf(inner, sizeof(inner), "%s/pins", path);
-	CHECK_INT(pins_check_directory(inner, why, sizeof(why)), -ENOENT);
+	CHECK_INT(pin_check_directory(inner, why, sizeof(why)), -ENOENT);
 	if (geteuid() != 0) {
 		rmdir(path);
 		return;
 	}
 	CHECK(mkdir(inner, 0700) == 0);
-	CHECK_INT(pins_check_directory(inner, why, sizeof(why)), 0);
+	CHECK_INT(pin_check_directory(inner, why, sizeof(why)), 0);
 	make_file(inner, "meta");
 	make_file(inner, "map-op_events");
 	make_file(inner, "link-7");
-	CHECK_INT(pins_check_directory(inner, why, sizeof(why)), 3);
+	CHECK_INT(pin_check_directory(inner, why, sizeof(why)), 3);
 	make_file(inner, "theirs");
-	CHECK_INT(pins_check_directory(inner, why, sizeof(why)), -EPERM);
+	CHECK_INT(pin_check_directory(inner, why, sizeof(why)), -EPERM);
 	CHECK(strstr(why, "not oompolicyd's"));
 	remove_file(inner, "theirs");
-	CHECK_INT(pins_check_directory(inner, why, sizeof(why)), 3);
+	CHECK_INT(pin_check_directory(inner, why, sizeof(why)), 3);
 	CHECK(chown(inner, 1, 0) == 0);
-	CHECK_INT(pins_check_directory(inner, why, sizeof(why)), -EPERM);
+	CHECK_INT(pin_check_directory(inner, why, sizeof(why)), -EPERM);
 	CHECK(chown(inner, 0, 0) == 0);
 	CHECK(chmod(inner, 0755) == 0);
-	CHECK_INT(pins_check_directory(inner, why, sizeof(why)), -EPERM);
+	CHECK_INT(pin_check_directory(inner, why, sizeof(why)), -EPERM);
 	CHECK(strstr(why, "0755"));
 	CHECK(chmod(inner, 0700) == 0);
 	remove_file(inner, "link-7");
 	CHECK(symlink("meta", "/tmp/test_pins.link") == 0);
-	CHECK_INT(pins_check_directory("/tmp/test_pins.link", why, sizeof(why)), -EPERM);
+	CHECK_INT(pin_check_directory("/tmp/test_pins.link", why, sizeof(why)), -EPERM);
 	CHECK(unlink("/tmp/test_pins.link") == 0);
 	remove_file(inner, "meta");
 	remove_file(inner, "map-op_events");
@@ -191,28 +191,28 @@ static void test_paths(void)
 {
 	char path[PINS_PATH_SIZE], name[PINS_NAME_SIZE], longest[PINS_PATH_SIZE + 1] = "";
 
-	CHECK_INT(pins_make_path(path, "/a", ""), 0);
+	CHECK_INT(pin_make_path(path, "/a", ""), 0);
 	CHECK_STR(path, "/a");
-	CHECK_INT(pins_make_path(path, "/a", "meta"), 0);
+	CHECK_INT(pin_make_path(path, "/a", "meta"), 0);
 	CHECK_STR(path, "/a/meta");
 	memset(longest, 'x', PINS_PATH_SIZE);
 	longest[PINS_PATH_SIZE - 1 - strlen("/a/")] = '\0';
-	CHECK_INT(pins_make_path(path, "/a", longest), 0);
+	CHECK_INT(pin_make_path(path, "/a", longest), 0);
 	CHECK_INT(strlen(path), PINS_PATH_SIZE - 1);
 	strcat(longest, "x");
-	CHECK_INT(pins_make_path(path, "/a", longest), -ENAMETOOLONG);
+	CHECK_INT(pin_make_path(path, "/a", longest), -ENAMETOOLONG);
 	CHECK_STR(path, "");
 	memset(longest, 'x', PINS_PATH_SIZE);
-	CHECK_INT(pins_make_path(path, longest, ""), -ENAMETOOLONG);
+	CHECK_INT(pin_make_path(path, longest, ""), -ENAMETOOLONG);
 	CHECK_STR(path, "");
 
-	CHECK_INT(pins_make_name(name, PINS_MAP_PREFIX, "op_events"), 0);
+	CHECK_INT(pin_make_name(name, PINS_MAP_PREFIX, "op_events"), 0);
 	CHECK_STR(name, "map-op_events");
 	longest[PINS_NAME_SIZE - 1 - strlen(PINS_MAP_PREFIX)] = '\0';
-	CHECK_INT(pins_make_name(name, PINS_MAP_PREFIX, longest), 0);
+	CHECK_INT(pin_make_name(name, PINS_MAP_PREFIX, longest), 0);
 	CHECK_INT(strlen(name), PINS_NAME_SIZE - 1);
 	strcat(longest, "x");
-	CHECK_INT(pins_make_name(name, PINS_MAP_PREFIX, longest), -ENAMETOOLONG);
+	CHECK_INT(pin_make_name(name, PINS_MAP_PREFIX, longest), -ENAMETOOLONG);
 	CHECK_STR(name, "");
 }
 
@@ -222,7 +222,7 @@ static void test_long_directory(void)
 	char path[2 * PINS_PATH_SIZE] = "", why[256] = "";
 
 	memset(path, 'x', sizeof(path) - 1);
-	CHECK_INT(pins_check_directory(path, why, sizeof(why)), -EPERM);
+	CHECK_INT(pin_check_directory(path, why, sizeof(why)), -EPERM);
 	CHECK(strstr(why, "too long"));
 }
 
@@ -231,10 +231,10 @@ static void test_rules_hash(void)
 	struct config *a = config_new(), *b = config_new();
 
 	CHECK(a && b);
-	CHECK(pins_hash_rules(a) == pins_hash_rules(b));
+	CHECK(note_hash_rules(a) == note_hash_rules(b));
 	CHECK(config_add_rule(a, "ab") == 0 && config_add_rule(a, "c") == 0);
 	CHECK(config_add_rule(b, "a") == 0 && config_add_rule(b, "bc") == 0);
-	CHECK(pins_hash_rules(a) != pins_hash_rules(b));
+	CHECK(note_hash_rules(a) != note_hash_rules(b));
 	config_free(a);
 	config_free(b);
 }
