@@ -772,3 +772,35 @@ struct report_position *loader_position(struct loader *l)
 {
 	return &l->pins.note->position;
 }
+
+/* --- what is pinned */
+
+void loader_describe_pins(const struct loader *l, char *buf, size_t size)
+{
+	pins_describe(&l->pins, buf, size);
+}
+
+unsigned loader_count_missing_pins(const struct loader *l)
+{
+	return pins_count_missing(&l->pins);
+}
+
+int loader_restore_pins(struct loader *l)
+{
+	return pins_restore(&l->pins);
+}
+
+void loader_abandon_pins(struct loader *l, const char *why)
+{
+	pins_abandon(&l->pins, why);
+}
+
+bool loader_is_in_force(void)
+{
+	return pins_are_active();
+}
+
+int loader_remove_pinned(char why[static LOADER_WHY_SIZE])
+{
+	return pins_remove_all(why);
+}

@@ -564,18 +564,17 @@ static int pin_all_again(struct pins *p, char why[static LOADER_WHY_SIZE])
 	return r;
 }
 
-void loader_describe_pins(const struct loader *l, char *buf, size_t size)
+void pins_describe(const struct pins *p, char *buf, size_t size)
 {
 	char path[PINS_PATH_SIZE] = "";
 
-	if (l->pins.directory[0])
-		(void)pin_make_path(path, l->pins.directory, "");
+	if (p->directory[0])
+		(void)pin_make_path(path, p->directory, "");
 	snprintf(buf, size, "%s", path);
 }
 
-unsigned loader_count_missing_pins(const struct loader *l)
+unsigned pins_count_missing(const struct pins *p)
 {
-	const struct pins *p = &l->pins;
 	unsigned n = 0;
 
 	for (size_t i = 0; p->directory[0] && i < p->n_items; i++)
@@ -583,25 +582,25 @@ unsigned loader_count_missing_pins(const struct loader *l)
 	return n;
 }
 
-int loader_restore_pins(struct loader *l)
+int pins_restore(struct pins *p)
 {
 	char why[LOADER_WHY_SIZE] = "";
-	int r = pin_all_again(&l->pins, why);
+	int r = pin_all_again(p, why);
 
 	if (r < 0)
-		loader_abandon_pins(l, why);
+		pins_abandon(p, why);
 	return r;
 }
 
-void loader_abandon_pins(struct loader *l, const char *why)
+void pins_abandon(struct pins *p, const char *why)
 {
 	log_unpinned(why);
-	pins_drop(&l->pins);
+	pins_drop(p);
 }
 
-/* --- without a loader */
+/* --- without a set of its own */
 
-bool loader_is_in_force(void)
+bool pins_are_active(void)
 {
 	struct pins p = {.note_fd = -EBADF};
 	char why[LOADER_WHY_SIZE];
@@ -614,7 +613,7 @@ bool loader_is_in_force(void)
 	return state == NOTE_GOOD || state == NOTE_OTHER;
 }
 
-int loader_remove_pinned(char why[static LOADER_WHY_SIZE])
+int pins_remove_all(char why[static LOADER_WHY_SIZE])
 {
 	static const char *const directories[] = {PINS_DIRECTORY, PINS_NEXT_DIRECTORY};
 	struct pins p = {.note_fd = -EBADF};

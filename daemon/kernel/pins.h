@@ -79,4 +79,14 @@ void pins_replace(struct pins *p);
 /* Removes this set, whose links stay attached for as long as they are held open. */
 void pins_drop(struct pins *p);
 
+/* As loader_describe_pins() and those below it. */
+void pins_describe(const struct pins *p, char *buf, size_t size);
+unsigned pins_count_missing(const struct pins *p);
+int pins_restore(struct pins *p);
+void pins_abandon(struct pins *p, const char *why);
+
+/* As loader_is_in_force() and loader_remove_pinned(): of whichever set is there. */
+bool pins_are_active(void);
+int pins_remove_all(char why[static LOADER_WHY_SIZE]);
+
 #endif
