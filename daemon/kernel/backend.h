@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "btf.h"
 #include "daemon/gfp.h"
 #include "follow.h"
 #include "loader.h"
@@ -102,7 +103,6 @@ struct loader_hooks {
 	bool has_update;      /* a struct_ops without a link can be followed, and: */
 	bool has_trampoline;  /* a program that changes what a function returns */
 };
-struct kernel_types;
 void loader_find_hooks(const struct kernel_types *types, struct loader_hooks *ret);
 
 struct loader {
@@ -128,9 +128,6 @@ struct loader {
 	struct ring_buffer *cgroup_ring;
 };
 
-/* What the kernel's types say about the flags of an allocation; none before 6.9. */
-void kernel_find_gfp_bits(const struct btf *btf, struct gfp_bits *ret);
-
 /* Gives @object those of the shared maps that are there. Returns 0 or a negative errno. */
 int loader_reuse_maps(const struct loader *l, struct bpf_object *object);
 
@@ -140,12 +137,5 @@ int loader_keep_maps(struct loader *l, struct bpf_object *object);
 /* Makes a link a descriptor, which is all that keeps it, and pins it under @name. Takes NULL, with
  * errno set. Returns the descriptor, which the caller owns, or a negative errno. */
 int loader_keep_link(struct loader *l, struct bpf_link *link, const char *name);
-
-/* "oom_control *, cgroup *": the parameters of the function type @id, or of the pointer to one.
- * Returns how many, or -EINVAL where it is neither. */
-int kernel_describe_parameters(const struct btf *btf, uint32_t id, char *buf, size_t size);
-
-/* The type behind const, volatile and typedef, or NULL. */
-const struct btf_type *kernel_skip_modifiers(const struct btf *btf, uint32_t id);
 
 #endif

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Owns the reading of the kernel's types (BTF), of our capabilities, and of who we are. Refuses to
- * know what a backend needs of them.
+ * Owns the reading of the kernel's types (BTF) and of our capabilities. Refuses to know what a
+ * backend needs of them.
  */
 #include "btf.h"
 
-#include <fcntl.h>
 #include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +12,7 @@
 
 #include <bpf/btf.h>
 
-#include "backend.h"
+#include "daemon/gfp.h"
 #include "util/basic.h"
 #include "why.h"
 
@@ -180,15 +179,6 @@ static bool has_capability(int capability)
 	return data[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK(capability);
 }
 
-int loader_permitted(char why[static LOADER_WHY_SIZE])
-{
-	if (has_capability(CAP_SYS_ADMIN) ||
-	    (has_capability(CAP_BPF) && has_capability(CAP_PERFMON)))
-		return 0;
-	why_set(why, "Not permitted: CAP_BPF and CAP_PERFMON are needed to load a policy.");
-	return LOADER_E_PRIVILEGE;
-}
-
 int kernel_check_privilege(bool in_module, char why[static LOADER_WHY_SIZE])
 {
 	if (in_module && !has_capability(CAP_SYS_ADMIN)) {
@@ -196,38 +186,9 @@ int kernel_check_privilege(bool in_module, char why[static LOADER_WHY_SIZE])
 			     "BPF that uses the types of a module (" KERNEL_MODULE ".ko).");
 		return LOADER_E_PRIVILEGE;
 	}
-	return loader_permitted(why);
-}
-
-/* The 22nd field of proc(5)'s stat, of which the 2nd may have any bytes in it. 0: not known, which
- * spares nobody: oom_score_adj is there, too. */
-static uint32_t read_start_ticks(void)
-{
-	_cleanup_close_ int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
-	unsigned long long ticks = 0;
-	char line[1024];
-	const char *rest;
-	ssize_t n;
-
-	n = fd < 0 ? -1 : read(fd, line, sizeof(line) - 1);
-	if (n <= 0)
+	if (has_capability(CAP_SYS_ADMIN) ||
+	    (has_capability(CAP_BPF) && has_capability(CAP_PERFMON)))
 		return 0;
-	line[n] = '\0';
-	rest = strrchr(line, ')');
-	if (!rest || sscanf(rest + 1,
-			    " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-			    "%*s %*s %llu",
-			    &ticks) != 1)
-		return 0;
-	return (uint32_t)ticks;
-}
-
-void loader_note_self(struct op_switch *s)
-{
-	static uint32_t ticks;
-
-	if (!ticks)
-		ticks = read_start_ticks();
-	s->daemon_tgid = (uint32_t)getpid();
-	s->daemon_start_ticks = ticks;
+	why_set(why, "Not permitted: CAP_BPF and CAP_PERFMON are needed to load a policy.");
+	return LOADER_E_PRIVILEGE;
 }

@@ -5,8 +5,14 @@
 #define OP_KERNEL_BTF_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "types.h"
+
+struct btf;
+struct btf_type;
+struct gfp_bits;
 
 #define KERNEL_MODULE "bpf_oom"
 
@@ -31,8 +37,14 @@ void kernel_explain_no_hook(const struct kernel_types *t, const char *hook,
 /* As loader_permitted(), for what is in the module where @in_module. */
 int kernel_check_privilege(bool in_module, char why[static LOADER_WHY_SIZE]);
 
-/* Notes this process as the one that is never chosen. */
-struct op_switch;
-void loader_note_self(struct op_switch *s);
+/* What the kernel's types say about the flags of an allocation; none before 6.9. */
+void kernel_find_gfp_bits(const struct btf *btf, struct gfp_bits *ret);
+
+/* "oom_control *, cgroup *": the parameters of the function type @id, or of the pointer to one.
+ * Returns how many, or -EINVAL where it is neither. */
+int kernel_describe_parameters(const struct btf *btf, uint32_t id, char *buf, size_t size);
+
+/* The type behind const, volatile and typedef, or NULL. */
+const struct btf_type *kernel_skip_modifiers(const struct btf *btf, uint32_t id);
 
 #endif

@@ -25,6 +25,7 @@
 
 #include "api/messages.h"
 #include "backend.h"
+#include "base.h"
 #include "btf.h"
 #include "cgroups.skel.h"
 #include "util/clock.h"
@@ -97,6 +98,11 @@ static int check_backend(const struct backend_driver *backend, const struct kern
 		return LOADER_E_KERNEL;
 	}
 	return r != 0 ? r : kernel_check_privilege(in_module, why);
+}
+
+int loader_permitted(char why[static LOADER_WHY_SIZE])
+{
+	return kernel_check_privilege(false, why);
 }
 
 static bool is_wanted(const struct backend_driver *backend, enum backend wanted)
@@ -333,7 +339,7 @@ static void replace_old(struct loader *l, uint64_t since_nsec)
 	};
 	uint32_t zero = 0;
 
-	loader_note_self(&in_force);
+	base_note_self(&in_force);
 	pins_retire();
 	(void)bpf_map_update_elem(l->shared[SHARED_SWITCH], &zero, &in_force, BPF_ANY);
 	drain_old(l, events_fd,
@@ -400,7 +406,7 @@ int loader_commit(struct loader *l, const struct loader_rules *rules, uint64_t *
 	int r;
 
 	why[0] = '\0';
-	loader_note_self(&next);
+	base_note_self(&next);
 	r = bpf_map_update_elem(l->shared[SHARED_CONFIGS], &next.config, &rules->fd, BPF_ANY);
 	if (r == 0)
 		r = l->backend->stage(l, next.config);

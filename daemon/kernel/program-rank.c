@@ -16,7 +16,7 @@
 #include <bpf/libbpf.h>
 
 #include "backend.h"
-#include "btf.h"
+#include "base.h"
 #include "rank.skel.h"
 #include "util/basic.h"
 
@@ -62,7 +62,7 @@ int loader_rank_new(const struct loader *l, struct loader_rank **ret)
 	skeleton = op_rank__open();
 	if (!skeleton)
 		return -errno;
-	loader_note_self(&self);
+	base_note_self(&self);
 	skeleton->bss->daemon_tgid = self.daemon_tgid;
 	skeleton->bss->daemon_start_ticks = self.daemon_start_ticks;
 	r = choose_maps(l, skeleton);
