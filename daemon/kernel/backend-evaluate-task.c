@@ -85,26 +85,25 @@ static struct evaluation *evaluation_new(void)
 }
 
 /* An OOM is decided only when it was seen to begin: so that comes last, and goes first. */
-static int attach_programs(struct loader *l, struct op_evaluate *skeleton)
+static int attach_programs(struct base *b, struct op_evaluate *skeleton)
 {
-	struct evaluation *e = l->state;
+	struct evaluation *e = b->state;
 
-	e->evaluate_fd = loader_keep_link(l, bpf_program__attach(skeleton->progs.op_evaluate),
-					  PINS_EVALUATE);
+	e->evaluate_fd =
+		base_keep_link(b, bpf_program__attach(skeleton->progs.op_evaluate), PINS_EVALUATE);
 	if (e->evaluate_fd < 0)
 		return e->evaluate_fd;
-	e->begin_fd =
-		loader_keep_link(l, bpf_program__attach(skeleton->progs.op_begin), PINS_BEGIN);
+	e->begin_fd = base_keep_link(b, bpf_program__attach(skeleton->progs.op_begin), PINS_BEGIN);
 	return e->begin_fd < 0 ? e->begin_fd : 0;
 }
 
-static int attach(struct loader *l, char why[static LOADER_WHY_SIZE])
+static int attach(struct base *b, char why[static LOADER_WHY_SIZE])
 {
 	_cleanup_(evaluate_skeleton_freep) struct op_evaluate *skeleton = NULL;
 	int r;
 
-	l->state = evaluation_new();
-	if (!l->state)
+	b->state = evaluation_new();
+	if (!b->state)
 		return -ENOMEM;
 	skeleton = op_evaluate__open();
 	if (!skeleton)
@@ -112,10 +111,10 @@ static int attach(struct loader *l, char why[static LOADER_WHY_SIZE])
 	r = op_evaluate__load(skeleton);
 	if (r < 0)
 		return why_translate(r, why);
-	r = loader_keep_maps(l, skeleton->obj);
+	r = base_keep_maps(b, skeleton->obj);
 	if (r < 0)
 		return r;
-	r = attach_programs(l, skeleton);
+	r = attach_programs(b, skeleton);
 	return r < 0 ? why_translate(r, why) : 0;
 }
 
@@ -124,24 +123,24 @@ static int attach(struct loader *l, char why[static LOADER_WHY_SIZE])
  * same maps, and thereby the same rules: the kernel asks ours where the other has no answer, and
  * gets the same.
  */
-static int update(struct loader *l, char why[static LOADER_WHY_SIZE])
+static int update(struct base *b, char why[static LOADER_WHY_SIZE])
 {
 	_cleanup_(evaluate_skeleton_freep) struct op_evaluate *skeleton = NULL;
-	struct evaluation *e = l->state;
+	struct evaluation *e = b->state;
 	int begin_fd = e->begin_fd, evaluate_fd = e->evaluate_fd, r;
 
 	skeleton = op_evaluate__open();
 	if (!skeleton)
 		return why_translate(-errno, why);
-	r = loader_reuse_maps(l, skeleton->obj);
+	r = base_reuse_maps(b, skeleton->obj);
 	if (r < 0)
 		return r;
 	r = op_evaluate__load(skeleton);
 	if (r < 0)
 		return why_translate(r, why);
-	pins_remove(&l->pins, PINS_LINK_PREFIX, PINS_BEGIN);
-	pins_remove(&l->pins, PINS_LINK_PREFIX, PINS_EVALUATE);
-	r = attach_programs(l, skeleton);
+	pins_remove(&b->pins, PINS_LINK_PREFIX, PINS_BEGIN);
+	pins_remove(&b->pins, PINS_LINK_PREFIX, PINS_EVALUATE);
+	r = attach_programs(b, skeleton);
 	if (r == 0)
 		pins_wait_selection();
 	safe_close(begin_fd);
@@ -149,43 +148,43 @@ static int update(struct loader *l, char why[static LOADER_WHY_SIZE])
 	return r < 0 ? why_translate(r, why) : 0;
 }
 
-static int adopt(struct loader *l, bool is_other, char why[static LOADER_WHY_SIZE])
+static int adopt(struct base *b, bool is_other, char why[static LOADER_WHY_SIZE])
 {
 	struct loader_policy_status begin = {}, evaluate = {};
 	struct evaluation *e;
 
-	e = l->state = evaluation_new();
+	e = b->state = evaluation_new();
 	if (!e)
 		return -ENOMEM;
-	e->begin_fd = pins_get(&l->pins, PINS_LINK_PREFIX, PINS_BEGIN);
-	e->evaluate_fd = pins_get(&l->pins, PINS_LINK_PREFIX, PINS_EVALUATE);
+	e->begin_fd = pins_get(&b->pins, PINS_LINK_PREFIX, PINS_BEGIN);
+	e->evaluate_fd = pins_get(&b->pins, PINS_LINK_PREFIX, PINS_EVALUATE);
 	if (e->begin_fd >= 0)
 		link_acquire_status(e->begin_fd, 0, &begin);
 	if (e->evaluate_fd >= 0)
 		link_acquire_status(e->evaluate_fd, 0, &evaluate);
-	if (!begin.attached || !evaluate.attached || l->shared[SHARED_NAMES] < 0) {
+	if (!begin.attached || !evaluate.attached || b->shared[SHARED_NAMES] < 0) {
 		why_set(why, "Something of them is missing.");
 		return LOADER_E_KERNEL;
 	}
-	return is_other ? update(l, why) : 0;
+	return is_other ? update(b, why) : 0;
 }
 
-static void detach(struct loader *l)
+static void detach(struct base *b)
 {
-	struct evaluation *e = l->state;
+	struct evaluation *e = b->state;
 
 	if (!e)
 		return;
 	safe_close(e->begin_fd);
 	safe_close(e->evaluate_fd);
 	free(e);
-	l->state = NULL;
+	b->state = NULL;
 }
 
-static int prepare(struct loader *l, const char *const *names, size_t n_names, uint16_t *ret_slots,
+static int prepare(struct base *b, const char *const *names, size_t n_names, uint16_t *ret_slots,
 		   char why[static LOADER_WHY_SIZE])
 {
-	struct evaluation *e = l->state;
+	struct evaluation *e = b->state;
 
 	(void)why;
 	if (n_names > OP_POLICIES_MAX)
@@ -199,14 +198,14 @@ static int prepare(struct loader *l, const char *const *names, size_t n_names, u
 	return 0;
 }
 
-static int stage(struct loader *l, uint32_t config)
+static int stage(struct base *b, uint32_t config)
 {
-	struct evaluation *e = l->state;
+	struct evaluation *e = b->state;
 	const struct names *names = e->is_staged ? &e->staged : &e->active;
 
 	for (uint32_t i = 0; i < names->n; i++) {
 		uint32_t index = OP_NAMES_INDEX(config, i + 1);
-		int r = bpf_map_update_elem(l->shared[SHARED_NAMES], &index, &names->items[i],
+		int r = bpf_map_update_elem(b->shared[SHARED_NAMES], &index, &names->items[i],
 					    BPF_ANY);
 
 		if (r < 0)
@@ -215,31 +214,31 @@ static int stage(struct loader *l, uint32_t config)
 	return 0;
 }
 
-static void commit(struct loader *l, uint64_t now_usec _unused_)
+static void commit(struct base *b, uint64_t now_usec _unused_)
 {
-	struct evaluation *e = l->state;
+	struct evaluation *e = b->state;
 
 	if (e->is_staged)
 		e->active = e->staged;
 	e->is_staged = false;
 }
 
-static void cancel(struct loader *l)
+static void cancel(struct base *b)
 {
-	struct evaluation *e = l->state;
+	struct evaluation *e = b->state;
 
 	e->is_staged = false;
 }
 
-static uint64_t expire(struct loader *l _unused_, uint64_t now_usec _unused_)
+static uint64_t expire(struct base *b _unused_, uint64_t now_usec _unused_)
 {
 	return UINT64_MAX;
 }
 
 /* All policies are one program, and need the one that tells it which of them answers. */
-static void acquire_policies(const struct loader *l, struct loader_policies *ret)
+static void acquire_policies(const struct base *b, struct loader_policies *ret)
 {
-	const struct evaluation *e = l->state;
+	const struct evaluation *e = b->state;
 	struct loader_policy_status evaluate = {}, begin = {};
 
 	link_acquire_status(e->evaluate_fd, 0, &evaluate);
@@ -251,20 +250,20 @@ static void acquire_policies(const struct loader *l, struct loader_policies *ret
 	}
 }
 
-static uint32_t last_link(const struct loader *l)
+static uint32_t last_link(const struct base *b)
 {
-	const struct evaluation *e = l->state;
+	const struct evaluation *e = b->state;
 
 	return link_acquire_id(e->evaluate_fd);
 }
 
-static bool owns_link(const struct loader *l, uint32_t link_id)
+static bool owns_link(const struct base *b, uint32_t link_id)
 {
-	return link_id == last_link(l);
+	return link_id == last_link(b);
 }
 
 /* The kernel lets nobody detach such a link but its owner (bpf_tracing_link_lops has no detach). */
-static const char *forget(struct loader *l _unused_, uint32_t slot _unused_)
+static const char *forget(struct base *b _unused_, uint32_t slot _unused_)
 {
 	return NULL;
 }

@@ -108,7 +108,7 @@ static void policy_skeleton_freep(struct op_policy **skeleton)
 }
 
 /* Loads an instance of the policy for @slot. Without one in @ret the result is not 0. */
-static int load_policy(struct loader *l, const char *name, uint32_t slot, struct op_policy **ret,
+static int load_policy(struct base *b, const char *name, uint32_t slot, struct op_policy **ret,
 		       char why[static LOADER_WHY_SIZE])
 {
 	_cleanup_(policy_skeleton_freep) struct op_policy *skeleton = NULL;
@@ -128,7 +128,7 @@ static int load_policy(struct loader *l, const char *name, uint32_t slot, struct
 	memcpy((char *)skeleton->rodata->policy_name, ops->name, sizeof(ops->name));
 	skeleton->rodata->slot = slot;
 
-	r = loader_reuse_maps(l, skeleton->obj);
+	r = base_reuse_maps(b, skeleton->obj);
 	if (r < 0)
 		return r;
 	r = op_policy__load(skeleton);
@@ -145,10 +145,10 @@ static void name_pin(char name[static PINS_NAME_SIZE], uint32_t slot)
 }
 
 /* What is attached under @slot, for the next daemon. */
-static void keep_slot(struct loader *l, uint32_t slot, const char *name)
+static void keep_slot(struct base *b, uint32_t slot, const char *name)
 {
-	struct handlers *h = l->state;
-	struct note_slot *noted = &l->pins.note->slots[slot];
+	struct handlers *h = b->state;
+	struct note_slot *noted = &b->pins.note->slots[slot];
 
 	noted->program_id = h->programs[slot];
 	/* The director has its name by its slot. */
@@ -156,10 +156,10 @@ static void keep_slot(struct loader *l, uint32_t slot, const char *name)
 		snprintf(noted->name, sizeof(noted->name), "%s", name);
 }
 
-static void watch(struct loader *l, const char *name, uint32_t slot)
+static void watch(struct base *b, const char *name, uint32_t slot)
 {
-	struct handlers *h = l->state;
-	int r = link_watch(l->detach_fd, h->links[slot], slot);
+	struct handlers *h = b->state;
+	int r = link_watch(b->detach_fd, h->links[slot], slot);
 
 	if (r < 0)
 		log_debug("Cannot watch whether '%s' is detached: %s, ignoring.", name,
@@ -167,30 +167,30 @@ static void watch(struct loader *l, const char *name, uint32_t slot)
 }
 
 /* Loads an instance of the policy and attaches it in @slot. */
-static int attach_policy(struct loader *l, const char *name, uint32_t slot,
+static int attach_policy(struct base *b, const char *name, uint32_t slot,
 			 char why[static LOADER_WHY_SIZE])
 {
 	_cleanup_(policy_skeleton_freep) struct op_policy *skeleton = NULL;
-	struct handlers *h = l->state;
+	struct handlers *h = b->state;
 	char pin[PINS_NAME_SIZE];
 	int r;
 
-	r = load_policy(l, name, slot, &skeleton, why);
+	r = load_policy(b, name, slot, &skeleton, why);
 	if (!skeleton)
 		return r;
-	if (slot == OP_SLOT_DIRECTOR && l->shared[SHARED_SWITCH] < 0) {
-		r = loader_keep_maps(l, skeleton->obj);
+	if (slot == OP_SLOT_DIRECTOR && b->shared[SHARED_SWITCH] < 0) {
+		r = base_keep_maps(b, skeleton->obj);
 		if (r < 0)
 			return r;
 	}
 	name_pin(pin, slot);
-	r = loader_keep_link(l, bpf_map__attach_struct_ops(skeleton->maps.op_policy_ops), pin);
+	r = base_keep_link(b, bpf_map__attach_struct_ops(skeleton->maps.op_policy_ops), pin);
 	if (r < 0)
 		return why_translate(r, why);
 	h->links[slot] = r;
 	h->programs[slot] = link_acquire_program(bpf_program__fd(skeleton->progs.op_handle_oom));
-	keep_slot(l, slot, name);
-	watch(l, name, slot);
+	keep_slot(b, slot, name);
+	watch(b, name, slot);
 	return 0;
 }
 
@@ -199,15 +199,15 @@ static int attach_policy(struct loader *l, const char *name, uint32_t slot,
  * one of them. The kernel takes a map for that which was attached before: libbpf writes its value
  * on that occasion alone.
  */
-static int update_policy(struct loader *l, const char *name, uint32_t slot,
+static int update_policy(struct base *b, const char *name, uint32_t slot,
 			 char why[static LOADER_WHY_SIZE])
 {
 	_cleanup_(policy_skeleton_freep) struct op_policy *skeleton = NULL;
-	struct handlers *h = l->state;
+	struct handlers *h = b->state;
 	struct bpf_link *link;
 	int r;
 
-	r = load_policy(l, name, slot, &skeleton, why);
+	r = load_policy(b, name, slot, &skeleton, why);
 	if (!skeleton)
 		return r;
 	link = bpf_map__attach_struct_ops(skeleton->maps.op_policy_ops);
@@ -221,26 +221,26 @@ static int update_policy(struct loader *l, const char *name, uint32_t slot,
 	if (r < 0)
 		return why_translate(r, why);
 	h->programs[slot] = link_acquire_program(bpf_program__fd(skeleton->progs.op_handle_oom));
-	keep_slot(l, slot, name);
+	keep_slot(b, slot, name);
 	return 0;
 }
 
 static void release_slot(uint32_t slot, void *userdata)
 {
-	struct loader *l = userdata;
-	struct handlers *h = l->state;
+	struct base *b = userdata;
+	struct handlers *h = b->state;
 	char pin[PINS_NAME_SIZE];
 
 	name_pin(pin, slot);
-	l->pins.note->slots[slot] = (struct note_slot){};
-	pins_remove(&l->pins, PINS_LINK_PREFIX, pin);
+	b->pins.note->slots[slot] = (struct note_slot){};
+	pins_remove(&b->pins, PINS_LINK_PREFIX, pin);
 	h->links[slot] = safe_close(h->links[slot]);
 }
 
-static int prepare(struct loader *l, const char *const *names, size_t n_names, uint16_t *ret_slots,
+static int prepare(struct base *b, const char *const *names, size_t n_names, uint16_t *ret_slots,
 		   char why[static LOADER_WHY_SIZE])
 {
-	struct handlers *h = l->state;
+	struct handlers *h = b->state;
 	bool loaded = false;
 
 	slots_begin(&h->slots);
@@ -254,7 +254,7 @@ static int prepare(struct loader *l, const char *const *names, size_t n_names, u
 				"as is usual for %llu seconds: try again then.",
 				SLOTS_RETIRE_USEC / 1000000);
 		if (r > 0)
-			r = attach_policy(l, names[i], slot, why);
+			r = attach_policy(b, names[i], slot, why);
 		if (r != 0)
 			return r;
 		ret_slots[i] = (uint16_t)slot;
@@ -275,22 +275,22 @@ static struct handlers *handlers_new(void)
 	return h;
 }
 
-static int attach(struct loader *l, char why[static LOADER_WHY_SIZE])
+static int attach(struct base *b, char why[static LOADER_WHY_SIZE])
 {
-	l->state = handlers_new();
-	return l->state ? attach_policy(l, DIRECTOR_NAME, OP_SLOT_DIRECTOR, why) : -ENOMEM;
+	b->state = handlers_new();
+	return b->state ? attach_policy(b, DIRECTOR_NAME, OP_SLOT_DIRECTOR, why) : -ENOMEM;
 }
 
 /* Takes over the link of @slot. Returns false where it is gone or was detached. */
-static bool adopt_link(struct loader *l, const char *name, uint32_t slot)
+static bool adopt_link(struct base *b, const char *name, uint32_t slot)
 {
 	struct loader_policy_status status = {};
-	struct handlers *h = l->state;
+	struct handlers *h = b->state;
 	char pin[PINS_NAME_SIZE];
 	int fd;
 
 	name_pin(pin, slot);
-	fd = pins_get(&l->pins, PINS_LINK_PREFIX, pin);
+	fd = pins_get(&b->pins, PINS_LINK_PREFIX, pin);
 	if (fd >= 0)
 		link_acquire_status(fd, 0, &status);
 	if (!status.attached) {
@@ -298,46 +298,46 @@ static bool adopt_link(struct loader *l, const char *name, uint32_t slot)
 		return false;
 	}
 	h->links[slot] = fd;
-	h->programs[slot] = l->pins.note->slots[slot].program_id;
-	watch(l, name, slot);
+	h->programs[slot] = b->pins.note->slots[slot].program_id;
+	watch(b, name, slot);
 	return true;
 }
 
-static int adopt(struct loader *l, bool update, char why[static LOADER_WHY_SIZE])
+static int adopt(struct base *b, bool update, char why[static LOADER_WHY_SIZE])
 {
-	struct handlers *h = l->state = handlers_new();
+	struct handlers *h = b->state = handlers_new();
 	int r;
 
 	if (!h)
 		return -ENOMEM;
 	/* It has to come before the others, which were attached after it. */
-	if (!adopt_link(l, DIRECTOR_NAME, OP_SLOT_DIRECTOR)) {
+	if (!adopt_link(b, DIRECTOR_NAME, OP_SLOT_DIRECTOR)) {
 		why_set(why, "Somebody has detached what directs them.");
 		return LOADER_E_KERNEL;
 	}
-	r = update ? update_policy(l, DIRECTOR_NAME, OP_SLOT_DIRECTOR, why) : 0;
+	r = update ? update_policy(b, DIRECTOR_NAME, OP_SLOT_DIRECTOR, why) : 0;
 	for (uint32_t slot = 0; slot < OP_SLOTS_MAX && r == 0; slot++) {
-		const char *name = l->pins.note->slots[slot].name;
+		const char *name = b->pins.note->slots[slot].name;
 
 		if (slot == OP_SLOT_DIRECTOR)
 			continue;
 		/* One without a name was being attached, or was being let go of. */
-		if (!*name || !adopt_link(l, name, slot)) {
-			release_slot(slot, l);
+		if (!*name || !adopt_link(b, name, slot)) {
+			release_slot(slot, b);
 			continue;
 		}
 		slots_adopt(&h->slots, slot, name);
 		if (update)
-			r = update_policy(l, name, slot, why);
+			r = update_policy(b, name, slot, why);
 	}
 	if (update)
 		malloc_trim(0);
 	return r;
 }
 
-static void detach(struct loader *l)
+static void detach(struct base *b)
 {
-	struct handlers *h = l->state;
+	struct handlers *h = b->state;
 
 	if (!h)
 		return;
@@ -345,33 +345,33 @@ static void detach(struct loader *l)
 	for (uint32_t slot = OP_SLOTS_MAX; slot-- > 0;)
 		safe_close(h->links[slot]);
 	free(h);
-	l->state = NULL;
+	b->state = NULL;
 }
 
-static int stage(struct loader *l _unused_, uint32_t config _unused_)
+static int stage(struct base *b _unused_, uint32_t config _unused_)
 {
 	return 0;
 }
 
-static void commit(struct loader *l, uint64_t now_usec)
+static void commit(struct base *b, uint64_t now_usec)
 {
-	struct handlers *h = l->state;
+	struct handlers *h = b->state;
 
 	slots_commit(&h->slots, now_usec);
 }
 
-static void cancel(struct loader *l)
+static void cancel(struct base *b)
 {
-	struct handlers *h = l->state;
+	struct handlers *h = b->state;
 
-	slots_cancel(&h->slots, release_slot, l);
+	slots_cancel(&h->slots, release_slot, b);
 }
 
-static uint64_t expire(struct loader *l, uint64_t now_usec)
+static uint64_t expire(struct base *b, uint64_t now_usec)
 {
-	struct handlers *h = l->state;
+	struct handlers *h = b->state;
 
-	return slots_expire(&h->slots, now_usec, release_slot, l);
+	return slots_expire(&h->slots, now_usec, release_slot, b);
 }
 
 static const char *slot_name(const struct handlers *h, uint32_t slot)
@@ -379,9 +379,9 @@ static const char *slot_name(const struct handlers *h, uint32_t slot)
 	return slot == OP_SLOT_DIRECTOR ? DIRECTOR_NAME : h->slots.items[slot].name;
 }
 
-static void acquire_policies(const struct loader *l, struct loader_policies *ret)
+static void acquire_policies(const struct base *b, struct loader_policies *ret)
 {
-	const struct handlers *h = l->state;
+	const struct handlers *h = b->state;
 
 	for (uint32_t slot = 0; slot < OP_SLOTS_MAX && ret->n <= OP_POLICIES_MAX; slot++) {
 		struct loader_policy_status *status = &ret->items[ret->n];
@@ -394,9 +394,9 @@ static void acquire_policies(const struct loader *l, struct loader_policies *ret
 	}
 }
 
-static bool owns_link(const struct loader *l, uint32_t link_id)
+static bool owns_link(const struct base *b, uint32_t link_id)
 {
-	const struct handlers *h = l->state;
+	const struct handlers *h = b->state;
 
 	for (uint32_t slot = 0; slot < OP_SLOTS_MAX; slot++)
 		if (h->links[slot] >= 0 && link_acquire_id(h->links[slot]) == link_id)
@@ -405,9 +405,9 @@ static bool owns_link(const struct loader *l, uint32_t link_id)
 }
 
 /* Of those that are used: nobody minds who is asked before the others. */
-static uint32_t last_link(const struct loader *l)
+static uint32_t last_link(const struct base *b)
 {
-	const struct handlers *h = l->state;
+	const struct handlers *h = b->state;
 	uint32_t last = 0;
 
 	for (uint32_t slot = 0; slot < OP_SLOTS_MAX; slot++) {
@@ -431,13 +431,13 @@ static bool is_attached(int link_fd)
 }
 
 /* Takes what is left of the policy in @slot out of the kernel, at once. */
-static void drop_link(struct loader *l, uint32_t slot)
+static void drop_link(struct base *b, uint32_t slot)
 {
-	struct handlers *h = l->state;
+	struct handlers *h = b->state;
 	char pin[PINS_NAME_SIZE];
 
 	name_pin(pin, slot);
-	pins_remove(&l->pins, PINS_LINK_PREFIX, pin);
+	pins_remove(&b->pins, PINS_LINK_PREFIX, pin);
 	if (h->links[slot] >= 0)
 		(void)bpf_link_detach(h->links[slot]);
 	h->links[slot] = safe_close(h->links[slot]);
@@ -445,15 +445,15 @@ static void drop_link(struct loader *l, uint32_t slot)
 
 /* The director has to come before the others. Where it was detached they are taken out first, as
  * they would go by what it found for an OOM before. */
-static int restore(struct loader *l, char why[static LOADER_WHY_SIZE])
+static int restore(struct base *b, char why[static LOADER_WHY_SIZE])
 {
-	struct handlers *h = l->state;
+	struct handlers *h = b->state;
 	bool all = !is_attached(h->links[OP_SLOT_DIRECTOR]);
 	int r = 0;
 
 	for (uint32_t n = OP_SLOTS_MAX; all && n > 0; n--)
 		if (h->links[n - 1] >= 0)
-			drop_link(l, n - 1);
+			drop_link(b, n - 1);
 	for (uint32_t slot = 0; r == 0 && slot < OP_SLOTS_MAX; slot++) {
 		enum slot_state state = h->slots.items[slot].state;
 
@@ -461,19 +461,19 @@ static int restore(struct loader *l, char why[static LOADER_WHY_SIZE])
 			continue;
 		if (is_attached(h->links[slot]))
 			continue;
-		drop_link(l, slot);
-		r = attach_policy(l, slot_name(h, slot), slot, why);
+		drop_link(b, slot);
+		r = attach_policy(b, slot_name(h, slot), slot, why);
 	}
 	malloc_trim(0);
 	return r;
 }
 
-static const char *forget(struct loader *l, uint32_t slot)
+static const char *forget(struct base *b, uint32_t slot)
 {
-	struct handlers *h = l->state;
+	struct handlers *h = b->state;
 
 	/* It would be told for ever. */
-	epoll_ctl(l->detach_fd, EPOLL_CTL_DEL, h->links[slot], NULL);
+	epoll_ctl(b->detach_fd, EPOLL_CTL_DEL, h->links[slot], NULL);
 	return slot_name(h, slot);
 }
 

@@ -10,32 +10,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base.h"
 #include "btf.h"
 #include "daemon/gfp.h"
 #include "follow.h"
 #include "loader.h"
-#include "pins.h"
 #include "ring.h"
 #include "util/basic.h"
 
-struct bpf_link;
-struct bpf_object;
 struct op_cgroups;
 struct ring_buffer;
-
-/* The maps that the objects of a backend have in common. */
-enum shared_map {
-	SHARED_CONFIGS,
-	SHARED_SWITCH,
-	SHARED_EVENTS,
-	SHARED_STATS,
-	SHARED_OOM,
-	SHARED_PENDING,
-	SHARED_REPETITIONS,
-	SHARED_OUTSTANDING,
-	SHARED_NAMES, /* where the backend has it */
-	_SHARED_MAX,
-};
 
 struct backend_driver {
 	enum backend id;
@@ -46,10 +30,10 @@ struct backend_driver {
 
 	/*
 	 * Loads and attaches what there is before the first configuration, keeps the shared maps,
-	 * and gives its own state in l->state. On an error, LOADER_E_* with a sentence or a
+	 * and gives its own state in b->state. On an error, LOADER_E_* with a sentence or a
 	 * negative errno, detach() is called.
 	 */
-	int (*attach)(struct loader *l, char why[static LOADER_WHY_SIZE]);
+	int (*attach)(struct base *b, char why[static LOADER_WHY_SIZE]);
 
 	/* The bytes of the object with the policy's program: another build has others. */
 	const void *(*program)(size_t *ret_size);
@@ -58,37 +42,37 @@ struct backend_driver {
 	 * Takes over the pinned links, and with @update gives them the programs of this build. The
 	 * shared maps are there already. Errors as attach(); what is pinned stays as it is.
 	 */
-	int (*adopt)(struct loader *l, bool update, char why[static LOADER_WHY_SIZE]);
+	int (*adopt)(struct base *b, bool update, char why[static LOADER_WHY_SIZE]);
 
 	/* Takes everything out of the kernel that is not pinned. Takes a NULL state. */
-	void (*detach)(struct loader *l);
+	void (*detach)(struct base *b);
 
 	/* The steps of another configuration; see loader.h. stage() comes before the switch to
 	 * @config, an index into the configurations, and may be called without prepare(). */
-	int (*prepare)(struct loader *l, const char *const *names, size_t n_names,
+	int (*prepare)(struct base *b, const char *const *names, size_t n_names,
 		       uint16_t *ret_slots, char why[static LOADER_WHY_SIZE]);
-	int (*stage)(struct loader *l, uint32_t config);
-	void (*commit)(struct loader *l, uint64_t now_usec);
-	void (*cancel)(struct loader *l);
-	uint64_t (*expire)(struct loader *l, uint64_t now_usec);
+	int (*stage)(struct base *b, uint32_t config);
+	void (*commit)(struct base *b, uint64_t now_usec);
+	void (*cancel)(struct base *b);
+	uint64_t (*expire)(struct base *b, uint64_t now_usec);
 
 	/* Adds the policies as the kernel has them. */
-	void (*acquire_policies)(const struct loader *l, struct loader_policies *ret);
+	void (*acquire_policies)(const struct base *b, struct loader_policies *ret);
 
 	/*
 	 * Attaches again what somebody else has detached, under the slots that it had: the maps,
 	 * and so the rules in force, are the same. Errors as attach(). NULL where nothing can be
 	 * detached.
 	 */
-	int (*restore)(struct loader *l, char why[static LOADER_WHY_SIZE]);
+	int (*restore)(struct base *b, char why[static LOADER_WHY_SIZE]);
 
 	/* Whether the link with this id is ours, and which of ours was attached last. */
-	bool (*owns_link)(const struct loader *l, uint32_t link_id);
-	uint32_t (*last_link)(const struct loader *l);
+	bool (*owns_link)(const struct base *b, uint32_t link_id);
+	uint32_t (*last_link)(const struct base *b);
 
 	/* What was watched under @slot, see link_watch(), was detached: forgets the link's
-	 * descriptor in l->detach_fd, and gives the policy's name. NULL where no link can be. */
-	const char *(*forget)(struct loader *l, uint32_t slot);
+	 * descriptor in b->detach_fd, and gives the policy's name. NULL where no link can be. */
+	const char *(*forget)(struct base *b, uint32_t slot);
 };
 
 extern const struct backend_driver backend_struct_ops;
@@ -107,19 +91,16 @@ void loader_find_hooks(const struct kernel_types *types, struct loader_hooks *re
 
 struct loader {
 	const struct backend_driver *backend;
-	void *state; /* the backend's own */
 	char why_not_better[LOADER_WHY_SIZE];
 	struct loader_callbacks callbacks;
-	int shared[_SHARED_MAX]; /* -EBADF before the backend has loaded them */
-	uint32_t config;	 /* index of the configuration in force */
-	int detach_fd;		 /* epoll over the links that somebody else may detach */
-	int victims_fd;		 /* link; -EBADF: what the kernel does is not followed */
-	int selection_end_fd;	 /* likewise, of its selection */
+	struct base base;
+	uint32_t config;      /* index of the configuration in force */
+	int victims_fd;	      /* link; -EBADF: what the kernel does is not followed */
+	int selection_end_fd; /* likewise, of its selection */
 	bool has_selection_end;
 	/* Links that follow the memory of victims, and whether the kernel has the tracepoints. */
 	int freed_fds[LOADER_FREED_MAX];
 	bool has_freed[LOADER_FREED_MAX];
-	struct pins pins;
 	enum loader_origin origin;
 	struct ring_reader oom_ring;
 	struct gfp_bits gfp_bits;
@@ -127,15 +108,5 @@ struct loader {
 	struct op_cgroups *cgroups; /* NULL: cgroups are not followed */
 	struct ring_buffer *cgroup_ring;
 };
-
-/* Gives @object those of the shared maps that are there. Returns 0 or a negative errno. */
-int loader_reuse_maps(const struct loader *l, struct bpf_object *object);
-
-/* Keeps those of the shared maps that @object has, loaded. Returns 0 or a negative errno. */
-int loader_keep_maps(struct loader *l, struct bpf_object *object);
-
-/* Makes a link a descriptor, which is all that keeps it, and pins it under @name. Takes NULL, with
- * errno set. Returns the descriptor, which the caller owns, or a negative errno. */
-int loader_keep_link(struct loader *l, struct bpf_link *link, const char *name);
 
 #endif

@@ -1,15 +1,116 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Owns what the BPF programs are told about this process. */
+/*
+ * Owns the shared maps by their names, and what the BPF programs are told about this process.
+ * Refuses to know which programs there are.
+ */
 #include "base.h"
 
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 
 #include "bpf/oompolicy.h"
 #include "util/basic.h"
+
+static const char *const shared_names[] = {
+	[SHARED_CONFIGS] = "op_configs",
+	[SHARED_SWITCH] = "op_switch_map",
+	[SHARED_EVENTS] = "op_events",
+	[SHARED_STATS] = "op_stats",
+	[SHARED_OOM] = "op_oom",
+	[SHARED_PENDING] = "op_pending",
+	[SHARED_REPETITIONS] = "op_repetitions",
+	[SHARED_OUTSTANDING] = "op_outstanding",
+	[SHARED_NAMES] = "op_names",
+};
+_Static_assert(ARRAY_SIZE(shared_names) == _SHARED_MAX, "a name for each");
+
+void base_init(struct base *b)
+{
+	for (size_t i = 0; i < _SHARED_MAX; i++)
+		b->shared[i] = -EBADF;
+	b->state = NULL;
+	b->detach_fd = epoll_create1(EPOLL_CLOEXEC);
+	pins_init(&b->pins);
+}
+
+void base_drop_maps(struct base *b)
+{
+	for (size_t i = 0; i < _SHARED_MAX; i++)
+		b->shared[i] = safe_close(b->shared[i]);
+}
+
+void base_done(struct base *b)
+{
+	base_drop_maps(b);
+	b->detach_fd = safe_close(b->detach_fd);
+	pins_done(&b->pins);
+}
+
+int base_adopt_maps(struct base *b)
+{
+	for (size_t i = 0; i < _SHARED_MAX; i++) {
+		b->shared[i] = pins_get(&b->pins, PINS_MAP_PREFIX, shared_names[i]);
+		/* Those that every backend has. */
+		if (b->shared[i] < 0 && i != SHARED_NAMES)
+			return b->shared[i];
+	}
+	return 0;
+}
+
+int base_get_old_map(enum shared_map map)
+{
+	return pins_get_old(PINS_MAP_PREFIX, shared_names[map]);
+}
+
+int base_reuse_maps(const struct base *b, struct bpf_object *object)
+{
+	for (size_t i = 0; i < _SHARED_MAX; i++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(object, shared_names[i]);
+		int r = map && b->shared[i] >= 0 ? bpf_map__reuse_fd(map, b->shared[i]) : 0;
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int base_keep_maps(struct base *b, struct bpf_object *object)
+{
+	for (size_t i = 0; i < _SHARED_MAX; i++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(object, shared_names[i]);
+
+		if (!map)
+			continue;
+		b->shared[i] = fcntl(bpf_map__fd(map), F_DUPFD_CLOEXEC, 3);
+		if (b->shared[i] < 0)
+			return -errno;
+		pins_add(&b->pins, b->shared[i], PINS_MAP_PREFIX, shared_names[i]);
+	}
+	return 0;
+}
+
+int base_keep_link(struct base *b, struct bpf_link *link, const char *name)
+{
+	int fd;
+
+	if (!link)
+		return -errno;
+	fd = fcntl(bpf_link__fd(link), F_DUPFD_CLOEXEC, 3);
+	if (fd < 0)
+		fd = -errno;
+	else
+		pins_add(&b->pins, fd, PINS_LINK_PREFIX, name);
+	/* Closes its own descriptor, no more. */
+	bpf_link__destroy(link);
+	return fd;
+}
 
 /* The 22nd field of proc(5)'s stat, of which the 2nd may have any bytes in it. 0: not known, which
  * spares nobody: oom_score_adj is there, too. */

@@ -71,20 +71,20 @@ static int load(struct loader *l)
 			return -ENOENT;
 		bpf_program__set_autoload(programs[i], l->has_freed[i]);
 	}
-	r = loader_reuse_maps(l, skeleton->obj);
+	r = base_reuse_maps(&l->base, skeleton->obj);
 	if (r >= 0)
 		r = op_freed__load(skeleton);
 	for (size_t i = 0; i < ARRAY_SIZE(followers) && r >= 0; i++)
 		if (l->has_freed[i])
-			r = l->freed_fds[i] = loader_keep_link(l, bpf_program__attach(programs[i]),
-							       followers[i].link);
+			r = l->freed_fds[i] = base_keep_link(
+				&l->base, bpf_program__attach(programs[i]), followers[i].link);
 	return r;
 }
 
 static void remove_pins(struct loader *l)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(followers); i++)
-		pins_remove(&l->pins, PINS_LINK_PREFIX, followers[i].link);
+		pins_remove(&l->base.pins, PINS_LINK_PREFIX, followers[i].link);
 }
 
 void loader_freed_follow(struct loader *l)
@@ -110,7 +110,7 @@ void loader_freed_follow(struct loader *l)
 bool loader_freed_adopt(struct loader *l)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(followers); i++)
-		l->freed_fds[i] = pins_get(&l->pins, PINS_LINK_PREFIX, followers[i].link);
+		l->freed_fds[i] = pins_get(&l->base.pins, PINS_LINK_PREFIX, followers[i].link);
 	return l->freed_fds[0] >= 0;
 }
 

@@ -13,7 +13,6 @@
  */
 #include "loader.h"
 
-#include <fcntl.h>
 #include <malloc.h>
 #include <stdarg.h>
 #include <string.h>
@@ -25,7 +24,6 @@
 
 #include "api/messages.h"
 #include "backend.h"
-#include "base.h"
 #include "btf.h"
 #include "cgroups.skel.h"
 #include "util/clock.h"
@@ -45,19 +43,6 @@ static const struct backend_driver *const backends[] = {&backend_struct_ops,
 
 #define VICTIMS_LINK "victims"
 #define SELECTION_END_LINK "selection_end"
-
-static const char *const shared_names[] = {
-	[SHARED_CONFIGS] = "op_configs",
-	[SHARED_SWITCH] = "op_switch_map",
-	[SHARED_EVENTS] = "op_events",
-	[SHARED_STATS] = "op_stats",
-	[SHARED_OOM] = "op_oom",
-	[SHARED_PENDING] = "op_pending",
-	[SHARED_REPETITIONS] = "op_repetitions",
-	[SHARED_OUTSTANDING] = "op_outstanding",
-	[SHARED_NAMES] = "op_names",
-};
-_Static_assert(ARRAY_SIZE(shared_names) == _SHARED_MAX, "a name for each");
 
 /* libbpf's words are for developers: they go to the debug level, a line at a time. */
 static int log_from_library(enum libbpf_print_level level, const char *format, va_list ap)
@@ -108,49 +93,6 @@ int loader_permitted(char why[static LOADER_WHY_SIZE])
 static bool is_wanted(const struct backend_driver *backend, enum backend wanted)
 {
 	return wanted == BACKEND_AUTO || backend->id == wanted;
-}
-
-int loader_reuse_maps(const struct loader *l, struct bpf_object *object)
-{
-	for (size_t i = 0; i < _SHARED_MAX; i++) {
-		struct bpf_map *map = bpf_object__find_map_by_name(object, shared_names[i]);
-		int r = map && l->shared[i] >= 0 ? bpf_map__reuse_fd(map, l->shared[i]) : 0;
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-int loader_keep_maps(struct loader *l, struct bpf_object *object)
-{
-	for (size_t i = 0; i < _SHARED_MAX; i++) {
-		struct bpf_map *map = bpf_object__find_map_by_name(object, shared_names[i]);
-
-		if (!map)
-			continue;
-		l->shared[i] = fcntl(bpf_map__fd(map), F_DUPFD_CLOEXEC, 3);
-		if (l->shared[i] < 0)
-			return -errno;
-		pins_add(&l->pins, l->shared[i], PINS_MAP_PREFIX, shared_names[i]);
-	}
-	return 0;
-}
-
-int loader_keep_link(struct loader *l, struct bpf_link *link, const char *name)
-{
-	int fd;
-
-	if (!link)
-		return -errno;
-	fd = fcntl(bpf_link__fd(link), F_DUPFD_CLOEXEC, 3);
-	if (fd < 0)
-		fd = -errno;
-	else
-		pins_add(&l->pins, fd, PINS_LINK_PREFIX, name);
-	/* Closes its own descriptor, no more. */
-	bpf_link__destroy(link);
-	return fd;
 }
 
 /* --- the rings */
@@ -213,17 +155,17 @@ static int load_victims(struct loader *l)
 	if (!skeleton)
 		return -errno;
 	bpf_program__set_autoload(skeleton->progs.op_select_end, l->has_selection_end);
-	r = loader_reuse_maps(l, skeleton->obj);
+	r = base_reuse_maps(&l->base, skeleton->obj);
 	if (r >= 0)
 		r = op_victims__load(skeleton);
 	if (r < 0)
 		return r;
-	r = l->victims_fd = loader_keep_link(l, bpf_program__attach(skeleton->progs.op_mark_victim),
-					     VICTIMS_LINK);
+	r = l->victims_fd = base_keep_link(
+		&l->base, bpf_program__attach(skeleton->progs.op_mark_victim), VICTIMS_LINK);
 	if (r < 0 || !l->has_selection_end)
 		return r;
-	r = l->selection_end_fd = loader_keep_link(
-		l, bpf_program__attach(skeleton->progs.op_select_end), SELECTION_END_LINK);
+	r = l->selection_end_fd = base_keep_link(
+		&l->base, bpf_program__attach(skeleton->progs.op_select_end), SELECTION_END_LINK);
 	return r;
 }
 
@@ -241,8 +183,8 @@ static void follow_kernel(struct loader *l)
 		    "opinion is not recorded, ignoring.",
 		    strerror(-r));
 	unfollow_kernel(l);
-	pins_remove(&l->pins, PINS_LINK_PREFIX, VICTIMS_LINK);
-	pins_remove(&l->pins, PINS_LINK_PREFIX, SELECTION_END_LINK);
+	pins_remove(&l->base.pins, PINS_LINK_PREFIX, VICTIMS_LINK);
+	pins_remove(&l->base.pins, PINS_LINK_PREFIX, SELECTION_END_LINK);
 }
 
 /* Two that follow the kernel at a time do no harm: the first of them leaves the other nothing to
@@ -251,8 +193,8 @@ static void update_victims(struct loader *l)
 {
 	int victims_fd = TAKE_FD(l->victims_fd), selection_end_fd = TAKE_FD(l->selection_end_fd);
 
-	pins_remove(&l->pins, PINS_LINK_PREFIX, VICTIMS_LINK);
-	pins_remove(&l->pins, PINS_LINK_PREFIX, SELECTION_END_LINK);
+	pins_remove(&l->base.pins, PINS_LINK_PREFIX, VICTIMS_LINK);
+	pins_remove(&l->base.pins, PINS_LINK_PREFIX, SELECTION_END_LINK);
 	follow_kernel(l);
 	safe_close(selection_end_fd);
 	safe_close(victims_fd);
@@ -299,7 +241,7 @@ static int pass_old(const void *data, size_t size, void *userdata)
 static void drain_old(struct loader *l, int events_fd, uint64_t until_nsec)
 {
 	_cleanup_(ring_reader_done) struct ring_reader ring = {};
-	_cleanup_close_ int stats_fd = pins_get_old(PINS_MAP_PREFIX, shared_names[SHARED_STATS]);
+	_cleanup_close_ int stats_fd = base_get_old_map(SHARED_STATS);
 	struct old old = {.loader = l, .until_nsec = until_nsec};
 	struct op_stats stats = {};
 	uint32_t zero = 0;
@@ -307,14 +249,14 @@ static void drain_old(struct loader *l, int events_fd, uint64_t until_nsec)
 
 	if (events_fd < 0 || ring_reader_init(&ring, events_fd) < 0)
 		return;
-	if (l->pins.found == NOTE_GOOD) {
+	if (l->base.pins.found == NOTE_GOOD) {
 		(void)ring_reader_consume(&ring, pass_old, &old);
 		if (bpf_map_lookup_elem(stats_fd, &zero, &stats) == 0 &&
-		    stats.events_lost > l->pins.old_lost_said)
+		    stats.events_lost > l->base.pins.old_lost_said)
 			log_message(LOG_WARNING, MESSAGE_ID_RECORDS_LOST,
 				    "%llu records of OOMs were lost, as they found no room before "
 				    "this daemon was started.",
-				    stats.events_lost - l->pins.old_lost_said);
+				    stats.events_lost - l->base.pins.old_lost_said);
 	}
 	unread = ring_reader_unread(&ring);
 	if (unread)
@@ -332,7 +274,7 @@ static void drain_old(struct loader *l, int events_fd, uint64_t until_nsec)
  */
 static void replace_old(struct loader *l, uint64_t since_nsec)
 {
-	_cleanup_close_ int events_fd = pins_get_old(PINS_MAP_PREFIX, shared_names[SHARED_EVENTS]);
+	_cleanup_close_ int events_fd = base_get_old_map(SHARED_EVENTS);
 	struct op_switch in_force = {
 		.config = l->config,
 		.follows = l->victims_fd >= 0 ? OP_FOLLOWS_ALL : OP_FOLLOWS_NOTHING,
@@ -341,10 +283,11 @@ static void replace_old(struct loader *l, uint64_t since_nsec)
 
 	base_note_self(&in_force);
 	pins_retire();
-	(void)bpf_map_update_elem(l->shared[SHARED_SWITCH], &zero, &in_force, BPF_ANY);
+	(void)bpf_map_update_elem(l->base.shared[SHARED_SWITCH], &zero, &in_force, BPF_ANY);
 	drain_old(l, events_fd,
-		  l->pins.old_backend == BACKEND_EVALUATE_TASK ? since_nsec : clock_now_nsec());
-	pins_replace(&l->pins);
+		  l->base.pins.old_backend == BACKEND_EVALUATE_TASK ? since_nsec
+								    : clock_now_nsec());
+	pins_replace(&l->base.pins);
 }
 
 static int adopt_maps(struct loader *l)
@@ -353,13 +296,10 @@ static int adopt_maps(struct loader *l)
 	uint32_t zero = 0;
 	int r;
 
-	for (size_t i = 0; i < _SHARED_MAX; i++) {
-		l->shared[i] = pins_get(&l->pins, PINS_MAP_PREFIX, shared_names[i]);
-		/* Those that every backend has. */
-		if (l->shared[i] < 0 && i != SHARED_NAMES)
-			return l->shared[i];
-	}
-	r = bpf_map_lookup_elem(l->shared[SHARED_SWITCH], &zero, &in_force);
+	r = base_adopt_maps(&l->base);
+	if (r < 0)
+		return r;
+	r = bpf_map_lookup_elem(l->base.shared[SHARED_SWITCH], &zero, &in_force);
 	l->config = in_force.config % OP_CONFIGS_MAX;
 	return r;
 }
@@ -367,8 +307,8 @@ static int adopt_maps(struct loader *l)
 /* Returns whether they are the ones that they should be. */
 static bool adopt_victims(struct loader *l, bool update)
 {
-	l->victims_fd = pins_get(&l->pins, PINS_LINK_PREFIX, VICTIMS_LINK);
-	l->selection_end_fd = pins_get(&l->pins, PINS_LINK_PREFIX, SELECTION_END_LINK);
+	l->victims_fd = pins_get(&l->base.pins, PINS_LINK_PREFIX, VICTIMS_LINK);
+	l->selection_end_fd = pins_get(&l->base.pins, PINS_LINK_PREFIX, SELECTION_END_LINK);
 	return loader_freed_adopt(l) && l->victims_fd >= 0 && !update;
 }
 
@@ -376,7 +316,7 @@ static bool adopt_victims(struct loader *l, bool update)
 
 void loader_cancel(struct loader *l)
 {
-	l->backend->cancel(l);
+	l->backend->cancel(&l->base);
 }
 
 int loader_prepare(struct loader *l, const char *const *names, size_t n_names, uint16_t *ret_slots,
@@ -386,7 +326,7 @@ int loader_prepare(struct loader *l, const char *const *names, size_t n_names, u
 
 	why[0] = '\0';
 	loader_expire(l);
-	r = l->backend->prepare(l, names, n_names, ret_slots, why);
+	r = l->backend->prepare(&l->base, names, n_names, ret_slots, why);
 	if (r != 0)
 		loader_cancel(l);
 	return r;
@@ -397,9 +337,9 @@ int loader_commit(struct loader *l, const struct loader_rules *rules, uint64_t *
 {
 	struct op_switch next = {
 		.config = (l->config + 1) % OP_CONFIGS_MAX,
-		.follows = l->victims_fd < 0   ? OP_FOLLOWS_NOTHING
-			   : l->pins.old_waits ? OP_FOLLOWS_OWN
-					       : OP_FOLLOWS_ALL,
+		.follows = l->victims_fd < 0	    ? OP_FOLLOWS_NOTHING
+			   : l->base.pins.old_waits ? OP_FOLLOWS_OWN
+						    : OP_FOLLOWS_ALL,
 	};
 	uint64_t begun = 0, done = 0;
 	uint32_t zero = 0;
@@ -407,12 +347,12 @@ int loader_commit(struct loader *l, const struct loader_rules *rules, uint64_t *
 
 	why[0] = '\0';
 	base_note_self(&next);
-	r = bpf_map_update_elem(l->shared[SHARED_CONFIGS], &next.config, &rules->fd, BPF_ANY);
+	r = bpf_map_update_elem(l->base.shared[SHARED_CONFIGS], &next.config, &rules->fd, BPF_ANY);
 	if (r == 0)
-		r = l->backend->stage(l, next.config);
+		r = l->backend->stage(&l->base, next.config);
 	if (r == 0) {
 		begun = clock_now_nsec();
-		r = bpf_map_update_elem(l->shared[SHARED_SWITCH], &zero, &next, BPF_ANY);
+		r = bpf_map_update_elem(l->base.shared[SHARED_SWITCH], &zero, &next, BPF_ANY);
 		done = clock_now_nsec();
 	}
 	if (r < 0) {
@@ -420,19 +360,19 @@ int loader_commit(struct loader *l, const struct loader_rules *rules, uint64_t *
 		return why_translate(r, why);
 	}
 	l->config = next.config;
-	l->backend->commit(l, done / 1000);
+	l->backend->commit(&l->base, done / 1000);
 	*ret_switch_nsec = done - begun;
-	l->pins.note->pid = (uint32_t)getpid();
-	if (!l->pins.note->since_real_usec)
-		l->pins.note->since_real_usec = clock_real_usec();
-	if (pins_complete(&l->pins))
+	l->base.pins.note->pid = (uint32_t)getpid();
+	if (!l->base.pins.note->since_real_usec)
+		l->base.pins.note->since_real_usec = clock_real_usec();
+	if (pins_complete(&l->base.pins))
 		replace_old(l, done);
 	return 0;
 }
 
 uint64_t loader_expire(struct loader *l)
 {
-	return l->backend->expire(l, clock_now_usec());
+	return l->backend->expire(&l->base, clock_now_usec());
 }
 
 /* --- start and end */
@@ -440,12 +380,11 @@ uint64_t loader_expire(struct loader *l)
 static void detach_backend(struct loader *l)
 {
 	if (l->backend)
-		l->backend->detach(l);
+		l->backend->detach(&l->base);
 	l->backend = NULL;
-	if (!l->pins.note->complete)
-		pins_drop(&l->pins);
-	for (size_t i = 0; i < _SHARED_MAX; i++)
-		l->shared[i] = safe_close(l->shared[i]);
+	if (!l->base.pins.note->complete)
+		pins_drop(&l->base.pins);
+	base_drop_maps(&l->base);
 }
 
 /* Attaches the first backend that is @wanted and works; why none better does is kept. */
@@ -462,8 +401,8 @@ static int attach_backend(struct loader *l, enum backend wanted, const struct ke
 		r = check_backend(backends[i], types, why);
 		if (r == 0) {
 			l->backend = backends[i];
-			pins_begin(&l->pins, backends[i]->id, build_id(backends[i]));
-			r = l->backend->attach(l, why);
+			pins_begin(&l->base.pins, backends[i]->id, build_id(backends[i]));
+			r = l->backend->attach(&l->base, why);
 			if (r == 0)
 				return 0;
 			detach_backend(l);
@@ -505,7 +444,7 @@ static const struct backend_driver *choose_backend(struct loader *l, enum backen
 		if (!is_wanted(backends[i], wanted))
 			continue;
 		/* The best there is, and at work: it need not be looked for. */
-		if (i == 0 && l->pins.note->backend == backends[i]->id)
+		if (i == 0 && l->base.pins.note->backend == backends[i]->id)
 			return backends[i];
 		if (need_types(l, types, why) != 0)
 			return NULL;
@@ -526,12 +465,12 @@ static bool take_over(struct loader *l, enum backend wanted, struct kernel_types
 	bool update;
 	int r;
 
-	if (l->pins.found != NOTE_GOOD)
+	if (l->base.pins.found != NOTE_GOOD)
 		return false;
 	chosen = choose_backend(l, wanted, types);
 	if (!chosen)
 		return false;
-	action = note_decide(l->pins.found, l->pins.note, build_id(chosen), chosen->id);
+	action = note_decide(l->base.pins.found, l->base.pins.note, build_id(chosen), chosen->id);
 	if (action != NOTE_ADOPT && action != NOTE_UPDATE)
 		return false;
 
@@ -541,7 +480,7 @@ static bool take_over(struct loader *l, enum backend wanted, struct kernel_types
 	if (r == 0)
 		r = adopt_maps(l);
 	if (r == 0)
-		r = chosen->adopt(l, update, why);
+		r = chosen->adopt(&l->base, update, why);
 	if (r != 0) {
 		log_warning("The policies that were found cannot be taken over and are replaced: "
 			    "%s",
@@ -550,7 +489,7 @@ static bool take_over(struct loader *l, enum backend wanted, struct kernel_types
 		return false;
 	}
 	if (update)
-		l->pins.note->build_id = build_id(chosen);
+		l->base.pins.note->build_id = build_id(chosen);
 	l->origin = update ? LOADER_UPDATED : LOADER_ADOPTED;
 	return true;
 }
@@ -568,12 +507,9 @@ int loader_new(enum backend wanted, const struct loader_callbacks *callbacks,
 	if (!l)
 		return -ENOMEM;
 	l->callbacks = *callbacks;
-	for (size_t i = 0; i < _SHARED_MAX; i++)
-		l->shared[i] = -EBADF;
 	l->victims_fd = l->selection_end_fd = -EBADF;
 	loader_freed_init(l);
-	l->detach_fd = epoll_create1(EPOLL_CLOEXEC);
-	pins_init(&l->pins);
+	base_init(&l->base);
 
 	if (!take_over(l, wanted, &types)) {
 		l->why_not_better[0] = '\0';
@@ -582,7 +518,7 @@ int loader_new(enum backend wanted, const struct loader_callbacks *callbacks,
 			r = attach_backend(l, wanted, &types, why);
 		if (r != 0)
 			return r;
-		if (l->pins.old_waits)
+		if (l->base.pins.old_waits)
 			l->origin = LOADER_REPLACED;
 		follow_kernel(l);
 	} else {
@@ -590,7 +526,7 @@ int loader_new(enum backend wanted, const struct loader_callbacks *callbacks,
 		    need_types(l, &types, why) == 0)
 			update_victims(l);
 	}
-	r = ring_reader_init(&l->oom_ring, l->shared[SHARED_EVENTS]);
+	r = ring_reader_init(&l->oom_ring, l->base.shared[SHARED_EVENTS]);
 	if (r < 0)
 		return r;
 	r = follow_cgroups(l);
@@ -613,7 +549,7 @@ int loader_new(enum backend wanted, const struct loader_callbacks *callbacks,
 
 void loader_remove(struct loader *l)
 {
-	l->pins.note->complete = 0;
+	l->base.pins.note->complete = 0;
 }
 
 /* The pid of a daemon that is gone may be anybody's. */
@@ -622,30 +558,27 @@ static void forget_daemon(const struct loader *l)
 	struct op_switch in_force = {};
 	uint32_t zero = 0;
 
-	if (bpf_map_lookup_elem(l->shared[SHARED_SWITCH], &zero, &in_force) < 0)
+	if (bpf_map_lookup_elem(l->base.shared[SHARED_SWITCH], &zero, &in_force) < 0)
 		return;
 	in_force.daemon_tgid = 0;
-	(void)bpf_map_update_elem(l->shared[SHARED_SWITCH], &zero, &in_force, BPF_EXIST);
+	(void)bpf_map_update_elem(l->base.shared[SHARED_SWITCH], &zero, &in_force, BPF_EXIST);
 }
 
 struct loader *loader_free(struct loader *l)
 {
 	if (!l)
 		return NULL;
-	if (l->pins.note->complete && l->pins.directory[0])
+	if (l->base.pins.note->complete && l->base.pins.directory[0])
 		forget_daemon(l);
 	else
-		pins_drop(&l->pins);
+		pins_drop(&l->base.pins);
 	/* What follows the kernel goes last: a record may still wait for it. */
 	if (l->backend)
-		l->backend->detach(l);
+		l->backend->detach(&l->base);
 	unfollow_kernel(l);
 	unfollow_cgroups(l);
 	ring_reader_done(&l->oom_ring);
-	for (size_t i = 0; i < _SHARED_MAX; i++)
-		safe_close(l->shared[i]);
-	safe_close(l->detach_fd);
-	pins_done(&l->pins);
+	base_done(&l->base);
 	free(l);
 	return NULL;
 }
@@ -667,7 +600,7 @@ const char *loader_why_not_better(const struct loader *l)
 
 int loader_oom_fd(const struct loader *l)
 {
-	return l->shared[SHARED_EVENTS];
+	return l->base.shared[SHARED_EVENTS];
 }
 
 int loader_cgroup_fd(const struct loader *l)
@@ -677,7 +610,7 @@ int loader_cgroup_fd(const struct loader *l)
 
 int loader_state_fd(const struct loader *l)
 {
-	return l->shared[SHARED_OOM];
+	return l->base.shared[SHARED_OOM];
 }
 
 int loader_consume_ooms(struct loader *l)
@@ -702,8 +635,9 @@ uint64_t loader_count_ooms_lost(const struct loader *l)
 	struct op_stats stats = {};
 	uint32_t slot = 0;
 
-	return bpf_map_lookup_elem(l->shared[SHARED_STATS], &slot, &stats) < 0 ? 0
-									       : stats.events_lost;
+	return bpf_map_lookup_elem(l->base.shared[SHARED_STATS], &slot, &stats) < 0
+		       ? 0
+		       : stats.events_lost;
 }
 
 /* --- what the kernel has of it */
@@ -711,35 +645,35 @@ uint64_t loader_count_ooms_lost(const struct loader *l)
 void loader_acquire_policies(const struct loader *l, struct loader_policies *ret)
 {
 	*ret = (struct loader_policies){};
-	l->backend->acquire_policies(l, ret);
+	l->backend->acquire_policies(&l->base, ret);
 }
 
 void loader_acquire_stats(const struct loader *l, struct op_stats *ret)
 {
 	uint32_t zero = 0;
 
-	if (bpf_map_lookup_elem(l->shared[SHARED_STATS], &zero, ret) < 0)
+	if (bpf_map_lookup_elem(l->base.shared[SHARED_STATS], &zero, ret) < 0)
 		*ret = (struct op_stats){};
 }
 
 int loader_detach_fd(const struct loader *l)
 {
-	return l->detach_fd;
+	return l->base.detach_fd;
 }
 
 const char *loader_next_detached(struct loader *l)
 {
 	struct epoll_event event;
 
-	if (epoll_wait(l->detach_fd, &event, 1, 0) != 1)
+	if (epoll_wait(l->base.detach_fd, &event, 1, 0) != 1)
 		return NULL;
-	return l->backend->forget(l, event.data.u32);
+	return l->backend->forget(&l->base, event.data.u32);
 }
 
 int loader_restore(struct loader *l, char why[static LOADER_WHY_SIZE])
 {
 	why[0] = '\0';
-	return l->backend->restore ? l->backend->restore(l, why) : 0;
+	return l->backend->restore ? l->backend->restore(&l->base, why) : 0;
 }
 
 /* --- what comes of it for other daemons */
@@ -755,11 +689,11 @@ static int count_oom(const void *data, size_t size, void *userdata)
 
 void loader_acquire_history(const struct loader *l, struct loader_history *ret)
 {
-	const struct note *note = l->pins.note;
+	const struct note *note = l->base.pins.note;
 
 	*ret = (struct loader_history){
 		.origin = l->origin,
-		.is_pinned = l->pins.directory[0],
+		.is_pinned = l->base.pins.directory[0],
 		.since_real_usec = note->since_real_usec,
 		.pid = note->pid,
 		.config_number = note->config_number,
@@ -770,35 +704,35 @@ void loader_acquire_history(const struct loader *l, struct loader_history *ret)
 
 void loader_note_config(struct loader *l, uint32_t config_number, uint64_t rule_names_hash)
 {
-	l->pins.note->config_number = config_number;
-	l->pins.note->rule_names_hash = rule_names_hash;
+	l->base.pins.note->config_number = config_number;
+	l->base.pins.note->rule_names_hash = rule_names_hash;
 }
 
 struct report_position *loader_position(struct loader *l)
 {
-	return &l->pins.note->position;
+	return &l->base.pins.note->position;
 }
 
 /* --- what is pinned */
 
 void loader_describe_pins(const struct loader *l, char *buf, size_t size)
 {
-	pins_describe(&l->pins, buf, size);
+	pins_describe(&l->base.pins, buf, size);
 }
 
 unsigned loader_count_missing_pins(const struct loader *l)
 {
-	return pins_count_missing(&l->pins);
+	return pins_count_missing(&l->base.pins);
 }
 
 int loader_restore_pins(struct loader *l)
 {
-	return pins_restore(&l->pins);
+	return pins_restore(&l->base.pins);
 }
 
 void loader_abandon_pins(struct loader *l, const char *why)
 {
-	pins_abandon(&l->pins, why);
+	pins_abandon(&l->base.pins, why);
 }
 
 bool loader_is_in_force(void)

@@ -156,7 +156,7 @@ static enum loader_order order_of_handler(const struct loader *l, uint32_t link_
 {
 	if (l->backend->id != BACKEND_STRUCT_OPS)
 		return LOADER_ORDER_BEFORE;
-	return link_id < l->backend->last_link(l) ? LOADER_ORDER_BEFORE : LOADER_ORDER_AFTER;
+	return link_id < l->backend->last_link(&l->base) ? LOADER_ORDER_BEFORE : LOADER_ORDER_AFTER;
 }
 
 /* The kernel asks the one that came last first (kernel/bpf/trampoline.c, hlist_add_head()). */
@@ -164,7 +164,7 @@ static enum loader_order order_of_evaluation(const struct loader *l, uint32_t li
 {
 	if (l->backend->id != BACKEND_EVALUATE_TASK)
 		return LOADER_ORDER_AFTER;
-	return link_id > l->backend->last_link(l) ? LOADER_ORDER_BEFORE : LOADER_ORDER_AFTER;
+	return link_id > l->backend->last_link(&l->base) ? LOADER_ORDER_BEFORE : LOADER_ORDER_AFTER;
 }
 
 static void program_name(uint32_t id, char name[static OP_POLICY_NAME_LEN])
@@ -203,7 +203,7 @@ static void look_at_link(struct search *s, uint32_t id)
 	} else {
 		return;
 	}
-	if (!l->backend->owns_link(l, id))
+	if (!l->backend->owns_link(&l->base, id))
 		add(s, &other);
 }
 

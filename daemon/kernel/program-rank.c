@@ -16,7 +16,6 @@
 #include <bpf/libbpf.h>
 
 #include "backend.h"
-#include "base.h"
 #include "rank.skel.h"
 #include "util/basic.h"
 
@@ -39,9 +38,9 @@ static int choose_maps(const struct loader *l, struct op_rank *skeleton)
 					  skeleton->maps.op_pending, skeleton->maps.op_repetitions};
 	int r;
 
-	r = bpf_map__reuse_fd(skeleton->maps.op_configs, l->shared[SHARED_CONFIGS]);
+	r = bpf_map__reuse_fd(skeleton->maps.op_configs, l->base.shared[SHARED_CONFIGS]);
 	if (r >= 0)
-		r = bpf_map__reuse_fd(skeleton->maps.op_switch_map, l->shared[SHARED_SWITCH]);
+		r = bpf_map__reuse_fd(skeleton->maps.op_switch_map, l->base.shared[SHARED_SWITCH]);
 	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(unused); i++)
 		r = bpf_map__set_autocreate(unused[i], false);
 	return r;
