@@ -18,9 +18,6 @@
 #include "ring.h"
 #include "util/basic.h"
 
-struct op_cgroups;
-struct ring_buffer;
-
 struct backend_driver {
 	enum backend id;
 	const char *hook; /* in the kernel's types, for the sentence that it is missing */
@@ -94,19 +91,13 @@ struct loader {
 	char why_not_better[LOADER_WHY_SIZE];
 	struct loader_callbacks callbacks;
 	struct base base;
-	uint32_t config;      /* index of the configuration in force */
-	int victims_fd;	      /* link; -EBADF: what the kernel does is not followed */
-	int selection_end_fd; /* likewise, of its selection */
-	bool has_selection_end;
-	/* Links that follow the memory of victims, and whether the kernel has the tracepoints. */
-	int freed_fds[LOADER_FREED_MAX];
-	bool has_freed[LOADER_FREED_MAX];
+	uint32_t config; /* index of the configuration in force */
+	struct follow_victims victims;
 	enum loader_origin origin;
 	struct ring_reader oom_ring;
 	struct gfp_bits gfp_bits;
 	struct loader_hooks hooks;
-	struct op_cgroups *cgroups; /* NULL: cgroups are not followed */
-	struct ring_buffer *cgroup_ring;
+	struct follow_cgroups cgroups;
 };
 
 #endif

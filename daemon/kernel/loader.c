@@ -25,14 +25,10 @@
 #include "api/messages.h"
 #include "backend.h"
 #include "btf.h"
-#include "cgroups.skel.h"
+#include "follow.h"
 #include "util/clock.h"
 #include "util/log.h"
-#include "victims.skel.h"
 #include "why.h"
-
-/* How a tracepoint shows in BTF: DECLARE_TRACE() of include/linux/tracepoint.h and bpf_probe.h. */
-#define SELECTION_END_TYPE "btf_trace_select_bad_process_end"
 
 /* How much of libbpf's output is shown: the end of a verifier log holds the reason. */
 #define LIBRARY_TAIL_SIZE 8192
@@ -40,9 +36,6 @@
 /* The best first. */
 static const struct backend_driver *const backends[] = {&backend_struct_ops,
 							&backend_evaluate_task};
-
-#define VICTIMS_LINK "victims"
-#define SELECTION_END_LINK "selection_end"
 
 /* libbpf's words are for developers: they go to the debug level, a line at a time. */
 static int log_from_library(enum libbpf_print_level level, const char *format, va_list ap)
@@ -104,109 +97,6 @@ static int pass_oom(const void *data, size_t size, void *userdata)
 	return l->callbacks.oom(data, size, l->callbacks.userdata);
 }
 
-static int pass_cgroup(void *userdata, void *data, size_t size)
-{
-	struct loader *l = userdata;
-
-	l->callbacks.cgroup(data, size, l->callbacks.userdata);
-	return 0;
-}
-
-/* Optional: without it a new cgroup inherits until the next reload. */
-static int follow_cgroups(struct loader *l)
-{
-	int r;
-
-	l->cgroups = op_cgroups__open_and_load();
-	if (!l->cgroups)
-		return -errno;
-	l->cgroup_ring = ring_buffer__new(bpf_map__fd(l->cgroups->maps.op_cgroup_events),
-					  pass_cgroup, l, NULL);
-	if (!l->cgroup_ring)
-		return -errno;
-	r = op_cgroups__attach(l->cgroups);
-	return r < 0 ? r : 0;
-}
-
-static void unfollow_cgroups(struct loader *l)
-{
-	ring_buffer__free(TAKE_PTR(l->cgroup_ring));
-	op_cgroups__destroy(TAKE_PTR(l->cgroups));
-}
-
-static void victims_skeleton_freep(struct op_victims **skeleton)
-{
-	op_victims__destroy(*skeleton);
-}
-
-static void unfollow_kernel(struct loader *l)
-{
-	loader_freed_done(l);
-	l->selection_end_fd = safe_close(l->selection_end_fd);
-	l->victims_fd = safe_close(l->victims_fd);
-}
-
-static int load_victims(struct loader *l)
-{
-	_cleanup_(victims_skeleton_freep) struct op_victims *skeleton = NULL;
-	int r;
-
-	skeleton = op_victims__open();
-	if (!skeleton)
-		return -errno;
-	bpf_program__set_autoload(skeleton->progs.op_select_end, l->has_selection_end);
-	r = base_reuse_maps(&l->base, skeleton->obj);
-	if (r >= 0)
-		r = op_victims__load(skeleton);
-	if (r < 0)
-		return r;
-	r = l->victims_fd = base_keep_link(
-		&l->base, bpf_program__attach(skeleton->progs.op_mark_victim), VICTIMS_LINK);
-	if (r < 0 || !l->has_selection_end)
-		return r;
-	r = l->selection_end_fd = base_keep_link(
-		&l->base, bpf_program__attach(skeleton->progs.op_select_end), SELECTION_END_LINK);
-	return r;
-}
-
-/* Optional: without it a policy looks at every task for one that is dying, and what the kernel does
- * where a policy has no opinion is not in the record. */
-static void follow_kernel(struct loader *l)
-{
-	int r = load_victims(l);
-
-	if (r >= 0) {
-		loader_freed_follow(l);
-		return;
-	}
-	log_warning("Cannot follow the kernel's own kills: %s. Whom it kills where a policy has no "
-		    "opinion is not recorded, ignoring.",
-		    strerror(-r));
-	unfollow_kernel(l);
-	pins_remove(&l->base.pins, PINS_LINK_PREFIX, VICTIMS_LINK);
-	pins_remove(&l->base.pins, PINS_LINK_PREFIX, SELECTION_END_LINK);
-}
-
-/* Two that follow the kernel at a time do no harm: the first of them leaves the other nothing to
- * complete. */
-static void update_victims(struct loader *l)
-{
-	int victims_fd = TAKE_FD(l->victims_fd), selection_end_fd = TAKE_FD(l->selection_end_fd);
-
-	pins_remove(&l->base.pins, PINS_LINK_PREFIX, VICTIMS_LINK);
-	pins_remove(&l->base.pins, PINS_LINK_PREFIX, SELECTION_END_LINK);
-	follow_kernel(l);
-	safe_close(selection_end_fd);
-	safe_close(victims_fd);
-}
-
-static bool has_selection_end(const struct kernel_types *types)
-{
-	/* The types of a module continue those of the kernel. */
-	return btf__find_by_name_kind(types->module ?: types->vmlinux, SELECTION_END_TYPE,
-				      BTF_KIND_TYPEDEF) >= 0;
-}
-
 /* --- policies that were attached by another daemon */
 
 static uint64_t build_id(const struct backend_driver *backend)
@@ -217,8 +107,7 @@ static uint64_t build_id(const struct backend_driver *backend)
 
 	data = backend->program(&size);
 	hash = note_hash(hash, data, size);
-	data = op_victims__elf_bytes(&size);
-	return loader_freed_hash(note_hash(hash, data, size));
+	return follow_victims_hash(hash);
 }
 
 struct old {
@@ -277,7 +166,7 @@ static void replace_old(struct loader *l, uint64_t since_nsec)
 	_cleanup_close_ int events_fd = base_get_old_map(SHARED_EVENTS);
 	struct op_switch in_force = {
 		.config = l->config,
-		.follows = l->victims_fd >= 0 ? OP_FOLLOWS_ALL : OP_FOLLOWS_NOTHING,
+		.follows = l->victims.victims_fd >= 0 ? OP_FOLLOWS_ALL : OP_FOLLOWS_NOTHING,
 	};
 	uint32_t zero = 0;
 
@@ -302,14 +191,6 @@ static int adopt_maps(struct loader *l)
 	r = bpf_map_lookup_elem(l->base.shared[SHARED_SWITCH], &zero, &in_force);
 	l->config = in_force.config % OP_CONFIGS_MAX;
 	return r;
-}
-
-/* Returns whether they are the ones that they should be. */
-static bool adopt_victims(struct loader *l, bool update)
-{
-	l->victims_fd = pins_get(&l->base.pins, PINS_LINK_PREFIX, VICTIMS_LINK);
-	l->selection_end_fd = pins_get(&l->base.pins, PINS_LINK_PREFIX, SELECTION_END_LINK);
-	return loader_freed_adopt(l) && l->victims_fd >= 0 && !update;
 }
 
 /* --- configurations */
@@ -337,9 +218,9 @@ int loader_commit(struct loader *l, const struct loader_rules *rules, uint64_t *
 {
 	struct op_switch next = {
 		.config = (l->config + 1) % OP_CONFIGS_MAX,
-		.follows = l->victims_fd < 0	    ? OP_FOLLOWS_NOTHING
-			   : l->base.pins.old_waits ? OP_FOLLOWS_OWN
-						    : OP_FOLLOWS_ALL,
+		.follows = l->victims.victims_fd < 0 ? OP_FOLLOWS_NOTHING
+			   : l->base.pins.old_waits  ? OP_FOLLOWS_OWN
+						     : OP_FOLLOWS_ALL,
 	};
 	uint64_t begun = 0, done = 0;
 	uint32_t zero = 0;
@@ -427,10 +308,8 @@ static int need_types(struct loader *l, struct kernel_types *types,
 	if (types->vmlinux)
 		return 0;
 	r = kernel_types_init(types, why);
-	if (r == 0) {
-		l->has_selection_end = has_selection_end(types);
-		loader_freed_check(l, types->vmlinux);
-	}
+	if (r == 0)
+		follow_victims_check(&l->victims, types);
 	return r;
 }
 
@@ -507,8 +386,7 @@ int loader_new(enum backend wanted, const struct loader_callbacks *callbacks,
 	if (!l)
 		return -ENOMEM;
 	l->callbacks = *callbacks;
-	l->victims_fd = l->selection_end_fd = -EBADF;
-	loader_freed_init(l);
+	follow_victims_init(&l->victims);
 	base_init(&l->base);
 
 	if (!take_over(l, wanted, &types)) {
@@ -520,22 +398,19 @@ int loader_new(enum backend wanted, const struct loader_callbacks *callbacks,
 			return r;
 		if (l->base.pins.old_waits)
 			l->origin = LOADER_REPLACED;
-		follow_kernel(l);
-	} else {
-		if (!adopt_victims(l, l->origin == LOADER_UPDATED) &&
-		    need_types(l, &types, why) == 0)
-			update_victims(l);
+		follow_victims_start(&l->victims, &l->base);
+	} else if ((!follow_victims_adopt(&l->victims, &l->base) || l->origin == LOADER_UPDATED) &&
+		   need_types(l, &types, why) == 0) {
+		follow_victims_start(&l->victims, &l->base);
 	}
 	r = ring_reader_init(&l->oom_ring, l->base.shared[SHARED_EVENTS]);
 	if (r < 0)
 		return r;
-	r = follow_cgroups(l);
-	if (r < 0) {
+	r = follow_cgroups_start(&l->cgroups, callbacks->cgroup, callbacks->userdata);
+	if (r < 0)
 		log_warning("Cannot follow cgroups: %s. A new cgroup inherits until the next "
 			    "reload, ignoring.",
 			    strerror(-r));
-		unfollow_cgroups(l);
-	}
 	if (need_types(l, &types, why) == 0) {
 		kernel_find_gfp_bits(types.vmlinux, &l->gfp_bits);
 		loader_find_hooks(&types, &l->hooks);
@@ -575,8 +450,8 @@ struct loader *loader_free(struct loader *l)
 	/* What follows the kernel goes last: a record may still wait for it. */
 	if (l->backend)
 		l->backend->detach(&l->base);
-	unfollow_kernel(l);
-	unfollow_cgroups(l);
+	follow_victims_done(&l->victims);
+	follow_cgroups_done(&l->cgroups);
 	ring_reader_done(&l->oom_ring);
 	base_done(&l->base);
 	free(l);
@@ -605,7 +480,7 @@ int loader_oom_fd(const struct loader *l)
 
 int loader_cgroup_fd(const struct loader *l)
 {
-	return l->cgroup_ring ? ring_buffer__epoll_fd(l->cgroup_ring) : -EBADF;
+	return follow_cgroups_fd(&l->cgroups);
 }
 
 int loader_state_fd(const struct loader *l)
@@ -620,14 +495,12 @@ int loader_consume_ooms(struct loader *l)
 
 int loader_consume_cgroups(struct loader *l)
 {
-	int r = l->cgroup_ring ? ring_buffer__consume(l->cgroup_ring) : 0;
-
-	return r < 0 ? r : 0;
+	return follow_cgroups_consume(&l->cgroups);
 }
 
 uint64_t loader_count_cgroups_lost(const struct loader *l)
 {
-	return l->cgroups ? __atomic_load_n(&l->cgroups->bss->cgroups_lost, __ATOMIC_RELAXED) : 0;
+	return follow_cgroups_count_lost(&l->cgroups);
 }
 
 uint64_t loader_count_ooms_lost(const struct loader *l)
