@@ -21,7 +21,6 @@
 #include "api/fields.h"
 #include "api/messages.h"
 #include "daemon/kernel/loader.h"
-#include "daemon/kernel/others.h"
 #include "daemon/kernel/pin-path.h"
 #include "util/basic.h"
 #include "util/clock.h"
@@ -52,7 +51,7 @@ struct guard {
 	guard_changed_t changed;
 	void *userdata;
 
-	struct loader_others *watch; /* NULL: the kernel does not tell */
+	bool is_told; /* what others attach */
 	struct loader_other others[LOADER_OTHERS_MAX];
 	int n_others; /* also those that are not in the list */
 	uint64_t looked_usec;
@@ -171,7 +170,7 @@ void guard_look(struct guard *g)
 
 void guard_note_oom(struct guard *g)
 {
-	if (g && !g->watch && clock_now_usec() - g->looked_usec >= LOOK_INTERVAL_USEC)
+	if (g && !g->is_told && clock_now_usec() - g->looked_usec >= LOOK_INTERVAL_USEC)
 		guard_look(g);
 }
 
@@ -189,7 +188,7 @@ static int on_attached(sd_event_source *source _unused_, int fd _unused_, uint32
 	struct guard *g = userdata;
 
 	g->attached = (struct op_link_event){};
-	loader_others_consume(g->watch, note_attached, g);
+	loader_consume_others(g->loader, note_attached, g);
 	if (g->attached.pid &&
 	    sd_event_source_set_time_relative(g->look_timer, LOOK_DELAY_USEC) >= 0)
 		sd_event_source_set_enabled(g->look_timer, SD_EVENT_ONESHOT);
@@ -215,19 +214,19 @@ static int add_timer(struct sd_event *event, sd_event_time_handler_t handler, st
 
 void guard_watch_others(struct guard *g, struct sd_event *event)
 {
-	int r = loader_others_new(g->loader, &g->watch);
+	int fd = loader_watch_others(g->loader), r = fd;
 
 	if (r >= 0)
 		r = add_timer(event, on_look_timer, g, &g->look_timer);
 	if (r >= 0)
-		r = sd_event_add_io(event, &g->watch_source, loader_others_fd(g->watch), EPOLLIN,
-				    on_attached, g);
+		r = sd_event_add_io(event, &g->watch_source, fd, EPOLLIN, on_attached, g);
 	if (r < 0) {
 		log_info("The kernel does not tell when other programs attach a policy: %s. It is "
 			 "looked for at reloads, with OOMs, and when the status is asked for.",
 			 strerror(-r));
-		g->watch = loader_others_free(g->watch);
+		loader_unwatch_others(g->loader);
 	}
+	g->is_told = r >= 0;
 	guard_look(g);
 }
 
@@ -424,7 +423,7 @@ struct guard *guard_free(struct guard *g)
 	sd_event_source_disable_unref(g->retry_timer);
 	sd_event_source_disable_unref(g->pins_source);
 	sd_event_source_disable_unref(g->pins_timer);
-	loader_others_free(g->watch);
+	loader_unwatch_others(g->loader);
 	free(g);
 	return NULL;
 }

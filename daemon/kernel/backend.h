@@ -15,6 +15,7 @@
 #include "daemon/gfp.h"
 #include "follow.h"
 #include "loader.h"
+#include "others.h"
 #include "ring.h"
 #include "util/basic.h"
 
@@ -75,17 +76,6 @@ struct backend_driver {
 extern const struct backend_driver backend_struct_ops;
 extern const struct backend_driver backend_evaluate_task;
 
-/* Where the kernel's types have what others may attach to, too. See others.c. */
-struct loader_hooks {
-	uint32_t ops_value_id;	 /* the value of a struct_ops map of bpf_oom_ops; 0: none */
-	uint32_t handler_offset; /* in it, bytes; likewise the next */
-	uint32_t name_offset;
-	uint32_t evaluate_id; /* the function bpf_oom_evaluate_task; 0: none */
-	bool has_update;      /* a struct_ops without a link can be followed, and: */
-	bool has_trampoline;  /* a program that changes what a function returns */
-};
-void loader_find_hooks(const struct kernel_types *types, struct loader_hooks *ret);
-
 struct loader {
 	const struct backend_driver *backend;
 	char why_not_better[LOADER_WHY_SIZE];
@@ -96,7 +86,8 @@ struct loader {
 	enum loader_origin origin;
 	struct ring_reader oom_ring;
 	struct gfp_bits gfp_bits;
-	struct loader_hooks hooks;
+	struct others_hooks hooks;
+	struct others_watch *watch; /* NULL: the kernel does not tell, or nobody asks */
 	struct follow_cgroups cgroups;
 };
 

@@ -413,7 +413,7 @@ int loader_new(enum backend wanted, const struct loader_callbacks *callbacks,
 			    strerror(-r));
 	if (need_types(l, &types, why) == 0) {
 		kernel_find_gfp_bits(types.vmlinux, &l->gfp_bits);
-		loader_find_hooks(&types, &l->hooks);
+		others_find_hooks(&types, &l->hooks);
 	}
 	/* Megabytes of type information were needed, and libc would keep them. */
 	kernel_types_done(&types);
@@ -450,6 +450,7 @@ struct loader *loader_free(struct loader *l)
 	/* What follows the kernel goes last: a record may still wait for it. */
 	if (l->backend)
 		l->backend->detach(&l->base);
+	loader_unwatch_others(l);
 	follow_victims_done(&l->victims);
 	follow_cgroups_done(&l->cgroups);
 	ring_reader_done(&l->oom_ring);
@@ -616,4 +617,39 @@ bool loader_is_in_force(void)
 int loader_remove_pinned(char why[static LOADER_WHY_SIZE])
 {
 	return pins_remove_all(why);
+}
+
+/* --- what others have attached */
+
+static const char *const orders[] = {
+	[LOADER_ORDER_UNKNOWN] = "unknown",
+	[LOADER_ORDER_BEFORE] = "before",
+	[LOADER_ORDER_AFTER] = "after",
+};
+
+const char *loader_order_to_string(enum loader_order order)
+{
+	return orders[order];
+}
+
+int loader_find_others(const struct loader *l, struct loader_other items[static LOADER_OTHERS_MAX])
+{
+	return others_find(&l->hooks, l->backend, &l->base, items);
+}
+
+int loader_watch_others(struct loader *l)
+{
+	int r = l->watch ? 0 : others_watch_new(&l->hooks, &l->watch);
+
+	return r < 0 ? r : others_watch_fd(l->watch);
+}
+
+void loader_unwatch_others(struct loader *l)
+{
+	l->watch = others_watch_free(l->watch);
+}
+
+void loader_consume_others(struct loader *l, loader_attached_t attached, void *userdata)
+{
+	others_watch_consume(l->watch, attached, userdata);
 }

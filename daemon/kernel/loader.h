@@ -183,6 +183,24 @@ int loader_restore_pins(struct loader *l);
 /* Removes what is left of the pins, and logs why: nothing outlives the daemon from here on. */
 void loader_abandon_pins(struct loader *l, const char *why);
 
+/* "before" */
+const char *loader_order_to_string(enum loader_order order);
+
+/*
+ * Finds what others have attached where the kernel asks about an OOM. Looks through all that is
+ * attached: some microseconds for each link and map of the machine. Returns how many there are, of
+ * which the first LOADER_OTHERS_MAX are in @items; or a negative errno.
+ */
+int loader_find_others(const struct loader *l, struct loader_other items[static LOADER_OTHERS_MAX]);
+
+/* Begins to be told of what is attached. Returns a descriptor, the loader's, which is readable when
+ * something was; or a negative errno: this kernel does not tell. */
+int loader_watch_others(struct loader *l);
+void loader_unwatch_others(struct loader *l);
+
+/* Passes on each that was attached since the last call. */
+void loader_consume_others(struct loader *l, loader_attached_t attached, void *userdata);
+
 static inline void loader_freep(struct loader **l)
 {
 	loader_free(*l);

@@ -15,6 +15,7 @@
 #include <bpf/libbpf.h>
 
 #include "backend.h"
+#include "base.h"
 #include "btf.h"
 #include "links.skel.h"
 #include "util/basic.h"
@@ -32,17 +33,6 @@
 /* A value: the kernel's own two words, the handler and the name, each at a cache line at most. */
 #define VALUE_SIZE_MAX 512U
 
-static const char *const orders[] = {
-	[LOADER_ORDER_UNKNOWN] = "unknown",
-	[LOADER_ORDER_BEFORE] = "before",
-	[LOADER_ORDER_AFTER] = "after",
-};
-
-const char *loader_order_to_string(enum loader_order order)
-{
-	return orders[order];
-}
-
 /* --- where the hooks are in the kernel's types */
 
 static const struct btf_member *find_member(const struct btf *btf, const struct btf_type *t,
@@ -54,7 +44,7 @@ static const struct btf_member *find_member(const struct btf *btf, const struct 
 	return NULL;
 }
 
-static void find_ops(const struct btf *btf, struct loader_hooks *ret)
+static void find_ops(const struct btf *btf, struct others_hooks *ret)
 {
 	__s32 id = btf__find_by_name_kind(btf, OPS_VALUE, BTF_KIND_STRUCT);
 	const struct btf_member *data, *handler, *name;
@@ -80,12 +70,12 @@ static bool has_function(const struct btf *btf, const char *name)
 	return btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
 }
 
-void loader_find_hooks(const struct kernel_types *types, struct loader_hooks *ret)
+void others_find_hooks(const struct kernel_types *types, struct others_hooks *ret)
 {
 	const struct btf *btf = types->module ?: types->vmlinux;
 	__s32 id;
 
-	*ret = (struct loader_hooks){};
+	*ret = (struct others_hooks){};
 	find_ops(btf, ret);
 	id = btf__find_by_name_kind(btf, TASK_HOOK, BTF_KIND_FUNC);
 	if (id > 0)
@@ -109,7 +99,9 @@ static bool is_hooks_btf(uint32_t id)
 /* --- looking */
 
 struct search {
-	const struct loader *loader;
+	const struct others_hooks *hooks;
+	const struct backend_driver *driver;
+	const struct base *base;
 	struct loader_other *items;
 	int n;
 };
@@ -123,7 +115,7 @@ static void add(struct search *s, const struct loader_other *other)
 
 /* Reads the policy of a struct_ops map. Returns whether it is one of bpf_oom_ops; its state is
  * given, too. */
-static bool read_ops(const struct loader *l, uint32_t map_id, struct loader_other *other,
+static bool read_ops(const struct others_hooks *hooks, uint32_t map_id, struct loader_other *other,
 		     uint32_t *ret_state, uint32_t *ret_flags)
 {
 	_Alignas(8) char value[VALUE_SIZE_MAX];
@@ -133,16 +125,16 @@ static bool read_ops(const struct loader *l, uint32_t map_id, struct loader_othe
 	uint64_t program;
 
 	if (fd < 0 || bpf_map_get_info_by_fd(fd, &info, &size) < 0 ||
-	    info.type != BPF_MAP_TYPE_STRUCT_OPS || !l->hooks.ops_value_id ||
-	    info.btf_vmlinux_value_type_id != l->hooks.ops_value_id ||
+	    info.type != BPF_MAP_TYPE_STRUCT_OPS || !hooks->ops_value_id ||
+	    info.btf_vmlinux_value_type_id != hooks->ops_value_id ||
 	    info.value_size > sizeof(value) ||
 	    (info.btf_vmlinux_id && !is_hooks_btf(info.btf_vmlinux_id)) ||
 	    bpf_map_lookup_elem(fd, &zero, value) < 0)
 		return false;
 	/* In what user space reads a program stands for its function (kernel/bpf/bpf_struct_ops.c,
 	 * bpf_struct_ops_map_update_elem()). */
-	memcpy(&program, value + l->hooks.handler_offset, sizeof(program));
-	memcpy(other->name, value + l->hooks.name_offset, sizeof(other->name) - 1);
+	memcpy(&program, value + hooks->handler_offset, sizeof(program));
+	memcpy(other->name, value + hooks->name_offset, sizeof(other->name) - 1);
 	other->hook = OPS_HOOK;
 	other->map_id = map_id;
 	other->program_id = (uint32_t)program;
@@ -152,19 +144,19 @@ static bool read_ops(const struct loader *l, uint32_t map_id, struct loader_othe
 }
 
 /* Handlers are asked in the order in which they were attached, which that of their links is. */
-static enum loader_order order_of_handler(const struct loader *l, uint32_t link_id)
+static enum loader_order order_of_handler(const struct search *s, uint32_t link_id)
 {
-	if (l->backend->id != BACKEND_STRUCT_OPS)
+	if (s->driver->id != BACKEND_STRUCT_OPS)
 		return LOADER_ORDER_BEFORE;
-	return link_id < l->backend->last_link(&l->base) ? LOADER_ORDER_BEFORE : LOADER_ORDER_AFTER;
+	return link_id < s->driver->last_link(s->base) ? LOADER_ORDER_BEFORE : LOADER_ORDER_AFTER;
 }
 
 /* The kernel asks the one that came last first (kernel/bpf/trampoline.c, hlist_add_head()). */
-static enum loader_order order_of_evaluation(const struct loader *l, uint32_t link_id)
+static enum loader_order order_of_evaluation(const struct search *s, uint32_t link_id)
 {
-	if (l->backend->id != BACKEND_EVALUATE_TASK)
+	if (s->driver->id != BACKEND_EVALUATE_TASK)
 		return LOADER_ORDER_AFTER;
-	return link_id > l->backend->last_link(&l->base) ? LOADER_ORDER_BEFORE : LOADER_ORDER_AFTER;
+	return link_id > s->driver->last_link(s->base) ? LOADER_ORDER_BEFORE : LOADER_ORDER_AFTER;
 }
 
 static void program_name(uint32_t id, char name[static OP_POLICY_NAME_LEN])
@@ -179,7 +171,6 @@ static void program_name(uint32_t id, char name[static OP_POLICY_NAME_LEN])
 
 static void look_at_link(struct search *s, uint32_t id)
 {
-	const struct loader *l = s->loader;
 	_cleanup_close_ int fd = bpf_link_get_fd_by_id(id);
 	struct loader_other other = {.link_id = id};
 	struct bpf_link_info info = {};
@@ -189,21 +180,21 @@ static void look_at_link(struct search *s, uint32_t id)
 	if (fd < 0 || bpf_link_get_info_by_fd(fd, &info, &size) < 0)
 		return;
 	if (info.type == BPF_LINK_TYPE_STRUCT_OPS) {
-		if (!read_ops(l, info.struct_ops.map_id, &other, &state, &flags))
+		if (!read_ops(s->hooks, info.struct_ops.map_id, &other, &state, &flags))
 			return;
-		other.order = order_of_handler(l, id);
+		other.order = order_of_handler(s, id);
 	} else if (info.type == BPF_LINK_TYPE_TRACING &&
-		   info.tracing.attach_type == BPF_MODIFY_RETURN && l->hooks.evaluate_id &&
-		   info.tracing.target_btf_id == l->hooks.evaluate_id &&
+		   info.tracing.attach_type == BPF_MODIFY_RETURN && s->hooks->evaluate_id &&
+		   info.tracing.target_btf_id == s->hooks->evaluate_id &&
 		   is_hooks_btf(info.tracing.target_obj_id)) {
 		other.hook = TASK_HOOK;
 		other.program_id = info.prog_id;
-		other.order = order_of_evaluation(l, id);
+		other.order = order_of_evaluation(s, id);
 		program_name(info.prog_id, other.name);
 	} else {
 		return;
 	}
-	if (!l->backend->owns_link(&l->base, id))
+	if (!s->driver->owns_link(s->base, id))
 		add(s, &other);
 }
 
@@ -212,17 +203,18 @@ static void look_at_map(struct search *s, uint32_t id)
 	struct loader_other other = {};
 	uint32_t state, flags;
 
-	if (!read_ops(s->loader, id, &other, &state, &flags) || (flags & BPF_F_LINK) ||
+	if (!read_ops(s->hooks, id, &other, &state, &flags) || (flags & BPF_F_LINK) ||
 	    state != OPS_STATE_INUSE)
 		return;
-	if (s->loader->backend->id != BACKEND_STRUCT_OPS)
+	if (s->driver->id != BACKEND_STRUCT_OPS)
 		other.order = LOADER_ORDER_BEFORE;
 	add(s, &other);
 }
 
-int loader_find_others(const struct loader *l, struct loader_other items[static LOADER_OTHERS_MAX])
+int others_find(const struct others_hooks *hooks, const struct backend_driver *driver,
+		const struct base *b, struct loader_other items[static LOADER_OTHERS_MAX])
 {
-	struct search s = {.loader = l, .items = items};
+	struct search s = {.hooks = hooks, .driver = driver, .base = b, .items = items};
 	__u32 id = 0;
 
 	while (bpf_link_get_next_id(id, &id) == 0)
@@ -237,7 +229,7 @@ int loader_find_others(const struct loader *l, struct loader_other items[static 
 
 /* --- being told */
 
-struct loader_others {
+struct others_watch {
 	struct op_links *skeleton;
 	struct ring_buffer *ring;
 	loader_attached_t attached; /* during a call */
@@ -246,60 +238,60 @@ struct loader_others {
 
 static int pass(void *userdata, void *data, size_t size)
 {
-	struct loader_others *o = userdata;
+	struct others_watch *w = userdata;
 
 	if (size >= sizeof(struct op_link_event))
-		o->attached(data, o->userdata);
+		w->attached(data, w->userdata);
 	return 0;
 }
 
-static void others_freep(struct loader_others **o)
+static void watch_freep(struct others_watch **w)
 {
-	loader_others_free(*o);
+	others_watch_free(*w);
 }
 
-int loader_others_new(const struct loader *l, struct loader_others **ret)
+int others_watch_new(const struct others_hooks *hooks, struct others_watch **ret)
 {
-	_cleanup_(others_freep) struct loader_others *o = calloc(1, sizeof(*o));
+	_cleanup_(watch_freep) struct others_watch *w = calloc(1, sizeof(*w));
 	int r;
 
-	if (!o)
+	if (!w)
 		return -ENOMEM;
-	o->skeleton = op_links__open();
-	if (!o->skeleton)
+	w->skeleton = op_links__open();
+	if (!w->skeleton)
 		return -errno;
-	bpf_program__set_autoload(o->skeleton->progs.op_ops_made, l->hooks.has_update);
-	bpf_program__set_autoload(o->skeleton->progs.op_func_made, l->hooks.has_trampoline);
-	r = op_links__load(o->skeleton);
+	bpf_program__set_autoload(w->skeleton->progs.op_ops_made, hooks->has_update);
+	bpf_program__set_autoload(w->skeleton->progs.op_func_made, hooks->has_trampoline);
+	r = op_links__load(w->skeleton);
 	if (r == 0)
-		r = op_links__attach(o->skeleton);
+		r = op_links__attach(w->skeleton);
 	if (r < 0)
 		return r;
-	o->ring = ring_buffer__new(bpf_map__fd(o->skeleton->maps.op_link_events), pass, o, NULL);
-	if (!o->ring)
+	w->ring = ring_buffer__new(bpf_map__fd(w->skeleton->maps.op_link_events), pass, w, NULL);
+	if (!w->ring)
 		return -errno;
-	*ret = TAKE_PTR(o);
+	*ret = TAKE_PTR(w);
 	return 0;
 }
 
-struct loader_others *loader_others_free(struct loader_others *o)
+struct others_watch *others_watch_free(struct others_watch *w)
 {
-	if (!o)
+	if (!w)
 		return NULL;
-	ring_buffer__free(o->ring);
-	op_links__destroy(o->skeleton);
-	free(o);
+	ring_buffer__free(w->ring);
+	op_links__destroy(w->skeleton);
+	free(w);
 	return NULL;
 }
 
-int loader_others_fd(const struct loader_others *o)
+int others_watch_fd(const struct others_watch *w)
 {
-	return ring_buffer__epoll_fd(o->ring);
+	return ring_buffer__epoll_fd(w->ring);
 }
 
-void loader_others_consume(struct loader_others *o, loader_attached_t attached, void *userdata)
+void others_watch_consume(struct others_watch *w, loader_attached_t attached, void *userdata)
 {
-	o->attached = attached;
-	o->userdata = userdata;
-	(void)ring_buffer__consume(o->ring);
+	w->attached = attached;
+	w->userdata = userdata;
+	(void)ring_buffer__consume(w->ring);
 }

@@ -1,39 +1,41 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * What others have attached where the kernel asks about an OOM, and being told of it. Part of
- * loader.h's module; of a loader in use.
- */
+/* What others have attached where the kernel asks about an OOM, and being told of it. For
+ * daemon/kernel/ alone. */
 #ifndef OP_KERNEL_OTHERS_H
 #define OP_KERNEL_OTHERS_H
 
-#include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
-#include "bpf/oompolicy.h"
 #include "types.h"
 
-struct loader;
-struct loader_others;
+struct backend_driver;
+struct base;
+struct kernel_types;
 
-const char *loader_order_to_string(enum loader_order order);
+/* Where the kernel's types have what others may attach to. */
+struct others_hooks {
+	uint32_t ops_value_id;	 /* the value of a struct_ops map of bpf_oom_ops; 0: none */
+	uint32_t handler_offset; /* in it, bytes; likewise the next */
+	uint32_t name_offset;
+	uint32_t evaluate_id; /* the function bpf_oom_evaluate_task; 0: none */
+	bool has_update;      /* a struct_ops without a link can be followed, and: */
+	bool has_trampoline;  /* a program that changes what a function returns */
+};
+void others_find_hooks(const struct kernel_types *types, struct others_hooks *ret);
 
-/*
- * Looks through all that is attached: some microseconds for each link and map of the machine.
- * Returns how many there are, of which the first LOADER_OTHERS_MAX are in @items; or a negative
- * errno.
- */
-int loader_find_others(const struct loader *l, struct loader_other items[static LOADER_OTHERS_MAX]);
+/* As loader_find_others(), beside what @driver has attached. */
+int others_find(const struct others_hooks *hooks, const struct backend_driver *driver,
+		const struct base *b, struct loader_other items[static LOADER_OTHERS_MAX]);
 
-/* Begins to be told. Returns 0 and what the caller owns, or a negative errno: this kernel does not
- * tell. */
-int loader_others_new(const struct loader *l, struct loader_others **ret);
-struct loader_others *loader_others_free(struct loader_others *o);
+/* What the kernel tells of those that come. Returns 0 and what the caller owns, or a negative
+ * errno: this kernel does not tell. */
+struct others_watch;
+int others_watch_new(const struct others_hooks *hooks, struct others_watch **ret);
+struct others_watch *others_watch_free(struct others_watch *w);
 
-/* Readable when something was attached. Owned by @o. */
-int loader_others_fd(const struct loader_others *o);
-
-/* Passes on each that was attached since the last call. It may be ours, or of no interest. */
-typedef void (*loader_attached_t)(const struct op_link_event *e, void *userdata);
-void loader_others_consume(struct loader_others *o, loader_attached_t attached, void *userdata);
+/* As loader_watch_others(), for the descriptor, and loader_consume_others(). */
+int others_watch_fd(const struct others_watch *w);
+void others_watch_consume(struct others_watch *w, loader_attached_t attached, void *userdata);
 
 #endif

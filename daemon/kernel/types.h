@@ -51,4 +51,7 @@ struct loader_other {
 /* More than this on one machine are counted only. */
 #define LOADER_OTHERS_MAX 16
 
+/* Called for each that was attached. It may be ours, or of no interest. */
+typedef void (*loader_attached_t)(const struct op_link_event *e, void *userdata);
+
 #endif

@@ -10,7 +10,6 @@
 
 #include "daemon/guard.h"
 #include "daemon/kernel/loader.h"
-#include "daemon/kernel/others.h"
 #include "test.h"
 #include "util/basic.h"
 
@@ -79,28 +78,20 @@ int loader_find_others(const struct loader *l, struct loader_other items[static 
 	return kernel.n_others;
 }
 
-int loader_others_new(const struct loader *l, struct loader_others **ret)
+int loader_watch_others(struct loader *l)
 {
 	(void)l;
-	*ret = NULL;
 	return -EPERM;
 }
 
-struct loader_others *loader_others_free(struct loader_others *o)
+void loader_unwatch_others(struct loader *l)
 {
-	(void)o;
-	return NULL;
+	(void)l;
 }
 
-int loader_others_fd(const struct loader_others *o)
+void loader_consume_others(struct loader *l, loader_attached_t attached, void *userdata)
 {
-	(void)o;
-	return -EBADF;
-}
-
-void loader_others_consume(struct loader_others *o, loader_attached_t attached, void *userdata)
-{
-	(void)o;
+	(void)l;
 	(void)attached;
 	(void)userdata;
 }
