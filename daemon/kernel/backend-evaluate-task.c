@@ -15,6 +15,7 @@
 #include <bpf/libbpf.h>
 
 #include "backend.h"
+#include "btf.h"
 #include "evaluate.skel.h"
 #include "links.h"
 #include "why.h"
@@ -53,7 +54,7 @@ static int check_function(const struct btf *btf, const char *function, const cha
 	return LOADER_E_KERNEL;
 }
 
-int loader_check_evaluate(const struct btf *btf, char why[static LOADER_WHY_SIZE])
+static int check(const struct btf *btf, char why[static LOADER_WHY_SIZE])
 {
 	int r = check_function(btf, HOOK_FUNCTION, "task_struct *, oom_control *", why);
 
@@ -271,7 +272,7 @@ static const char *forget(struct base *b _unused_, uint32_t slot _unused_)
 const struct backend_driver backend_evaluate_task = {
 	.id = BACKEND_EVALUATE_TASK,
 	.hook = HOOK_FUNCTION,
-	.check = loader_check_evaluate,
+	.check = check,
 	.program = op_evaluate__elf_bytes,
 	.attach = attach,
 	.adopt = adopt,

@@ -19,6 +19,7 @@
 #include <bpf/libbpf.h>
 
 #include "backend.h"
+#include "btf.h"
 #include "links.h"
 #include "policy.skel.h"
 #include "slots.h"
@@ -52,7 +53,7 @@ static bool is_name_member(const struct btf *btf, __u32 id)
 	return t && btf_is_array(t) && btf_array(t)->nelems == OP_POLICY_NAME_LEN;
 }
 
-int loader_check_hook(const struct btf *btf, char why[static LOADER_WHY_SIZE])
+static int check(const struct btf *btf, char why[static LOADER_WHY_SIZE])
 {
 	bool has_handler = false, has_name = false;
 	const struct btf_type *ops;
@@ -480,7 +481,7 @@ static const char *forget(struct base *b, uint32_t slot)
 const struct backend_driver backend_struct_ops = {
 	.id = BACKEND_STRUCT_OPS,
 	.hook = HOOK_STRUCT,
-	.check = loader_check_hook,
+	.check = check,
 	.program = op_policy__elf_bytes,
 	.attach = attach,
 	.adopt = adopt,

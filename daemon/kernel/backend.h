@@ -23,7 +23,11 @@ struct backend_driver {
 	enum backend id;
 	const char *hook; /* in the kernel's types, for the sentence that it is missing */
 
-	/* As loader_check_hook(). */
+	/*
+	 * Judges what @btf, of the kernel or of a module, has of the hook. Returns 0 for the shape
+	 * that this backend is built for, -ENOENT where there is none, LOADER_E_KERNEL and a
+	 * sentence for any other.
+	 */
 	int (*check)(const struct btf *btf, char why[static LOADER_WHY_SIZE]);
 
 	/*

@@ -21,14 +21,6 @@ struct btf_type;
 struct loader;
 struct report_position;
 
-/*
- * Judge the struct bpf_oom_ops, and the functions around bpf_oom_evaluate_task(), of @btf. Return 0
- * for the shape that we are built for, -ENOENT when there is none, LOADER_E_KERNEL and a sentence
- * for any other.
- */
-int loader_check_hook(const struct btf *btf, char why[static LOADER_WHY_SIZE]);
-int loader_check_evaluate(const struct btf *btf, char why[static LOADER_WHY_SIZE]);
-
 /* Called for each record; the bytes are untrusted and valid during the call. */
 typedef void (*loader_record_t)(const void *data, size_t size, void *userdata);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Which shapes of the kernel's hook are taken, on type information made for the purpose. */
-#include "daemon/kernel/loader.h"
+/* Which shapes of the kernel's hooks are taken, on type information made for the purpose. */
+#include "daemon/kernel/backend.h"
 
 #include <bpf/btf.h>
 #include <errno.h>
@@ -43,7 +43,7 @@ static int judge(const struct shape *s, char why[static LOADER_WHY_SIZE])
 		CHECK_INT(btf__add_field(btf, s->other, t_int, 576, 0), 0);
 
 	why[0] = '\0';
-	r = loader_check_hook(btf, why);
+	r = backend_struct_ops.check(btf, why);
 	btf__free(btf);
 	return r;
 }
@@ -96,9 +96,9 @@ static void test_none(void)
 	char why[LOADER_WHY_SIZE];
 
 	CHECK(btf);
-	CHECK_INT(loader_check_hook(btf, why), -ENOENT);
+	CHECK_INT(backend_struct_ops.check(btf, why), -ENOENT);
 	btf__add_struct(btf, "oom_control", 8);
-	CHECK_INT(loader_check_hook(btf, why), -ENOENT);
+	CHECK_INT(backend_struct_ops.check(btf, why), -ENOENT);
 	btf__free(btf);
 }
 
@@ -147,7 +147,7 @@ static void test_evaluate(void)
 			add_function(btf, "bpf_oom_evaluate_task", table[i].evaluate);
 		if (table[i].name[0])
 			add_function(btf, "bpf_set_policy_name", table[i].name);
-		r = loader_check_evaluate(btf, why);
+		r = backend_evaluate_task.check(btf, why);
 		if (r != table[i].result || !strstr(why, table[i].told))
 			FAIL("row %zu: %d and \"%s\"", i, r, why);
 		btf__free(btf);
@@ -196,7 +196,7 @@ static void test_no_hook(void)
 static void test_module_lacks_types(void)
 {
 	static const char *const below[] = {"/module", "/kernel", "/kernel/btf"};
-	char root[] = "/tmp/test_loader_hook.XXXXXX", path[64];
+	char root[] = "/tmp/test_backend_hook.XXXXXX", path[64];
 
 	CHECK(mkdtemp(root));
 	for (size_t i = 0; i < ARRAY_SIZE(below); i++) {
