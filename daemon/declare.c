@@ -13,7 +13,6 @@
 
 #include "config/policy.h"
 #include "daemon/kernel/loader.h"
-#include "daemon/kernel/program-declare.h"
 #include "trigger.h"
 #include "util/basic.h"
 #include "util/clock.h"
@@ -27,7 +26,8 @@
 struct declare {
 	int (*consume)(void *userdata);
 	void *userdata;
-	struct loader_declare *program; /* NULL: the kernel cannot */
+	struct loader *loader;
+	bool is_loaded; /* false: the kernel cannot */
 	char why[LOADER_WHY_SIZE];
 
 	/* The declaration in hand, or the last one. */
@@ -49,7 +49,9 @@ int declare_new(struct loader *l, int (*consume)(void *userdata), void *userdata
 		return -ENOMEM;
 	d->consume = consume;
 	d->userdata = userdata;
-	r = loader_declare_new(l, d->why, &d->program);
+	d->loader = l;
+	r = loader_load_declare(l, d->why);
+	d->is_loaded = r == 0;
 	if (r != 0) {
 		if (!d->why[0])
 			snprintf(d->why, sizeof(d->why), "the kernel refused it: %s", strerror(-r));
@@ -63,7 +65,6 @@ struct declare *declare_free(struct declare *d)
 {
 	if (!d)
 		return NULL;
-	loader_declare_free(d->program);
 	free(d);
 	return NULL;
 }
@@ -147,14 +148,14 @@ int declare_id(struct declare *d, uint64_t cgroup_id, const char *name,
 	char text[OP_DECLARED_LEN];
 	int r;
 
-	if (!d->program) {
+	if (!d->is_loaded) {
 		snprintf(message, DECLARE_MESSAGE_SIZE, "OOMs cannot be declared: %s.", d->why);
 		return -EOPNOTSUPP;
 	}
 	declare_text(name, text);
 	d->begun_nsec = clock_now_nsec();
 	d->seen = false;
-	r = loader_declare_run(d->program, cgroup_id, text);
+	r = loader_declare(d->loader, cgroup_id, text);
 	/* A journal that takes no entries keeps the record back: see progress(). */
 	(void)d->consume(d->userdata);
 	d->begun_nsec = 0;
@@ -219,9 +220,9 @@ int declare_arm_triggers(struct declare *d, struct sd_event *event, const char *
 	char why[TRIGGER_WHY_SIZE];
 	int r;
 
-	if (config->n_triggers > 0 && !d->program)
+	if (config->n_triggers > 0 && !d->is_loaded)
 		log_warning("[Trigger] sections have no effect: %s.", d->why);
-	r = triggers_new(&setup, d->program ? config : &none, why, &t);
+	r = triggers_new(&setup, d->is_loaded ? config : &none, why, &t);
 	if (r < 0 || (r > 0 && strict)) {
 		snprintf(message, DECLARE_MESSAGE_SIZE, "%s", r < 0 ? strerror(-r) : why);
 		return r < 0 ? r : -EIO;

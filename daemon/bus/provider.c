@@ -512,17 +512,15 @@ static int visit_ranked(const struct answers_view *view, const struct rank *rank
 
 /* The program is loaded when somebody asks first, and kept: many never ask, and loading takes
  * longer than all the rest. */
-static int run_selection(struct answers *a, const struct answers_view *view,
-			 struct op_rank_run *run, struct op_ranked *ret)
+static int run_selection(const struct answers_view *view, struct op_rank_run *run,
+			 struct op_ranked *ret)
 {
-	int r = 0;
+	int r = loader_load_rank(view->loader);
 
-	if (!a->rank) {
-		r = loader_rank_new(view->loader, &a->rank);
-		/* It needed megabytes of type information. */
+	/* It needed megabytes of type information. */
+	if (r != 0)
 		reserve_trim();
-	}
-	return r < 0 ? r : loader_rank_run(a->rank, run, ret);
+	return r < 0 ? r : loader_rank(view->loader, run, ret);
 }
 
 static int answer_rank(void *userdata, const char *domain, struct outcome_values *ret,
@@ -547,7 +545,7 @@ static int answer_rank(void *userdata, const char *domain, struct outcome_values
 		return errno == ENODEV ? -ENOENT : -errno;
 	run.domain_id = st.st_ino;
 	run.total_pages = total_pages;
-	r = run_selection(a, &view, &run, items);
+	r = run_selection(&view, &run, items);
 	if (r < 0)
 		return r;
 	if (run.reason == OP_REASON_DOMAIN_GONE)
@@ -630,5 +628,4 @@ void answers_start(struct answers *a, struct sd_event *event)
 void answers_done(struct answers *a)
 {
 	a->bus = bus_free(a->bus);
-	a->rank = loader_rank_free(a->rank);
 }

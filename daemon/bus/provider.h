@@ -14,7 +14,6 @@ struct bus_provider;
 struct config;
 struct guard;
 struct loader;
-struct loader_rank;
 struct op_oom_event;
 struct record_text;
 struct sd_event;
@@ -40,7 +39,6 @@ struct answers {
 	int (*declare)(const char *cgroup, void *userdata, char *message);
 	void *userdata;
 
-	struct loader_rank *rank;  /* NULL: nobody has asked yet */
 	struct bus *bus;	   /* NULL: nobody can ask */
 	uint64_t config_real_usec; /* when the configuration was put in force */
 	uint64_t last_oom_seq;	   /* 0: none yet */

@@ -11,13 +11,10 @@
 #include <stdint.h>
 
 #include "base.h"
-#include "btf.h"
-#include "daemon/gfp.h"
-#include "follow.h"
-#include "loader.h"
-#include "others.h"
-#include "ring.h"
-#include "util/basic.h"
+#include "config/policy.h"
+#include "types.h"
+
+struct btf;
 
 struct backend_driver {
 	enum backend id;
@@ -79,20 +76,5 @@ struct backend_driver {
 
 extern const struct backend_driver backend_struct_ops;
 extern const struct backend_driver backend_evaluate_task;
-
-struct loader {
-	const struct backend_driver *backend;
-	char why_not_better[LOADER_WHY_SIZE];
-	struct loader_callbacks callbacks;
-	struct base base;
-	uint32_t config; /* index of the configuration in force */
-	struct follow_victims victims;
-	enum loader_origin origin;
-	struct ring_reader oom_ring;
-	struct gfp_bits gfp_bits;
-	struct others_hooks hooks;
-	struct others_watch *watch; /* NULL: the kernel does not tell, or nobody asks */
-	struct follow_cgroups cgroups;
-};
 
 #endif

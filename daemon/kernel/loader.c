@@ -25,7 +25,13 @@
 #include "api/messages.h"
 #include "backend.h"
 #include "btf.h"
+#include "daemon/gfp.h"
 #include "follow.h"
+#include "others.h"
+#include "program-declare.h"
+#include "program-rank.h"
+#include "ring.h"
+#include "util/basic.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "why.h"
@@ -36,6 +42,23 @@
 /* The best first. */
 static const struct backend_driver *const backends[] = {&backend_struct_ops,
 							&backend_evaluate_task};
+
+struct loader {
+	const struct backend_driver *backend;
+	char why_not_better[LOADER_WHY_SIZE];
+	struct loader_callbacks callbacks;
+	struct base base;
+	uint32_t config; /* index of the configuration in force */
+	struct follow_victims victims;
+	enum loader_origin origin;
+	struct ring_reader oom_ring;
+	struct gfp_bits gfp_bits;
+	struct others_hooks hooks;
+	struct others_watch *watch; /* NULL: the kernel does not tell, or nobody asks */
+	struct follow_cgroups cgroups;
+	struct program_declare *declare; /* NULL: it is not loaded; likewise the next */
+	struct program_rank *rank;
+};
 
 /* libbpf's words are for developers: they go to the debug level, a line at a time. */
 static int log_from_library(enum libbpf_print_level level, const char *format, va_list ap)
@@ -451,6 +474,8 @@ struct loader *loader_free(struct loader *l)
 	if (l->backend)
 		l->backend->detach(&l->base);
 	loader_unwatch_others(l);
+	program_rank_free(l->rank);
+	program_declare_free(l->declare);
 	follow_victims_done(&l->victims);
 	follow_cgroups_done(&l->cgroups);
 	ring_reader_done(&l->oom_ring);
@@ -482,11 +507,6 @@ int loader_oom_fd(const struct loader *l)
 int loader_cgroup_fd(const struct loader *l)
 {
 	return follow_cgroups_fd(&l->cgroups);
-}
-
-int loader_state_fd(const struct loader *l)
-{
-	return l->base.shared[SHARED_OOM];
 }
 
 int loader_consume_ooms(struct loader *l)
@@ -652,4 +672,32 @@ void loader_unwatch_others(struct loader *l)
 void loader_consume_others(struct loader *l, loader_attached_t attached, void *userdata)
 {
 	others_watch_consume(l->watch, attached, userdata);
+}
+
+/* --- programs that are run when somebody asks */
+
+int loader_load_declare(struct loader *l, char why[static LOADER_WHY_SIZE])
+{
+	return program_declare_new(&l->base, why, &l->declare);
+}
+
+int loader_declare(const struct loader *l, uint64_t cgroup_id,
+		   const char text[static OP_DECLARED_LEN])
+{
+	return program_declare_run(l->declare, cgroup_id, text);
+}
+
+int loader_load_rank(struct loader *l)
+{
+	int r;
+
+	if (l->rank)
+		return 0;
+	r = program_rank_new(&l->base, &l->rank);
+	return r < 0 ? r : 1;
+}
+
+int loader_rank(const struct loader *l, struct op_rank_run *run, struct op_ranked *ret)
+{
+	return program_rank_run(l->rank, run, ret);
 }

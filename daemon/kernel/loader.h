@@ -129,9 +129,6 @@ uint64_t loader_expire(struct loader *l);
 int loader_oom_fd(const struct loader *l);
 int loader_cgroup_fd(const struct loader *l);
 
-/* The map of the OOM in hand, which other programs share. Owned by the loader. */
-int loader_state_fd(const struct loader *l);
-
 /* Pass all waiting records to the callback. Return a negative errno, which may be the callback's.
  */
 int loader_consume_ooms(struct loader *l);
@@ -192,6 +189,33 @@ void loader_unwatch_others(struct loader *l);
 
 /* Passes on each that was attached since the last call. */
 void loader_consume_others(struct loader *l, loader_attached_t attached, void *userdata);
+
+/* Loads the program that declares OOMs. Returns 0; LOADER_E_KERNEL and a sentence when this kernel
+ * cannot declare any; a negative errno. */
+int loader_load_declare(struct loader *l, char why[static LOADER_WHY_SIZE]);
+
+/*
+ * Declares an OOM of the cgroup with this id, or with 0 of the system, and returns when the kernel
+ * is done with it. @text is what its report says as the constraint. Not before
+ * loader_load_declare().
+ *
+ * Returns 1 when there was progress: somebody was killed, or is dying already; 0 when there was
+ * none; -EBUSY when another OOM is current; -ENOENT when there is no such cgroup2 cgroup; -ENODATA
+ * when it has no memory controller of its own; -ENODEV when it is being removed; errno of bpf(2).
+ */
+int loader_declare(const struct loader *l, uint64_t cgroup_id,
+		   const char text[static OP_DECLARED_LEN]);
+
+/* Loads the program that tells who would die, which takes tens of milliseconds. Returns 1; 0 where
+ * that has been done; or a negative errno. */
+int loader_load_rank(struct loader *l);
+
+/*
+ * Runs the selection once, and kills nobody. The first three members of @run are the question, the
+ * others the answer; the run->n_ranked processes are in @ret, which has room for OP_RANK_MAX, in no
+ * order. Not before loader_load_rank(). Returns 0 or a negative errno.
+ */
+int loader_rank(const struct loader *l, struct op_rank_run *run, struct op_ranked *ret);
 
 static inline void loader_freep(struct loader **l)
 {

@@ -12,10 +12,11 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "base.h"
 #include "declare.skel.h"
 #include "util/basic.h"
 
-struct loader_declare {
+struct program_declare {
 	int program_fd;
 };
 
@@ -24,11 +25,11 @@ static void declare_skeleton_freep(struct op_declare **skeleton)
 	op_declare__destroy(*skeleton);
 }
 
-int loader_declare_new(const struct loader *l, char why[static LOADER_WHY_SIZE],
-		       struct loader_declare **ret)
+int program_declare_new(const struct base *b, char why[static LOADER_WHY_SIZE],
+			struct program_declare **ret)
 {
 	_cleanup_(declare_skeleton_freep) struct op_declare *skeleton = NULL;
-	_cleanup_(loader_declare_freep) struct loader_declare *d = NULL;
+	_cleanup_(program_declare_freep) struct program_declare *d = NULL;
 	int r;
 
 	why[0] = '\0';
@@ -40,7 +41,7 @@ int loader_declare_new(const struct loader *l, char why[static LOADER_WHY_SIZE],
 	skeleton = op_declare__open();
 	if (!skeleton)
 		return -errno;
-	r = bpf_map__reuse_fd(skeleton->maps.op_oom, loader_state_fd(l));
+	r = bpf_map__reuse_fd(skeleton->maps.op_oom, b->shared[SHARED_OOM]);
 	if (r >= 0)
 		r = op_declare__load(skeleton);
 	/* libbpf gives -ESRCH for a kfunc that neither the kernel nor a module has. */
@@ -63,7 +64,7 @@ int loader_declare_new(const struct loader *l, char why[static LOADER_WHY_SIZE],
 	return 0;
 }
 
-struct loader_declare *loader_declare_free(struct loader_declare *d)
+struct program_declare *program_declare_free(struct program_declare *d)
 {
 	if (!d)
 		return NULL;
@@ -72,8 +73,8 @@ struct loader_declare *loader_declare_free(struct loader_declare *d)
 	return NULL;
 }
 
-int loader_declare_run(const struct loader_declare *d, uint64_t cgroup_id,
-		       const char text[static OP_DECLARED_LEN])
+int program_declare_run(const struct program_declare *d, uint64_t cgroup_id,
+			const char text[static OP_DECLARED_LEN])
 {
 	struct op_declaration request = {.cgroup_id = cgroup_id};
 	LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = &request, .ctx_size_in = sizeof(request));

@@ -15,13 +15,14 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "backend.h"
+#include "base.h"
+#include "bpf/oompolicy.h"
 #include "rank.skel.h"
 #include "util/basic.h"
 
 #define RANKED_SIZE (OP_RANK_MAX * sizeof(struct op_ranked))
 
-struct loader_rank {
+struct program_rank {
 	int program_fd;
 	int ranked_fd; /* the map that the program fills */
 };
@@ -32,24 +33,24 @@ static void rank_skeleton_freep(struct op_rank **skeleton)
 }
 
 /* What only an OOM in hand has a use for comes with the headers, and is not wanted. */
-static int choose_maps(const struct loader *l, struct op_rank *skeleton)
+static int choose_maps(const struct base *b, struct op_rank *skeleton)
 {
 	struct bpf_map *const unused[] = {skeleton->maps.op_events, skeleton->maps.op_stats,
 					  skeleton->maps.op_pending, skeleton->maps.op_repetitions};
 	int r;
 
-	r = bpf_map__reuse_fd(skeleton->maps.op_configs, l->base.shared[SHARED_CONFIGS]);
+	r = bpf_map__reuse_fd(skeleton->maps.op_configs, b->shared[SHARED_CONFIGS]);
 	if (r >= 0)
-		r = bpf_map__reuse_fd(skeleton->maps.op_switch_map, l->base.shared[SHARED_SWITCH]);
+		r = bpf_map__reuse_fd(skeleton->maps.op_switch_map, b->shared[SHARED_SWITCH]);
 	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(unused); i++)
 		r = bpf_map__set_autocreate(unused[i], false);
 	return r;
 }
 
-int loader_rank_new(const struct loader *l, struct loader_rank **ret)
+int program_rank_new(const struct base *b, struct program_rank **ret)
 {
 	_cleanup_(rank_skeleton_freep) struct op_rank *skeleton = NULL;
-	_cleanup_(loader_rank_freep) struct loader_rank *k = NULL;
+	_cleanup_(program_rank_freep) struct program_rank *k = NULL;
 	struct op_switch self = {};
 	int r;
 
@@ -64,7 +65,7 @@ int loader_rank_new(const struct loader *l, struct loader_rank **ret)
 	base_note_self(&self);
 	skeleton->bss->daemon_tgid = self.daemon_tgid;
 	skeleton->bss->daemon_start_ticks = self.daemon_start_ticks;
-	r = choose_maps(l, skeleton);
+	r = choose_maps(b, skeleton);
 	if (r >= 0)
 		r = op_rank__load(skeleton);
 	if (r < 0)
@@ -79,7 +80,7 @@ int loader_rank_new(const struct loader *l, struct loader_rank **ret)
 	return 0;
 }
 
-struct loader_rank *loader_rank_free(struct loader_rank *k)
+struct program_rank *program_rank_free(struct program_rank *k)
 {
 	if (!k)
 		return NULL;
@@ -89,7 +90,7 @@ struct loader_rank *loader_rank_free(struct loader_rank *k)
 	return NULL;
 }
 
-int loader_rank_run(const struct loader_rank *k, struct op_rank_run *run, struct op_ranked *ret)
+int program_rank_run(const struct program_rank *k, struct op_rank_run *run, struct op_ranked *ret)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = run, .ctx_size_in = sizeof(*run));
 	void *ranked;

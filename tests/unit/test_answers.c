@@ -13,7 +13,6 @@
 #include "daemon/bus/provider.h"
 #include "daemon/guard.h"
 #include "daemon/kernel/loader.h"
-#include "daemon/kernel/program-rank.h"
 #include "daemon/tracker.h"
 #include "files.h"
 #include "test.h"
@@ -117,22 +116,15 @@ const char *loader_why_not_better(const struct loader *l)
 static struct op_rank_run run;
 static struct op_ranked ranked[2];
 
-int loader_rank_new(const struct loader *l, struct loader_rank **ret)
+int loader_load_rank(struct loader *l)
 {
 	(void)l;
-	*ret = (struct loader_rank *)&run;
 	return 0;
 }
 
-struct loader_rank *loader_rank_free(struct loader_rank *k)
+int loader_rank(const struct loader *l, struct op_rank_run *asked, struct op_ranked *ret)
 {
-	(void)k;
-	return NULL;
-}
-
-int loader_rank_run(const struct loader_rank *k, struct op_rank_run *asked, struct op_ranked *ret)
-{
-	CHECK(k == (struct loader_rank *)&run);
+	(void)l;
 	CHECK(asked->domain_id == files_inode(root, ""));
 	CHECK(asked->total_pages > 0 && !asked->is_memcg);
 	*asked = run;

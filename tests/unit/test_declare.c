@@ -12,7 +12,6 @@
 #include "capture.h"
 #include "config/policy.h"
 #include "daemon/kernel/loader.h"
-#include "daemon/kernel/program-declare.h"
 #include "daemon/trigger.h"
 #include "test.h"
 #include "util/basic.h"
@@ -28,30 +27,21 @@ static struct {
 	char text[OP_DECLARED_LEN];
 } fake;
 
-int loader_declare_new(const struct loader *l, char why[static LOADER_WHY_SIZE],
-		       struct loader_declare **ret)
+int loader_load_declare(struct loader *l, char why[static LOADER_WHY_SIZE])
 {
 	(void)l;
 	why[0] = '\0';
 	if (fake.load > 0)
 		snprintf(why, LOADER_WHY_SIZE, "the moon is full");
-	if (fake.load == 0)
-		*ret = (struct loader_declare *)&fake;
 	return fake.load;
 }
 
-struct loader_declare *loader_declare_free(struct loader_declare *d)
-{
-	CHECK(!d || d == (struct loader_declare *)&fake);
-	return NULL;
-}
-
-int loader_declare_run(const struct loader_declare *d, uint64_t cgroup_id,
-		       const char text[static OP_DECLARED_LEN])
+int loader_declare(const struct loader *l, uint64_t cgroup_id,
+		   const char text[static OP_DECLARED_LEN])
 {
 	struct timespec ts;
 
-	CHECK(d == (const struct loader_declare *)&fake);
+	CHECK(!l && fake.load == 0);
 	fake.n++;
 	fake.id = cgroup_id;
 	memcpy(fake.text, text, sizeof(fake.text));
