@@ -28,7 +28,6 @@
 #include "daemon/bus/bus.h"
 #include "daemon/bus/provider.h"
 #include "daemon/kernel/loader.h"
-#include "daemon/kernel/note.h"
 #include "declare.h"
 #include "guard.h"
 #include "handover.h"
@@ -472,11 +471,12 @@ static int apply_config(struct manager *m, struct config **c, struct announce_ti
 	r = stage(m, *c, m->config_number + 1, &staged, message);
 	if (r != 0)
 		return r;
-	loader_note_config(m->loader, m->config_number + 1, note_hash_rules(*c));
+	loader_note_config(m->loader, m->config_number + 1, loader_hash_rules(*c));
 	r = loader_commit(m->loader, &staged.rules, &timing->switch_nsec, why);
 	if (r != 0) {
 		if (m->config)
-			loader_note_config(m->loader, m->config_number, note_hash_rules(m->config));
+			loader_note_config(m->loader, m->config_number,
+					   loader_hash_rules(m->config));
 		snprintf(message, CONTROL_MESSAGE_SIZE, "Cannot put the new policies in force: %s",
 			 why[0] ? why : strerror(-r));
 		return r;
@@ -624,7 +624,7 @@ static void manager_continue(struct manager *m, const struct config *c)
 	loader_acquire_history(m->loader, &m->found);
 	report_set_position(m->report, loader_position(m->loader));
 	m->config_number = m->found.config_number;
-	if (m->config_number > 0 && m->found.rule_names_hash == note_hash_rules(c))
+	if (m->config_number > 0 && m->found.rule_names_hash == loader_hash_rules(c))
 		(void)history_add(&m->history, m->config_number, c);
 }
 

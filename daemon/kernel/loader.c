@@ -596,6 +596,11 @@ void loader_acquire_history(const struct loader *l, struct loader_history *ret)
 	ring_reader_look(&l->oom_ring, count_oom, &ret->n_waiting);
 }
 
+uint64_t loader_hash_rules(const struct config *c)
+{
+	return note_hash_rules(c);
+}
+
 void loader_note_config(struct loader *l, uint32_t config_number, uint64_t rule_names_hash)
 {
 	l->base.pins.note->config_number = config_number;

@@ -71,10 +71,13 @@ struct loader_history {
 	uint64_t since_real_usec; /* when they were first in force */
 	uint32_t pid;		  /* of the daemon before; 0: there was none */
 	uint32_t config_number;	  /* of the configuration in force */
-	uint64_t rule_names_hash; /* of that; see note_hash_rules() */
+	uint64_t rule_names_hash; /* of that; see loader_hash_rules() */
 	size_t n_waiting;	  /* records of OOMs that are not in the journal yet */
 };
 void loader_acquire_history(const struct loader *l, struct loader_history *ret);
+
+/* The hash of the names of the rules, in their order: whether a record's rule can be named. */
+uint64_t loader_hash_rules(const struct config *c);
 
 /* Notes for the next daemon what is about to be in force. */
 void loader_note_config(struct loader *l, uint32_t config_number, uint64_t rule_names_hash);

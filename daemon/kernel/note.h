@@ -41,7 +41,7 @@ struct note {
 	uint32_t pid;	   /* of the daemon that had it last */
 	uint32_t config_number;
 	uint32_t pad;
-	uint64_t rule_names_hash; /* of that configuration, see note_hash() */
+	uint64_t rule_names_hash; /* of that configuration, see note_hash_rules() */
 	uint64_t since_real_usec; /* when the policies were first in force */
 	struct report_position position;
 	struct note_slot slots[OP_SLOTS_MAX];
@@ -79,7 +79,7 @@ enum note_action note_decide(enum note_state state, const struct note *note, uin
 #define NOTE_HASH_INIT 0xcbf29ce484222325ULL
 uint64_t note_hash(uint64_t hash, const void *data, size_t size);
 
-/* Of the names of the rules, in their order: whether a record's rule can be named. */
+/* As loader_hash_rules(). */
 uint64_t note_hash_rules(const struct config *c);
 
 #endif

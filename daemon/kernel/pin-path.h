@@ -8,12 +8,12 @@
 
 #include <stddef.h>
 
-#define PINS_ROOT "/sys/fs/bpf"
-/* The same, where the unit's sandbox lets us write to it. */
+#include "types.h"
+
+/* PINS_ROOT, where the unit's sandbox lets us write to it. */
 #define PINS_ROOT_BOUND "/run/oompolicyd/bpf"
-#define PINS_DIRECTORY PINS_ROOT "/oompolicyd"
-/* Where another set is made while that one is in force; renamed when it takes its place. The kernel
- * takes no name with a dot in it (kernel/bpf/inode.c, bpf_lookup()). */
+/* Where another set is made while that in PINS_DIRECTORY is active; renamed when it takes its
+ * place. The kernel takes no name with a dot in it (kernel/bpf/inode.c, bpf_lookup()). */
 #define PINS_NEXT_DIRECTORY PINS_DIRECTORY "-next"
 
 /* The names in it: the note, the maps, the links. No other is ours. */
@@ -30,9 +30,6 @@
  * Returns how many entries it has, -ENOENT, or -EPERM with a sentence in @why.
  */
 int pin_check_directory(const char *path, char *why, size_t size);
-
-/* Room for a path below PINS_ROOT: a directory and a NAME_MAX. */
-#define PINS_PATH_SIZE 512
 
 /*
  * Gives the path by which we reach the pin @name in @directory, which is below PINS_ROOT; of the

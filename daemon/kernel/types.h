@@ -19,6 +19,13 @@
 /* Room for any such sentence, with the terminating NUL. */
 #define LOADER_WHY_SIZE 512
 
+/* The BPF file system, and the directory in it in which the policies are pinned. */
+#define PINS_ROOT "/sys/fs/bpf"
+#define PINS_DIRECTORY PINS_ROOT "/oompolicyd"
+
+/* Room for a path below PINS_ROOT: a directory and a NAME_MAX. */
+#define PINS_PATH_SIZE 512
+
 /* A policy as the kernel has it. */
 struct loader_policy_status {
 	const char *name; /* the loader's, valid until it changes */

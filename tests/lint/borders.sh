@@ -27,6 +27,14 @@ only sd-journal 'systemd/sd-journal\.h' util/journal.c daemon/journal-find.c ctl
 only sd-bus 'systemd/sd-bus\.h' daemon/bus/bus.c daemon/bus/introspect.c daemon/bus/object.c daemon/bus/polkit.c daemon/bus/values.c daemon/job.c ctl/bus-client.c ctl/bus-values.c
 only jansson 'jansson\.h' ctl/json.c
 
+# The kernel side has one door.
+found=$(grep -n -r -E --include='*.[ch]' 'include[[:space:]]*"(daemon/)?kernel/' config ctl daemon util |
+	grep -v '"daemon/kernel/loader\.h"' || :)
+if [[ -n $found ]]; then
+	printf 'of daemon/kernel/ only loader.h is for others, and included is:\n%s\n' "$found"
+	status=1
+fi
+
 # The model and its compilation do no I/O.
 found=$(grep -n -E 'include[[:space:]]*<(fcntl|sys/stat|sys/socket|dirent|syslog|time|sys/time)\.h>|[^_a-z](f?open|fopen|printf|fprintf|clock_gettime|time)\(' \
 	config/policy.c config/check.c config/index.c config/glob.c config/value.c || :)
