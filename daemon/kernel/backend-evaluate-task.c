@@ -23,6 +23,10 @@
 #define HOOK_FUNCTION "bpf_oom_evaluate_task"
 #define NAME_FUNCTION "bpf_set_policy_name"
 
+/* The names of the links' pins. */
+#define BEGIN_LINK "begin"
+#define EVALUATE_LINK "evaluate"
+
 struct names {
 	struct op_name items[OP_POLICIES_MAX];
 	size_t n;
@@ -71,6 +75,17 @@ static int check(const struct btf *btf, char why[static LOADER_WHY_SIZE])
 	return r;
 }
 
+static bool is_evaluation(const char *name)
+{
+	return strcmp(name, EVALUATE_LINK) == 0 || strcmp(name, BEGIN_LINK) == 0;
+}
+
+/* The kernel cannot detach such a link. */
+static const struct pins_step removal[] = {
+	{.is_link = is_evaluation, .is_awaited = true},
+	{},
+};
+
 static void evaluate_skeleton_freep(struct op_evaluate **skeleton)
 {
 	op_evaluate__destroy(*skeleton);
@@ -91,10 +106,10 @@ static int attach_programs(struct base *b, struct op_evaluate *skeleton)
 	struct evaluation *e = b->state;
 
 	e->evaluate_fd =
-		base_keep_link(b, bpf_program__attach(skeleton->progs.op_evaluate), PINS_EVALUATE);
+		base_keep_link(b, bpf_program__attach(skeleton->progs.op_evaluate), EVALUATE_LINK);
 	if (e->evaluate_fd < 0)
 		return e->evaluate_fd;
-	e->begin_fd = base_keep_link(b, bpf_program__attach(skeleton->progs.op_begin), PINS_BEGIN);
+	e->begin_fd = base_keep_link(b, bpf_program__attach(skeleton->progs.op_begin), BEGIN_LINK);
 	return e->begin_fd < 0 ? e->begin_fd : 0;
 }
 
@@ -139,8 +154,8 @@ static int update(struct base *b, char why[static LOADER_WHY_SIZE])
 	r = op_evaluate__load(skeleton);
 	if (r < 0)
 		return why_translate(r, why);
-	pins_remove(&b->pins, PINS_LINK_PREFIX, PINS_BEGIN);
-	pins_remove(&b->pins, PINS_LINK_PREFIX, PINS_EVALUATE);
+	pins_remove(&b->pins, PINS_LINK_PREFIX, BEGIN_LINK);
+	pins_remove(&b->pins, PINS_LINK_PREFIX, EVALUATE_LINK);
 	r = attach_programs(b, skeleton);
 	if (r == 0)
 		pins_wait_selection();
@@ -157,8 +172,8 @@ static int adopt(struct base *b, bool is_other, char why[static LOADER_WHY_SIZE]
 	e = b->state = evaluation_new();
 	if (!e)
 		return -ENOMEM;
-	e->begin_fd = pins_get(&b->pins, PINS_LINK_PREFIX, PINS_BEGIN);
-	e->evaluate_fd = pins_get(&b->pins, PINS_LINK_PREFIX, PINS_EVALUATE);
+	e->begin_fd = pins_get(&b->pins, PINS_LINK_PREFIX, BEGIN_LINK);
+	e->evaluate_fd = pins_get(&b->pins, PINS_LINK_PREFIX, EVALUATE_LINK);
 	if (e->begin_fd >= 0)
 		link_acquire_status(e->begin_fd, 0, &begin);
 	if (e->evaluate_fd >= 0)
@@ -273,6 +288,7 @@ const struct backend_driver backend_evaluate_task = {
 	.id = BACKEND_EVALUATE_TASK,
 	.hook = HOOK_FUNCTION,
 	.check = check,
+	.removal = removal,
 	.program = op_evaluate__elf_bytes,
 	.attach = attach,
 	.adopt = adopt,

@@ -145,6 +145,23 @@ static void name_pin(char name[static PINS_NAME_SIZE], uint32_t slot)
 	snprintf(name, PINS_NAME_SIZE, "%u", slot);
 }
 
+static bool is_director(const char *name)
+{
+	return strcmp(name, "0") == 0;
+}
+
+static bool is_policy(const char *name)
+{
+	return *name >= '1' && *name <= '9';
+}
+
+/* The director after the others, which go by what it found for the current OOM. */
+static const struct pins_step removal[] = {
+	{.is_link = is_policy, .is_detached = true},
+	{.is_link = is_director, .is_detached = true},
+	{},
+};
+
 /* What is attached under @slot, for the next daemon. */
 static void keep_slot(struct base *b, uint32_t slot, const char *name)
 {
@@ -482,6 +499,7 @@ const struct backend_driver backend_struct_ops = {
 	.id = BACKEND_STRUCT_OPS,
 	.hook = HOOK_STRUCT,
 	.check = check,
+	.removal = removal,
 	.program = op_policy__elf_bytes,
 	.attach = attach,
 	.adopt = adopt,

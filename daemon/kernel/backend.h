@@ -34,6 +34,10 @@ struct backend_driver {
 	 */
 	int (*attach)(struct base *b, char why[static LOADER_WHY_SIZE]);
 
+	/* The steps by which its links go, the last of which is empty. Also those of an older
+	 * version, and of a daemon that had this backend. */
+	const struct pins_step *removal;
+
 	/* The bytes of the object with the policy's program: another build has others. */
 	const void *(*program)(size_t *ret_size);
 

@@ -31,13 +31,13 @@ static const char *const shared_names[] = {
 };
 _Static_assert(ARRAY_SIZE(shared_names) == _SHARED_MAX, "a name for each");
 
-void base_init(struct base *b)
+void base_init(struct base *b, const struct pins_removal *removal)
 {
 	for (size_t i = 0; i < _SHARED_MAX; i++)
 		b->shared[i] = -EBADF;
 	b->state = NULL;
 	b->detach_fd = epoll_create1(EPOLL_CLOEXEC);
-	pins_init(&b->pins);
+	pins_init(&b->pins, removal);
 }
 
 void base_drop_maps(struct base *b)

@@ -35,7 +35,7 @@ struct base {
 };
 
 /* Nothing is loaded. Looks at what is pinned, as pins_init(). */
-void base_init(struct base *b);
+void base_init(struct base *b, const struct pins_removal *removal);
 
 /* Lets go of everything; what is pinned stays pinned. The backend's state must be gone. */
 void base_done(struct base *b);

@@ -13,6 +13,7 @@
  */
 #include "loader.h"
 
+#include <assert.h>
 #include <malloc.h>
 #include <stdarg.h>
 #include <string.h>
@@ -80,6 +81,19 @@ static int log_from_library(enum libbpf_print_level level, const char *format, v
 		if (*line)
 			log_debug("%s", line);
 	return 0;
+}
+
+/* How a set of whichever backend goes from the kernel. */
+static struct pins_removal removal(void)
+{
+	struct pins_removal ret = {};
+
+	for (size_t i = 0; i < ARRAY_SIZE(backends); i++)
+		for (const struct pins_step *step = backends[i]->removal; step->is_link; step++) {
+			assert(ret.n < PINS_STEPS_MAX);
+			ret.steps[ret.n++] = *step;
+		}
+	return ret;
 }
 
 /* Whether the kernel has what @backend needs, and we may use it. */
@@ -194,7 +208,7 @@ static void replace_old(struct loader *l, uint64_t since_nsec)
 	uint32_t zero = 0;
 
 	base_note_self(&in_force);
-	pins_retire();
+	pins_retire(&l->base.pins);
 	(void)bpf_map_update_elem(l->base.shared[SHARED_SWITCH], &zero, &in_force, BPF_ANY);
 	drain_old(l, events_fd,
 		  l->base.pins.old_backend == BACKEND_EVALUATE_TASK ? since_nsec
@@ -401,6 +415,7 @@ int loader_new(enum backend wanted, const struct loader_callbacks *callbacks,
 {
 	_cleanup_(kernel_types_done) struct kernel_types types = {};
 	_cleanup_(loader_freep) struct loader *l = NULL;
+	const struct pins_removal steps = removal();
 	int r;
 
 	why[0] = '\0';
@@ -410,7 +425,7 @@ int loader_new(enum backend wanted, const struct loader_callbacks *callbacks,
 		return -ENOMEM;
 	l->callbacks = *callbacks;
 	follow_victims_init(&l->victims);
-	base_init(&l->base);
+	base_init(&l->base, &steps);
 
 	if (!take_over(l, wanted, &types)) {
 		l->why_not_better[0] = '\0';
@@ -641,7 +656,9 @@ bool loader_is_in_force(void)
 
 int loader_remove_pinned(char why[static LOADER_WHY_SIZE])
 {
-	return pins_remove_all(why);
+	const struct pins_removal steps = removal();
+
+	return pins_remove_all(&steps, why);
 }
 
 /* --- what others have attached */

@@ -20,9 +20,6 @@
 #define PINS_NOTE "meta"
 #define PINS_MAP_PREFIX "map-"
 #define PINS_LINK_PREFIX "link-"
-/* The links of evaluate_task; those of policies have the numbers of their slots. */
-#define PINS_BEGIN "begin"
-#define PINS_EVALUATE "evaluate"
 #define PINS_NAME_SIZE 64
 
 /*

@@ -159,36 +159,41 @@ static enum note_state acquire_note(struct pins *p, const char *directory)
 
 /* --- directories */
 
-typedef bool (*name_filter_t)(const char *name);
+typedef bool (*name_filter_t)(const char *name, const struct pins_step *step);
 
-static bool is_director(const char *name)
+static bool is_of_step(const char *name, const struct pins_step *step)
 {
-	return strcmp(name, PINS_LINK_PREFIX "0") == 0;
+	return is_link(name) && step->is_link(name + strlen(PINS_LINK_PREFIX));
 }
 
-static bool is_policy(const char *name)
-{
-	const char *slot = name + strlen(PINS_LINK_PREFIX);
-
-	return strncmp(name, PINS_LINK_PREFIX, strlen(PINS_LINK_PREFIX)) == 0 && *slot >= '1' &&
-	       *slot <= '9';
-}
-
-/* What is asked, and what begins it, of a backend whose links cannot be detached. */
-static bool is_evaluation(const char *name)
-{
-	return strcmp(name, PINS_LINK_PREFIX PINS_EVALUATE) == 0 ||
-	       strcmp(name, PINS_LINK_PREFIX PINS_BEGIN) == 0;
-}
-
-static bool is_not_note(const char *name)
+static bool is_not_note(const char *name, const struct pins_step *step _unused_)
 {
 	return strcmp(name, PINS_NOTE) != 0;
 }
 
-static bool is_any(const char *name _unused_)
+static bool is_any(const char *name _unused_, const struct pins_step *step _unused_)
 {
 	return true;
+}
+
+/* Has @visit see each pin in @directory that @filter lets pass. */
+static void visit_pins(const char *directory, name_filter_t filter, const struct pins_step *step,
+		       void (*visit)(const char *directory, const char *name, void *userdata),
+		       void *userdata)
+{
+	const struct dirent *entry;
+	char reached[PINS_PATH_SIZE];
+	DIR *d;
+
+	if (pin_make_path(reached, directory, "") < 0)
+		return;
+	d = opendir(reached);
+	if (!d)
+		return;
+	while ((entry = readdir(d)))
+		if (entry->d_name[0] != '.' && filter(entry->d_name, step))
+			visit(directory, entry->d_name, userdata);
+	closedir(d);
 }
 
 void pins_wait_selection(void)
@@ -198,14 +203,24 @@ void pins_wait_selection(void)
 	nanosleep(&pause, NULL);
 }
 
-/* The program of a pinned link; 0 where it is not told. */
-static uint32_t linked_program(const char *path)
+/* More than the links of any step. */
+#define PROGRAMS_MAX 16
+
+struct programs {
+	uint32_t ids[PROGRAMS_MAX];
+	size_t n;
+};
+
+static void add_program(const char *directory, const char *name, void *userdata)
 {
-	_cleanup_close_ int fd = bpf_obj_get(path);
+	_cleanup_close_ int fd = get_pin(directory, "", name);
+	struct programs *programs = userdata;
 	struct bpf_link_info info = {};
 	__u32 size = sizeof(info);
 
-	return fd >= 0 && bpf_link_get_info_by_fd(fd, &info, &size) == 0 ? info.prog_id : 0;
+	if (fd >= 0 && bpf_link_get_info_by_fd(fd, &info, &size) == 0 && info.prog_id &&
+	    programs->n < PROGRAMS_MAX)
+		programs->ids[programs->n++] = info.prog_id;
 }
 
 /* The kernel lets go of what was pinned at its leisure, and of the program when nobody runs it. */
@@ -224,69 +239,55 @@ static void wait_unloaded(uint32_t program_id)
 	log_debug("Program %u is still there, ignoring.", program_id);
 }
 
-static void remove_pins(const char *directory, name_filter_t filter, bool detach)
+static void remove_visited(const char *directory, const char *name, void *userdata)
 {
-	const struct dirent *entry;
-	char reached[PINS_PATH_SIZE];
-	DIR *d;
-
-	if (pin_make_path(reached, directory, "") < 0)
-		return;
-	d = opendir(reached);
-	if (!d)
-		return;
-	while ((entry = readdir(d))) {
-		char path[PINS_PATH_SIZE];
-		int fd;
-
-		if (entry->d_name[0] == '.' || !filter(entry->d_name))
-			continue;
-		if (pin_make_path(path, directory, entry->d_name) < 0) {
-			log_warning("Cannot remove %s: its path is too long, ignoring.",
-				    entry->d_name);
-			continue;
-		}
-		/* Now, where the kernel can: it lets go of a pin's object at its leisure. */
-		if (detach && (is_policy(entry->d_name) || is_director(entry->d_name))) {
-			fd = bpf_obj_get(path);
-			if (fd >= 0)
-				(void)bpf_link_detach(fd);
-			safe_close(fd);
-		}
-		if (unlink(path) < 0)
-			log_warning("Cannot remove %s: %s, ignoring.", path, strerror(errno));
-	}
-	closedir(d);
-}
-
-/* The director after the others, which go by what it found for the OOM in hand. */
-static void remove_policies(const char *directory, bool detach)
-{
-	static const char *const names[] = {PINS_BEGIN, PINS_EVALUATE};
-	uint32_t programs[ARRAY_SIZE(names)] = {};
+	const bool *detach = userdata;
 	char path[PINS_PATH_SIZE];
 
-	remove_pins(directory, is_policy, detach);
-	remove_pins(directory, is_director, detach);
-	for (size_t i = 0; detach && i < ARRAY_SIZE(names); i++) {
-		if (make_pin_path(path, directory, PINS_LINK_PREFIX, names[i]) >= 0)
-			programs[i] = linked_program(path);
+	if (pin_make_path(path, directory, name) < 0) {
+		log_warning("Cannot remove %s: its path is too long, ignoring.", name);
+		return;
 	}
-	if (programs[0] || programs[1])
-		pins_wait_selection();
-	remove_pins(directory, is_evaluation, false);
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (programs[i])
-			wait_unloaded(programs[i]);
+	/* Now, where the kernel can: it lets go of a pin's object at its leisure. */
+	if (*detach) {
+		_cleanup_close_ int fd = bpf_obj_get(path);
+
+		if (fd >= 0)
+			(void)bpf_link_detach(fd);
+	}
+	if (unlink(path) < 0)
+		log_warning("Cannot remove %s: %s, ignoring.", path, strerror(errno));
 }
 
-static void remove_directory(const char *directory, bool detach)
+static void remove_pins(const char *directory, name_filter_t filter, const struct pins_step *step,
+			bool detach)
+{
+	visit_pins(directory, filter, step, remove_visited, &detach);
+}
+
+static void remove_policies(const char *directory, const struct pins_removal *removal, bool detach)
+{
+	for (size_t i = 0; i < removal->n; i++) {
+		const struct pins_step *step = &removal->steps[i];
+		struct programs programs = {};
+
+		if (detach && step->is_awaited)
+			visit_pins(directory, is_of_step, step, add_program, &programs);
+		if (programs.n > 0)
+			pins_wait_selection();
+		remove_pins(directory, is_of_step, step, detach && step->is_detached);
+		for (size_t j = 0; j < programs.n; j++)
+			wait_unloaded(programs.ids[j]);
+	}
+}
+
+static void remove_directory(const char *directory, const struct pins_removal *removal, bool detach)
 {
 	char reached[PINS_PATH_SIZE];
 
-	remove_policies(directory, detach);
-	remove_pins(directory, is_not_note, false);
-	remove_pins(directory, is_any, false);
+	remove_policies(directory, removal, detach);
+	remove_pins(directory, is_not_note, NULL, false);
+	remove_pins(directory, is_any, NULL, false);
 	(void)pin_make_path(reached, directory, "");
 	if (rmdir(reached) < 0 && errno != ENOENT)
 		log_warning("Cannot remove %s: %s, ignoring.", directory, strerror(errno));
@@ -325,18 +326,18 @@ static void finish_next(struct pins *p)
 
 	forget_note(p);
 	if (next == NOTE_HALF)
-		remove_directory(PINS_NEXT_DIRECTORY, true);
+		remove_directory(PINS_NEXT_DIRECTORY, &p->removal, true);
 	if (next != NOTE_GOOD && next != NOTE_OTHER)
 		return;
-	remove_directory(PINS_DIRECTORY, true);
+	remove_directory(PINS_DIRECTORY, &p->removal, true);
 	(void)rename_next();
 }
 
-void pins_init(struct pins *p)
+void pins_init(struct pins *p, const struct pins_removal *removal)
 {
 	char why[LOADER_WHY_SIZE];
 
-	*p = (struct pins){.note_fd = -EBADF, .found = NOTE_FOREIGN};
+	*p = (struct pins){.removal = *removal, .note_fd = -EBADF, .found = NOTE_FOREIGN};
 	p->note = &p->unpinned;
 	if (pin_check_root(why, sizeof(why)) == 0)
 		p->found = find(p, PINS_DIRECTORY, why);
@@ -348,7 +349,7 @@ void pins_init(struct pins *p)
 	finish_next(p);
 	p->found = find(p, PINS_DIRECTORY, why);
 	if (p->found == NOTE_HALF) {
-		remove_directory(PINS_DIRECTORY, true);
+		remove_directory(PINS_DIRECTORY, &p->removal, true);
 		p->found = NOTE_NONE;
 	}
 	if (p->found == NOTE_GOOD) {
@@ -477,14 +478,14 @@ bool pins_complete(struct pins *p)
 	return p->old_waits;
 }
 
-void pins_retire(void)
+void pins_retire(const struct pins *p)
 {
-	remove_policies(PINS_DIRECTORY, true);
+	remove_policies(PINS_DIRECTORY, &p->removal, true);
 }
 
 void pins_replace(struct pins *p)
 {
-	remove_directory(PINS_DIRECTORY, true);
+	remove_directory(PINS_DIRECTORY, &p->removal, true);
 	p->old_waits = false;
 	if (!p->directory[0])
 		return;
@@ -510,7 +511,7 @@ void pins_drop(struct pins *p)
 	if (pin_check_directory(p->directory, why, sizeof(why)) == -EPERM)
 		remove_own(p);
 	else
-		remove_directory(p->directory, false);
+		remove_directory(p->directory, &p->removal, false);
 	p->directory[0] = '\0';
 	p->n_items = 0;
 }
@@ -613,7 +614,7 @@ bool pins_are_active(void)
 	return state == NOTE_GOOD || state == NOTE_OTHER;
 }
 
-int pins_remove_all(char why[static LOADER_WHY_SIZE])
+int pins_remove_all(const struct pins_removal *removal, char why[static LOADER_WHY_SIZE])
 {
 	static const char *const directories[] = {PINS_DIRECTORY, PINS_NEXT_DIRECTORY};
 	struct pins p = {.note_fd = -EBADF};
@@ -628,7 +629,7 @@ int pins_remove_all(char why[static LOADER_WHY_SIZE])
 		if (state == NOTE_FOREIGN)
 			return -EPERM;
 		if (state != NOTE_NONE)
-			remove_directory(directories[i], true);
+			remove_directory(directories[i], removal, true);
 		n += state == NOTE_GOOD || state == NOTE_OTHER;
 	}
 	return n > 0;

@@ -20,11 +20,29 @@ struct pin {
 	uint32_t id;
 };
 
+/* How the links of a kind are taken out of the kernel. */
+struct pins_step {
+	bool (*is_link)(const char *name); /* of the pin, without PINS_LINK_PREFIX */
+	bool is_detached;		   /* at once; any other when the kernel lets go of it */
+	/* After a pause in which a running selection ends; the next step comes when the programs
+	 * are unloaded. */
+	bool is_awaited;
+};
+
+/* The links by which the kernel comes to a policy, of all backends, in the order in which they go:
+ * a set may be of another backend than the one that replaces it. */
+#define PINS_STEPS_MAX 8
+struct pins_removal {
+	struct pins_step steps[PINS_STEPS_MAX];
+	size_t n;
+};
+
 /*
  * Embedded. Owns the note, and what is pinned in the directory; what was pinned is also held open
  * by its user, and stays in the kernel until both have let go of it.
  */
 struct pins {
+	struct pins_removal removal;
 	char directory[sizeof(PINS_NEXT_DIRECTORY)]; /* empty: nothing is pinned */
 	struct note *note;			     /* in a map, or else @unpinned */
 	struct note unpinned;
@@ -39,7 +57,7 @@ struct pins {
 };
 
 /* Looks at what is there, and opens its note where that is good. What is half made goes. */
-void pins_init(struct pins *p);
+void pins_init(struct pins *p, const struct pins_removal *removal);
 
 /* Lets go of everything; what is pinned stays pinned. */
 void pins_done(struct pins *p);
@@ -71,7 +89,7 @@ int pins_get_old(const char *prefix, const char *name);
 void pins_wait_selection(void);
 
 /* Takes the policies of the other set out of the kernel. None of them runs when it returns. */
-void pins_retire(void);
+void pins_retire(const struct pins *p);
 
 /* Removes the rest of the other set, and gives this one its place. */
 void pins_replace(struct pins *p);
@@ -87,6 +105,6 @@ void pins_abandon(struct pins *p, const char *why);
 
 /* As loader_is_in_force() and loader_remove_pinned(): of whichever set is there. */
 bool pins_are_active(void);
-int pins_remove_all(char why[static LOADER_WHY_SIZE]);
+int pins_remove_all(const struct pins_removal *removal, char why[static LOADER_WHY_SIZE]);
 
 #endif
