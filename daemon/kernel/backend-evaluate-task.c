@@ -288,6 +288,7 @@ const struct backend_driver backend_evaluate_task = {
 	.id = BACKEND_EVALUATE_TASK,
 	.hook = HOOK_FUNCTION,
 	.check = check,
+	.yields = true,
 	.removal = removal,
 	.program = op_evaluate__elf_bytes,
 	.attach = attach,

@@ -34,6 +34,10 @@ struct backend_driver {
 	 */
 	int (*attach)(struct base *b, char why[static LOADER_WHY_SIZE]);
 
+	/* The kernel asks what another set has attached later before it asks this one: what this
+	 * one decides from then on the other has decided. */
+	bool yields;
+
 	/* The steps by which its links go, the last of which is empty. Also those of an older
 	 * version, and of a daemon that had this backend. */
 	const struct pins_step *removal;

@@ -120,6 +120,15 @@ int loader_permitted(char why[static LOADER_WHY_SIZE])
 	return kernel_check_privilege(false, why);
 }
 
+/* NULL: no driver has this id. */
+static const struct backend_driver *find_driver(enum backend id)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(backends); i++)
+		if (backends[i]->id == id)
+			return backends[i];
+	return NULL;
+}
+
 static bool is_wanted(const struct backend_driver *backend, enum backend wanted)
 {
 	return wanted == BACKEND_AUTO || backend->id == wanted;
@@ -200,6 +209,7 @@ static void drain_old(struct loader *l, int events_fd, uint64_t until_nsec)
  */
 static void replace_old(struct loader *l, uint64_t since_nsec)
 {
+	const struct backend_driver *old = find_driver(l->base.pins.old_backend);
 	_cleanup_close_ int events_fd = base_get_old_map(SHARED_EVENTS);
 	struct op_switch in_force = {
 		.config = l->config,
@@ -210,9 +220,7 @@ static void replace_old(struct loader *l, uint64_t since_nsec)
 	base_note_self(&in_force);
 	pins_retire(&l->base.pins);
 	(void)bpf_map_update_elem(l->base.shared[SHARED_SWITCH], &zero, &in_force, BPF_ANY);
-	drain_old(l, events_fd,
-		  l->base.pins.old_backend == BACKEND_EVALUATE_TASK ? since_nsec
-								    : clock_now_nsec());
+	drain_old(l, events_fd, old && old->yields ? since_nsec : clock_now_nsec());
 	pins_replace(&l->base.pins);
 }
 
