@@ -266,16 +266,22 @@ static void acquire_policies(const struct base *b, struct loader_policies *ret)
 	}
 }
 
-static uint32_t last_link(const struct base *b)
+static bool owns_link(const struct base *b, uint32_t link_id)
 {
 	const struct evaluation *e = b->state;
 
-	return link_acquire_id(e->evaluate_fd);
+	return link_id == link_acquire_id(e->evaluate_fd);
 }
 
-static bool owns_link(const struct base *b, uint32_t link_id)
+/* The kernel asks the program that came last first (kernel/bpf/trampoline.c, hlist_add_head()), and
+ * handlers before its own selection. */
+static enum loader_order order_of(const struct base *b, enum backend_hook hook, uint32_t link_id)
 {
-	return link_id == last_link(b);
+	const struct evaluation *e = b->state;
+
+	if (hook == BACKEND_HOOK_HANDLER)
+		return LOADER_ORDER_BEFORE;
+	return link_id > link_acquire_id(e->evaluate_fd) ? LOADER_ORDER_BEFORE : LOADER_ORDER_AFTER;
 }
 
 /* The kernel lets nobody detach such a link but its owner (bpf_tracing_link_lops has no detach). */
@@ -301,6 +307,6 @@ const struct backend_driver backend_evaluate_task = {
 	.expire = expire,
 	.acquire_policies = acquire_policies,
 	.owns_link = owns_link,
-	.last_link = last_link,
+	.order_of = order_of,
 	.forget = forget,
 };

@@ -422,7 +422,7 @@ static bool owns_link(const struct base *b, uint32_t link_id)
 	return false;
 }
 
-/* Of those that are used: nobody minds who is asked before the others. */
+/* Of the policies that are used: nobody minds who is asked before the others. */
 static uint32_t last_link(const struct base *b)
 {
 	const struct handlers *h = b->state;
@@ -437,6 +437,17 @@ static uint32_t last_link(const struct base *b)
 			last = id;
 	}
 	return last;
+}
+
+/* Handlers are asked in the order in which they were attached, which that of their links is; the
+ * kernel's own selection comes after them. */
+static enum loader_order order_of(const struct base *b, enum backend_hook hook, uint32_t link_id)
+{
+	if (hook == BACKEND_HOOK_EVALUATION)
+		return LOADER_ORDER_AFTER;
+	if (!link_id)
+		return LOADER_ORDER_UNKNOWN;
+	return link_id < last_link(b) ? LOADER_ORDER_BEFORE : LOADER_ORDER_AFTER;
 }
 
 static bool is_attached(int link_fd)
@@ -512,6 +523,6 @@ const struct backend_driver backend_struct_ops = {
 	.acquire_policies = acquire_policies,
 	.restore = restore,
 	.owns_link = owns_link,
-	.last_link = last_link,
+	.order_of = order_of,
 	.forget = forget,
 };

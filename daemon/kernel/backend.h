@@ -16,6 +16,12 @@
 
 struct btf;
 
+/* Where others may attach to, too. */
+enum backend_hook {
+	BACKEND_HOOK_HANDLER,	 /* handlers of the kernel's OOM */
+	BACKEND_HOOK_EVALUATION, /* a program in the kernel's own selection */
+};
+
 struct backend_driver {
 	enum backend id;
 	const char *hook; /* in the kernel's types, for the sentence that it is missing */
@@ -73,9 +79,13 @@ struct backend_driver {
 	 */
 	int (*restore)(struct base *b, char why[static LOADER_WHY_SIZE]);
 
-	/* Whether the link with this id is ours, and which of ours was attached last. */
+	/* Whether the link with this id is ours. */
 	bool (*owns_link)(const struct base *b, uint32_t link_id);
-	uint32_t (*last_link)(const struct base *b);
+
+	/* When the kernel asks what others have attached to @hook by the link with this id, which
+	 * is 0 where they have none. */
+	enum loader_order (*order_of)(const struct base *b, enum backend_hook hook,
+				      uint32_t link_id);
 
 	/* What was watched under @slot, see link_watch(), was detached: forgets the link's
 	 * descriptor in b->detach_fd, and gives the policy's name. NULL where no link can be. */

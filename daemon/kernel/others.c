@@ -143,22 +143,6 @@ static bool read_ops(const struct others_hooks *hooks, uint32_t map_id, struct l
 	return true;
 }
 
-/* Handlers are asked in the order in which they were attached, which that of their links is. */
-static enum loader_order order_of_handler(const struct search *s, uint32_t link_id)
-{
-	if (s->driver->id != BACKEND_STRUCT_OPS)
-		return LOADER_ORDER_BEFORE;
-	return link_id < s->driver->last_link(s->base) ? LOADER_ORDER_BEFORE : LOADER_ORDER_AFTER;
-}
-
-/* The kernel asks the one that came last first (kernel/bpf/trampoline.c, hlist_add_head()). */
-static enum loader_order order_of_evaluation(const struct search *s, uint32_t link_id)
-{
-	if (s->driver->id != BACKEND_EVALUATE_TASK)
-		return LOADER_ORDER_AFTER;
-	return link_id > s->driver->last_link(s->base) ? LOADER_ORDER_BEFORE : LOADER_ORDER_AFTER;
-}
-
 static void program_name(uint32_t id, char name[static OP_POLICY_NAME_LEN])
 {
 	_cleanup_close_ int fd = bpf_prog_get_fd_by_id(id);
@@ -182,14 +166,14 @@ static void look_at_link(struct search *s, uint32_t id)
 	if (info.type == BPF_LINK_TYPE_STRUCT_OPS) {
 		if (!read_ops(s->hooks, info.struct_ops.map_id, &other, &state, &flags))
 			return;
-		other.order = order_of_handler(s, id);
+		other.order = s->driver->order_of(s->base, BACKEND_HOOK_HANDLER, id);
 	} else if (info.type == BPF_LINK_TYPE_TRACING &&
 		   info.tracing.attach_type == BPF_MODIFY_RETURN && s->hooks->evaluate_id &&
 		   info.tracing.target_btf_id == s->hooks->evaluate_id &&
 		   is_hooks_btf(info.tracing.target_obj_id)) {
 		other.hook = TASK_HOOK;
 		other.program_id = info.prog_id;
-		other.order = order_of_evaluation(s, id);
+		other.order = s->driver->order_of(s->base, BACKEND_HOOK_EVALUATION, id);
 		program_name(info.prog_id, other.name);
 	} else {
 		return;
@@ -206,8 +190,7 @@ static void look_at_map(struct search *s, uint32_t id)
 	if (!read_ops(s->hooks, id, &other, &state, &flags) || (flags & BPF_F_LINK) ||
 	    state != OPS_STATE_INUSE)
 		return;
-	if (s->driver->id != BACKEND_STRUCT_OPS)
-		other.order = LOADER_ORDER_BEFORE;
+	other.order = s->driver->order_of(s->base, BACKEND_HOOK_HANDLER, 0);
 	add(s, &other);
 }
 
