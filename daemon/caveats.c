@@ -14,7 +14,7 @@
 #include "util/basic.h"
 #include "util/log.h"
 
-void caveats_log_backend(const struct config *c, enum backend used)
+void caveats_log_backend(const struct config *c, enum backend used, bool honours_kill)
 {
 	const struct rule *first = NULL;
 	size_t n = 0;
@@ -22,7 +22,7 @@ void caveats_log_backend(const struct config *c, enum backend used)
 	if (c->backend != BACKEND_AUTO && c->backend != used)
 		log_warning("Backend=%s takes effect when the daemon is started again: %s stays.",
 			    backend_to_string(c->backend), backend_to_string(used));
-	for (size_t i = 0; used == BACKEND_EVALUATE_TASK && i < c->n_rules; i++)
+	for (size_t i = 0; !honours_kill && i < c->n_rules; i++)
 		if (c->rules[i].kill != RULE_KILL_UNSET && n++ == 0)
 			first = &c->rules[i];
 	if (first)

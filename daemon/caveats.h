@@ -3,10 +3,12 @@
 #ifndef OP_CAVEATS_H
 #define OP_CAVEATS_H
 
+#include <stdbool.h>
+
 #include "config/policy.h"
 
-/* What @c asks for and the backend @used does not give. */
-void caveats_log_backend(const struct config *c, enum backend used);
+/* What @c asks for and the backend @used, which may honour Kill=, does not give. */
+void caveats_log_backend(const struct config *c, enum backend used, bool honours_kill);
 
 /* The sysctls that have somebody die before a policy is asked. */
 void caveats_log_preemption(void);

@@ -535,7 +535,8 @@ static int manager_reload(void *userdata, char message[static CONTROL_MESSAGE_SI
 		describe(m, message, CONTROL_MESSAGE_SIZE);
 		view = manager_view(m);
 		announce_active(&view, &timing, true, message);
-		caveats_log_backend(m->config, loader_backend(m->loader));
+		caveats_log_backend(m->config, loader_backend(m->loader),
+				    loader_honours_kill(m->loader));
 		manager_consume_cgroups(m);
 		guard_retry(m->guard);
 	}
@@ -788,7 +789,7 @@ int manager_new(const char *config_path, struct manager **ret)
 	handover_log_start(&m->found);
 	view = manager_view(m);
 	announce_active(&view, &timing, false, status);
-	caveats_log_backend(m->config, loader_backend(m->loader));
+	caveats_log_backend(m->config, loader_backend(m->loader), loader_honours_kill(m->loader));
 	caveats_log_preemption();
 	/* Before the loop runs: the kernel may take seconds to have a function followed, and new
 	 * cgroups would not be ruled meanwhile. */

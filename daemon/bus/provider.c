@@ -553,7 +553,7 @@ static int answer_rank(void *userdata, const char *domain, struct outcome_values
 	if (!describe_run(&view, &run, ret))
 		return 0;
 	r = rank_init(&rank, items, run.n_ranked, view.cgroup_root, domain,
-		      loader_backend(view.loader) != BACKEND_EVALUATE_TASK);
+		      loader_honours_kill(view.loader));
 	return r < 0 ? r : visit_ranked(&view, &rank, visit, visit_userdata);
 }
 

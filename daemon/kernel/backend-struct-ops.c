@@ -510,6 +510,7 @@ const struct backend_driver backend_struct_ops = {
 	.id = BACKEND_STRUCT_OPS,
 	.hook = HOOK_STRUCT,
 	.check = check,
+	.honours_kill = true,
 	.removal = removal,
 	.program = op_policy__elf_bytes,
 	.attach = attach,

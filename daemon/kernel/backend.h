@@ -40,6 +40,9 @@ struct backend_driver {
 	 */
 	int (*attach)(struct base *b, char why[static LOADER_WHY_SIZE]);
 
+	/* Kill= of a rule says how much is killed; else memory.oom.group does, of the kernel. */
+	bool honours_kill;
+
 	/* The kernel asks what another set has attached later before it asks this one: what this
 	 * one decides from then on the other has decided. */
 	bool yields;

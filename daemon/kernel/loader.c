@@ -517,6 +517,11 @@ enum backend loader_backend(const struct loader *l)
 	return l->backend->id;
 }
 
+bool loader_honours_kill(const struct loader *l)
+{
+	return l->backend->honours_kill;
+}
+
 const char *loader_why_not_better(const struct loader *l)
 {
 	return l->why_not_better;

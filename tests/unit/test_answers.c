@@ -107,6 +107,12 @@ enum backend loader_backend(const struct loader *l)
 	return BACKEND_STRUCT_OPS;
 }
 
+bool loader_honours_kill(const struct loader *l)
+{
+	(void)l;
+	return true;
+}
+
 const char *loader_why_not_better(const struct loader *l)
 {
 	(void)l;
