@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What loader.c and the backends share: a backend is a way for the policies into the kernel's OOM.
+ * The backends, and what each tells of itself: a backend is a way for the policies into the
+ * kernel's OOM.
  * For daemon/kernel/ alone.
  */
 #ifndef OP_KERNEL_BACKEND_H
@@ -15,6 +16,7 @@
 #include "types.h"
 
 struct btf;
+struct kernel_types;
 
 /* Where others may attach to, too. */
 enum backend_hook {
@@ -97,5 +99,20 @@ struct backend_driver {
 
 extern const struct backend_driver backend_struct_ops;
 extern const struct backend_driver backend_evaluate_task;
+
+/* The driver with this id, or NULL. */
+const struct backend_driver *backend_find(enum backend id);
+
+/* The best driver after @previous, which NULL begins with, of those that are @wanted; or NULL. */
+const struct backend_driver *backend_next(const struct backend_driver *previous,
+					  enum backend wanted);
+
+/* Whether the kernel has what @d needs, and we may use it. Returns 0, LOADER_E_* and a sentence, or
+ * a negative errno. */
+int backend_check(const struct backend_driver *d, const struct kernel_types *types,
+		  char why[static LOADER_WHY_SIZE]);
+
+/* How a set of whichever backend goes from the kernel. */
+struct pins_removal backend_removal(void);
 
 #endif

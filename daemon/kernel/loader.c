@@ -13,7 +13,6 @@
  */
 #include "loader.h"
 
-#include <assert.h>
 #include <malloc.h>
 #include <stdarg.h>
 #include <string.h>
@@ -39,10 +38,6 @@
 
 /* How much of libbpf's output is shown: the end of a verifier log holds the reason. */
 #define LIBRARY_TAIL_SIZE 8192
-
-/* The best first. */
-static const struct backend_driver *const backends[] = {&backend_struct_ops,
-							&backend_evaluate_task};
 
 struct loader {
 	const struct backend_driver *backend;
@@ -83,55 +78,9 @@ static int log_from_library(enum libbpf_print_level level, const char *format, v
 	return 0;
 }
 
-/* How a set of whichever backend goes from the kernel. */
-static struct pins_removal removal(void)
-{
-	struct pins_removal ret = {};
-
-	for (size_t i = 0; i < ARRAY_SIZE(backends); i++)
-		for (const struct pins_step *step = backends[i]->removal; step->is_link; step++) {
-			assert(ret.n < PINS_STEPS_MAX);
-			ret.steps[ret.n++] = *step;
-		}
-	return ret;
-}
-
-/* Whether the kernel has what @backend needs, and we may use it. */
-static int check_backend(const struct backend_driver *backend, const struct kernel_types *types,
-			 char why[static LOADER_WHY_SIZE])
-{
-	bool in_module = false;
-	int r;
-
-	r = backend->check(types->vmlinux, why);
-	if (r == -ENOENT && types->module) {
-		in_module = true;
-		r = backend->check(types->module, why);
-	}
-	if (r == -ENOENT) {
-		kernel_explain_no_hook(types, backend->hook, why);
-		return LOADER_E_KERNEL;
-	}
-	return r != 0 ? r : kernel_check_privilege(in_module, why);
-}
-
 int loader_permitted(char why[static LOADER_WHY_SIZE])
 {
 	return kernel_check_privilege(false, why);
-}
-
-/* NULL: no driver has this id. */
-static const struct backend_driver *find_driver(enum backend id)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(backends); i++)
-		if (backends[i]->id == id)
-			return backends[i];
-	return NULL;
-}
-
-static bool is_wanted(const struct backend_driver *backend, enum backend wanted)
-{
-	return wanted == BACKEND_AUTO || backend->id == wanted;
 }
 
 /* --- the rings */
@@ -209,7 +158,7 @@ static void drain_old(struct loader *l, int events_fd, uint64_t until_nsec)
  */
 static void replace_old(struct loader *l, uint64_t since_nsec)
 {
-	const struct backend_driver *old = find_driver(l->base.pins.old_backend);
+	const struct backend_driver *old = backend_find(l->base.pins.old_backend);
 	_cleanup_close_ int events_fd = base_get_old_map(SHARED_EVENTS);
 	struct op_switch in_force = {
 		.config = l->config,
@@ -319,15 +268,14 @@ static int attach_backend(struct loader *l, enum backend wanted, const struct ke
 {
 	int first = LOADER_E_KERNEL;
 
-	for (size_t i = 0; i < ARRAY_SIZE(backends); i++) {
+	for (const struct backend_driver *d = backend_next(NULL, wanted); d;
+	     d = backend_next(d, wanted)) {
 		int r;
 
-		if (!is_wanted(backends[i], wanted))
-			continue;
-		r = check_backend(backends[i], types, why);
+		r = backend_check(d, types, why);
 		if (r == 0) {
-			l->backend = backends[i];
-			pins_begin(&l->base.pins, backends[i]->id, build_id(backends[i]));
+			l->backend = d;
+			pins_begin(&l->base.pins, d->id, build_id(d));
 			r = l->backend->attach(&l->base, why);
 			if (r == 0)
 				return 0;
@@ -362,18 +310,18 @@ static int need_types(struct loader *l, struct kernel_types *types,
 static const struct backend_driver *choose_backend(struct loader *l, enum backend wanted,
 						   struct kernel_types *types)
 {
+	const struct backend_driver *best = backend_next(NULL, BACKEND_AUTO);
 	char why[LOADER_WHY_SIZE] = "";
 
-	for (size_t i = 0; i < ARRAY_SIZE(backends); i++) {
-		if (!is_wanted(backends[i], wanted))
-			continue;
+	for (const struct backend_driver *d = backend_next(NULL, wanted); d;
+	     d = backend_next(d, wanted)) {
 		/* The best there is, and at work: it need not be looked for. */
-		if (i == 0 && l->base.pins.note->backend == backends[i]->id)
-			return backends[i];
+		if (d == best && l->base.pins.note->backend == d->id)
+			return d;
 		if (need_types(l, types, why) != 0)
 			return NULL;
-		if (check_backend(backends[i], types, why) == 0)
-			return backends[i];
+		if (backend_check(d, types, why) == 0)
+			return d;
 		if (!l->why_not_better[0])
 			memcpy(l->why_not_better, why, sizeof(l->why_not_better));
 	}
@@ -423,7 +371,7 @@ int loader_new(enum backend wanted, const struct loader_callbacks *callbacks,
 {
 	_cleanup_(kernel_types_done) struct kernel_types types = {};
 	_cleanup_(loader_freep) struct loader *l = NULL;
-	const struct pins_removal steps = removal();
+	const struct pins_removal steps = backend_removal();
 	int r;
 
 	why[0] = '\0';
@@ -669,7 +617,7 @@ bool loader_is_in_force(void)
 
 int loader_remove_pinned(char why[static LOADER_WHY_SIZE])
 {
-	const struct pins_removal steps = removal();
+	const struct pins_removal steps = backend_removal();
 
 	return pins_remove_all(&steps, why);
 }
