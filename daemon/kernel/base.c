@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Owns the shared maps by their names, and what the BPF programs are told about this process.
- * Refuses to know which programs there are.
+ * Owns the shared maps by their names, what the BPF programs are told about this process, and where
+ * libbpf's output goes. Refuses to know which programs there are.
  */
 #include "base.h"
 
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +18,10 @@
 
 #include "bpf/oompolicy.h"
 #include "util/basic.h"
+#include "util/log.h"
+
+/* How much of libbpf's output is shown: the end of a verifier log holds the reason. */
+#define LIBRARY_TAIL_SIZE 8192
 
 static const char *const shared_names[] = {
 	[SHARED_CONFIGS] = "op_configs",
@@ -31,8 +36,31 @@ static const char *const shared_names[] = {
 };
 _Static_assert(ARRAY_SIZE(shared_names) == _SHARED_MAX, "a name for each");
 
+/* libbpf's words are for developers: they go to the debug level, a line at a time. */
+static int log_from_library(enum libbpf_print_level level, const char *format, va_list ap)
+{
+	_cleanup_free_ char *text = NULL;
+	char *line, *rest;
+	int n;
+
+	(void)level;
+	if (!log_enabled(LOG_DEBUG))
+		return 0;
+	n = vasprintf(&text, format, ap);
+	if (n < 0) {
+		text = NULL;
+		return 0;
+	}
+	rest = n > LIBRARY_TAIL_SIZE ? text + n - LIBRARY_TAIL_SIZE : text;
+	while ((line = strsep(&rest, "\n")))
+		if (*line)
+			log_debug("%s", line);
+	return 0;
+}
+
 void base_init(struct base *b, const struct pins_removal *removal)
 {
+	libbpf_set_print(log_from_library);
 	for (size_t i = 0; i < _SHARED_MAX; i++)
 		b->shared[i] = -EBADF;
 	b->state = NULL;

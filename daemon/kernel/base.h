@@ -34,7 +34,7 @@ struct base {
 	void *state; /* the backend's */
 };
 
-/* Nothing is loaded. Looks at what is pinned, as pins_init(). */
+/* Nothing is loaded; what libbpf says goes to the log. Looks at what is pinned, as pins_init(). */
 void base_init(struct base *b, const struct pins_removal *removal);
 
 /* Lets go of everything; what is pinned stays pinned. The backend's state must be gone. */

@@ -14,13 +14,10 @@
 #include "loader.h"
 
 #include <malloc.h>
-#include <stdarg.h>
 #include <string.h>
 #include <sys/epoll.h>
 
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
-#include <bpf/libbpf.h>
 
 #include "api/messages.h"
 #include "backend.h"
@@ -35,9 +32,6 @@
 #include "util/clock.h"
 #include "util/log.h"
 #include "why.h"
-
-/* How much of libbpf's output is shown: the end of a verifier log holds the reason. */
-#define LIBRARY_TAIL_SIZE 8192
 
 struct loader {
 	const struct backend_driver *backend;
@@ -55,28 +49,6 @@ struct loader {
 	struct program_declare *declare; /* NULL: it is not loaded; likewise the next */
 	struct program_rank *rank;
 };
-
-/* libbpf's words are for developers: they go to the debug level, a line at a time. */
-static int log_from_library(enum libbpf_print_level level, const char *format, va_list ap)
-{
-	_cleanup_free_ char *text = NULL;
-	char *line, *rest;
-	int n;
-
-	(void)level;
-	if (!log_enabled(LOG_DEBUG))
-		return 0;
-	n = vasprintf(&text, format, ap);
-	if (n < 0) {
-		text = NULL;
-		return 0;
-	}
-	rest = n > LIBRARY_TAIL_SIZE ? text + n - LIBRARY_TAIL_SIZE : text;
-	while ((line = strsep(&rest, "\n")))
-		if (*line)
-			log_debug("%s", line);
-	return 0;
-}
 
 int loader_permitted(char why[static LOADER_WHY_SIZE])
 {
@@ -375,7 +347,6 @@ int loader_new(enum backend wanted, const struct loader_callbacks *callbacks,
 	int r;
 
 	why[0] = '\0';
-	libbpf_set_print(log_from_library);
 	l = calloc(1, sizeof(*l));
 	if (!l)
 		return -ENOMEM;
