@@ -44,6 +44,7 @@ enum loader_order {
 	LOADER_ORDER_UNKNOWN, /* it has no link, which would tell when it was attached */
 	LOADER_ORDER_BEFORE,  /* before one of ours: what it decides is decided */
 	LOADER_ORDER_AFTER,   /* where ours have no opinion */
+	_LOADER_ORDER_MAX,
 };
 
 struct loader_other {
