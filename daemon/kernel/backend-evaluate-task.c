@@ -179,7 +179,7 @@ static int adopt(struct base *b, bool is_other, char why[static LOADER_WHY_SIZE]
 	if (e->evaluate_fd >= 0)
 		link_acquire_status(e->evaluate_fd, 0, &evaluate);
 	if (!begin.attached || !evaluate.attached || b->shared[SHARED_NAMES] < 0) {
-		why_set(why, "Something of them is missing.");
+		why_set(why, "A pinned link or the map of policy names is missing.");
 		return LOADER_E_KERNEL;
 	}
 	return is_other ? update(b, why) : 0;

@@ -75,8 +75,8 @@ static int check(const struct btf *btf, char why[static LOADER_WHY_SIZE])
 						       sizeof(parameters)) != 1 ||
 			    strcmp(parameters, "oom_control *") != 0) {
 				why_set(why,
-					"The kernel's " HOOK_STRUCT " is of a later kind than this "
-					"version knows: handle_out_of_memory(%s) where "
+					"The kernel's " HOOK_STRUCT " is newer than this version "
+					"supports: handle_out_of_memory(%s) where "
 					"(oom_control *) was expected.",
 					parameters);
 				return LOADER_E_KERNEL;
@@ -330,7 +330,8 @@ static int adopt(struct base *b, bool update, char why[static LOADER_WHY_SIZE])
 		return -ENOMEM;
 	/* It has to come before the others, which were attached after it. */
 	if (!adopt_link(b, DIRECTOR_NAME, OP_SLOT_DIRECTOR)) {
-		why_set(why, "Somebody has detached what directs them.");
+		why_set(why,
+			"Another program has detached the director (policy '" DIRECTOR_NAME "').");
 		return LOADER_E_KERNEL;
 	}
 	r = update ? update_policy(b, DIRECTOR_NAME, OP_SLOT_DIRECTOR, why) : 0;
