@@ -39,7 +39,7 @@ void follow_victims_check(struct follow_victims *f, const struct kernel_types *t
  * The shared maps must be there. */
 void follow_victims_start(struct follow_victims *f, struct base *b);
 
-/* Takes over the pinned links. Returns false where those that see most are missing. */
+/* Takes over the pinned links. Returns false if programs that follow victims are missing. */
 bool follow_victims_adopt(struct follow_victims *f, struct base *b);
 
 /* The hash of the programs behind @hash. */

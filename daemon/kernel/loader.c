@@ -92,8 +92,8 @@ static int pass_old(const void *data, size_t size, void *userdata)
 		       : pass_oom(data, size, old->loader);
 }
 
-/* Those that the set before cannot have left to this one, because it had maps of its own. An OOM
- * that began later is in ours. */
+/* Reads the records that the previous policy set left in its own ring; we do not share its maps. An
+ * OOM that began at @until_nsec or later has its record in our ring. */
 static void drain_old(struct loader *l, int events_fd, uint64_t until_nsec)
 {
 	_cleanup_(ring_reader_done) struct ring_reader ring = {};
@@ -123,10 +123,9 @@ static void drain_old(struct loader *l, int events_fd, uint64_t until_nsec)
 }
 
 /*
- * The policies of before go, after ours are in force since @since_nsec. Until then handlers of
- * before are asked first, and ours where they have no opinion; but of handlers and evaluation the
- * handlers are, and of two evaluations ours. What they kill is in their records, and is not taken
- * for the kernel's doing.
+ * Removes the previous set after ours is active at @since_nsec. While both are attached: handlers
+ * run oldest first; handlers run before evaluation; of two evaluation programs ours runs first.
+ * What the previous set kills is in its records, and is not taken for the kernel's doing.
  */
 static void replace_old(struct loader *l, uint64_t since_nsec)
 {
