@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * The backends, and what each tells of itself: a backend is a way for the policies into the
- * kernel's OOM.
- * For daemon/kernel/ alone.
- */
+/* A backend, which is a way for the policies into the kernel's OOM: what it does, and what it tells
+ * of itself so that nobody asks which one it is. For daemon/kernel/ alone. */
 #ifndef OP_KERNEL_BACKEND_H
 #define OP_KERNEL_BACKEND_H
 
@@ -16,7 +13,6 @@
 #include "types.h"
 
 struct btf;
-struct kernel_types;
 
 /* Where others may attach to, too. */
 enum backend_hook {
@@ -27,6 +23,17 @@ enum backend_hook {
 struct backend_driver {
 	enum backend id;
 	const char *hook; /* in the kernel's types, for the sentence that it is missing */
+
+	/* Kill= of a rule says how much is killed; else memory.oom.group does, of the kernel. */
+	bool honours_kill;
+
+	/* The kernel asks what another set has attached later before it asks this one: what this
+	 * one decides from then on the other has decided. */
+	bool yields;
+
+	/* The steps by which its links go, the last of which is empty. Also those of an older
+	 * version, and of a daemon that had this backend. */
+	const struct pins_step *removal;
 
 	/*
 	 * Judges what @btf, of the kernel or of a module, has of the hook. Returns 0 for the shape
@@ -41,17 +48,6 @@ struct backend_driver {
 	 * negative errno, detach() is called.
 	 */
 	int (*attach)(struct base *b, char why[static LOADER_WHY_SIZE]);
-
-	/* Kill= of a rule says how much is killed; else memory.oom.group does, of the kernel. */
-	bool honours_kill;
-
-	/* The kernel asks what another set has attached later before it asks this one: what this
-	 * one decides from then on the other has decided. */
-	bool yields;
-
-	/* The steps by which its links go, the last of which is empty. Also those of an older
-	 * version, and of a daemon that had this backend. */
-	const struct pins_step *removal;
 
 	/* The bytes of the object with the policy's program: another build has others. */
 	const void *(*program)(size_t *ret_size);
@@ -99,20 +95,5 @@ struct backend_driver {
 
 extern const struct backend_driver backend_struct_ops;
 extern const struct backend_driver backend_evaluate_task;
-
-/* The driver with this id, or NULL. */
-const struct backend_driver *backend_find(enum backend id);
-
-/* The best driver after @previous, which NULL begins with, of those that are @wanted; or NULL. */
-const struct backend_driver *backend_next(const struct backend_driver *previous,
-					  enum backend wanted);
-
-/* Whether the kernel has what @d needs, and we may use it. Returns 0, LOADER_E_* and a sentence, or
- * a negative errno. */
-int backend_check(const struct backend_driver *d, const struct kernel_types *types,
-		  char why[static LOADER_WHY_SIZE]);
-
-/* How a set of whichever backend goes from the kernel. */
-struct pins_removal backend_removal(void);
 
 #endif

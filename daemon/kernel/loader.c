@@ -21,6 +21,7 @@
 
 #include "api/messages.h"
 #include "backend.h"
+#include "backends.h"
 #include "btf.h"
 #include "daemon/gfp.h"
 #include "follow.h"
@@ -129,7 +130,7 @@ static void drain_old(struct loader *l, int events_fd, uint64_t until_nsec)
  */
 static void replace_old(struct loader *l, uint64_t since_nsec)
 {
-	const struct backend_driver *old = backend_find(l->base.pins.old_backend);
+	const struct backend_driver *old = backends_find(l->base.pins.old_backend);
 	_cleanup_close_ int events_fd = base_get_old_map(SHARED_EVENTS);
 	struct op_switch in_force = {
 		.config = l->config,
@@ -239,11 +240,11 @@ static int attach_backend(struct loader *l, enum backend wanted, const struct ke
 {
 	int first = LOADER_E_KERNEL;
 
-	for (const struct backend_driver *d = backend_next(NULL, wanted); d;
-	     d = backend_next(d, wanted)) {
+	for (const struct backend_driver *d = backends_next(NULL, wanted); d;
+	     d = backends_next(d, wanted)) {
 		int r;
 
-		r = backend_check(d, types, why);
+		r = backends_check(d, types, why);
 		if (r == 0) {
 			l->backend = d;
 			pins_begin(&l->base.pins, d->id, build_id(d));
@@ -281,17 +282,17 @@ static int need_types(struct loader *l, struct kernel_types *types,
 static const struct backend_driver *choose_backend(struct loader *l, enum backend wanted,
 						   struct kernel_types *types)
 {
-	const struct backend_driver *best = backend_next(NULL, BACKEND_AUTO);
+	const struct backend_driver *best = backends_next(NULL, BACKEND_AUTO);
 	char why[LOADER_WHY_SIZE] = "";
 
-	for (const struct backend_driver *d = backend_next(NULL, wanted); d;
-	     d = backend_next(d, wanted)) {
+	for (const struct backend_driver *d = backends_next(NULL, wanted); d;
+	     d = backends_next(d, wanted)) {
 		/* The best there is, and at work: it need not be looked for. */
 		if (d == best && l->base.pins.note->backend == d->id)
 			return d;
 		if (need_types(l, types, why) != 0)
 			return NULL;
-		if (backend_check(d, types, why) == 0)
+		if (backends_check(d, types, why) == 0)
 			return d;
 		if (!l->why_not_better[0])
 			memcpy(l->why_not_better, why, sizeof(l->why_not_better));
@@ -342,7 +343,7 @@ int loader_new(enum backend wanted, const struct loader_callbacks *callbacks,
 {
 	_cleanup_(kernel_types_done) struct kernel_types types = {};
 	_cleanup_(loader_freep) struct loader *l = NULL;
-	const struct pins_removal steps = backend_removal();
+	const struct pins_removal steps = backends_removal();
 	int r;
 
 	why[0] = '\0';
@@ -587,7 +588,7 @@ bool loader_is_in_force(void)
 
 int loader_remove_pinned(char why[static LOADER_WHY_SIZE])
 {
-	const struct pins_removal steps = backend_removal();
+	const struct pins_removal steps = backends_removal();
 
 	return pins_remove_all(&steps, why);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Owns the table of backends, and their order. Refuses to know what a driver does. */
-#include "backend.h"
+#include "backends.h"
 
 #include <assert.h>
 
+#include "backend.h"
 #include "btf.h"
 #include "util/basic.h"
 
@@ -11,7 +12,7 @@
 static const struct backend_driver *const drivers[] = {&backend_struct_ops, &backend_evaluate_task};
 _Static_assert(ARRAY_SIZE(drivers) == _BACKEND_MAX - 1, "a driver for each but auto");
 
-const struct backend_driver *backend_find(enum backend id)
+const struct backend_driver *backends_find(enum backend id)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++)
 		if (drivers[i]->id == id)
@@ -19,8 +20,8 @@ const struct backend_driver *backend_find(enum backend id)
 	return NULL;
 }
 
-const struct backend_driver *backend_next(const struct backend_driver *previous,
-					  enum backend wanted)
+const struct backend_driver *backends_next(const struct backend_driver *previous,
+					   enum backend wanted)
 {
 	bool is_after = !previous;
 
@@ -32,7 +33,7 @@ const struct backend_driver *backend_next(const struct backend_driver *previous,
 	return NULL;
 }
 
-struct pins_removal backend_removal(void)
+struct pins_removal backends_removal(void)
 {
 	struct pins_removal ret = {};
 
@@ -44,8 +45,8 @@ struct pins_removal backend_removal(void)
 	return ret;
 }
 
-int backend_check(const struct backend_driver *d, const struct kernel_types *types,
-		  char why[static LOADER_WHY_SIZE])
+int backends_check(const struct backend_driver *d, const struct kernel_types *types,
+		   char why[static LOADER_WHY_SIZE])
 {
 	bool in_module = false;
 	int r;
