@@ -1,7 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The BPF side as the rest of the daemon sees it: can this kernel do it, load it, hand it rules,
- * read its records. The only module that knows libbpf and the skeletons.
+ * The door of daemon/kernel/, which alone knows libbpf and the skeletons: can this kernel do it,
+ *load it, hand it rules, read its records. Of this folder the rest of the daemon includes no other
+ *header.
+ *
+ * Behind it each file includes and calls only what stands below it:
+ *
+ *	loader       takes over what another daemon has left, and puts configurations in force
+ *	backends     the table of backends
+ *	backend-struct-ops backend-evaluate-task
+ *	others       finds what others have attached
+ *	backend      what a backend does, and tells of itself
+ *	follow       the programs that follow victims and cgroups
+ *	program-declare program-rank
+ *	base         the shared maps, and links as descriptors
+ *	pins         what outlives the daemon
+ *	btf links note pin-path ring rules slots
+ *	why          the sentences for the administrator
+ *	types        what the door returns
+ *
+ * Below all of them are util/, bpf/oompolicy.h, config/policy.h, and of daemon/ gfp.h, messages.h
+ *and report.h.
  */
 #ifndef OP_KERNEL_LOADER_H
 #define OP_KERNEL_LOADER_H
@@ -16,8 +35,6 @@
 #include "types.h"
 
 struct gfp_bits;
-struct btf;
-struct btf_type;
 struct loader;
 struct report_position;
 

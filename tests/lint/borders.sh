@@ -35,6 +35,29 @@ if [[ -n $found ]]; then
 	status=1
 fi
 
+# Behind it nothing includes what stands above it, in the order that loader.h shows.
+above=()
+while read -r -a layer; do
+	for name in "${layer[@]}"; do
+		for file in daemon/kernel/"$name".[ch]; do
+			[[ -e $file && ${#above[@]} -gt 0 ]] || continue
+			found=$(grep -n -F "${above[@]/#/-e}" "$file" || :)
+			[[ -z $found ]] && continue
+			printf '%s includes what stands above it:\n%s\n' "$file" "$found"
+			status=1
+		done
+	done
+	for name in "${layer[@]}"; do
+		above+=("#include \"$name.h\"")
+	done
+done < <(sed -n 's/^ \*\t//p' daemon/kernel/loader.h | sed 's/  .*//')
+found=$(comm -3 <(printf '%s\n' "${above[@]}" | sed 's/.*"\(.*\)\.h"/\1/' | sort) \
+	<(find daemon/kernel -name '*.[ch]' -printf '%f\n' | sed 's/\.[ch]$//' | sort -u))
+if [[ -n $found ]]; then
+	printf 'in one of daemon/kernel/ and the list in its loader.h only:\n%s\n' "$found"
+	status=1
+fi
+
 # The model and its compilation do no I/O.
 found=$(grep -n -E 'include[[:space:]]*<(fcntl|sys/stat|sys/socket|dirent|syslog|time|sys/time)\.h>|[^_a-z](f?open|fopen|printf|fprintf|clock_gettime|time)\(' \
 	config/policy.c config/check.c config/index.c config/glob.c config/value.c || :)
