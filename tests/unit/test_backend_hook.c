@@ -5,6 +5,7 @@
 #include <bpf/btf.h>
 #include <errno.h>
 
+#include "daemon/kernel/backends.h"
 #include "daemon/kernel/btf.h"
 #include "files.h"
 #include "test.h"
@@ -213,8 +214,46 @@ static void test_module_lacks_types(void)
 	CHECK(files_remove(root) == 0);
 }
 
+/* Each backend but auto has a driver, and auto begins with the best. */
+static void test_drivers(void)
+{
+	const struct backend_driver *d = NULL;
+
+	for (int id = BACKEND_AUTO + 1; id < _BACKEND_MAX; id++) {
+		d = backends_find((enum backend)id);
+		CHECK(d && (int)d->id == id);
+		CHECK(backends_next(NULL, d->id) == d && !backends_next(d, d->id));
+	}
+	CHECK(!backends_find(BACKEND_AUTO));
+	d = backends_next(NULL, BACKEND_AUTO);
+	CHECK(d == &backend_struct_ops);
+	d = backends_next(d, BACKEND_AUTO);
+	CHECK(d == &backend_evaluate_task);
+	CHECK(!backends_next(d, BACKEND_AUTO));
+}
+
+/* Which link goes in which step, whoever has pinned it. */
+static void test_removal(void)
+{
+	static const struct {
+		const char *name;
+		int step; /* -1: it keeps no policy in the kernel */
+	} table[] = {{"1", 0},	   {"12", 0},  {"0", 1},	{"evaluate", 2},
+		     {"begin", 2}, {"00", -1}, {"victims", -1}, {"", -1}};
+	const struct pins_removal removal = backends_removal();
+
+	CHECK_INT(removal.n, 3);
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+		for (int step = 0; step < 3; step++)
+			if (removal.steps[step].is_link(table[i].name) != (step == table[i].step))
+				FAIL("'%s' in step %d", table[i].name, step);
+	CHECK(removal.steps[0].is_detached && removal.steps[1].is_detached);
+	CHECK(removal.steps[2].is_awaited && !removal.steps[2].is_detached);
+}
+
 static const struct test_case cases[] = {
 	TEST_CASE(known),    TEST_CASE(refused), TEST_CASE(none),
 	TEST_CASE(evaluate), TEST_CASE(no_hook), TEST_CASE(module_lacks_types),
+	TEST_CASE(drivers),  TEST_CASE(removal),
 };
 TEST_MAIN(cases)
