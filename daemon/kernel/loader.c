@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Owns what all backends have: the choice among them, the maps of configurations and the switch,
- * the ring buffers, and the programs that follow what the kernel does. Refuses to know how a policy
- * gets into the kernel's OOM, what a rule means, and what a record says.
+ * Owns the steps of a start, of a configuration and of the end: which backend is used, what of
+ * another daemon is taken over, when rules become active. Refuses to know how a policy gets into
+ * the kernel's OOM, what a rule means, and what a record says.
  *
  * What the kernel can do is told by its BTF, before anything is loaded: stock kernels ignore parts
  * of a struct_ops attach that later shapes of bpf_oom_ops need, so trying would not fail but do
