@@ -21,7 +21,6 @@
 #include "api/fields.h"
 #include "api/messages.h"
 #include "daemon/kernel/loader.h"
-#include "daemon/kernel/pin-path.h"
 #include "util/basic.h"
 #include "util/clock.h"
 #include "util/escape.h"

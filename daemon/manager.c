@@ -21,23 +21,23 @@
 #include "announce.h"
 #include "api/messages.h"
 #include "caveats.h"
-#include "cgroup.h"
 #include "config/policy.h"
 #include "configuration.h"
 #include "control.h"
 #include "daemon/bus/bus.h"
 #include "daemon/bus/provider.h"
+#include "daemon/cgroups/cgroup.h"
+#include "daemon/cgroups/mounts.h"
+#include "daemon/cgroups/tracker.h"
 #include "daemon/kernel/loader.h"
+#include "daemon/record/journal-find.h"
+#include "daemon/record/report.h"
+#include "daemon/record/rule-names.h"
 #include "declare.h"
 #include "guard.h"
 #include "handover.h"
-#include "history.h"
-#include "journal-find.h"
-#include "mounts.h"
 #include "oomcontrol.h"
-#include "report.h"
 #include "reserve.h"
-#include "tracker.h"
 #include "trigger.h"
 #include "util/basic.h"
 #include "util/clock.h"
@@ -63,8 +63,8 @@ struct manager {
 	char *config_path; /* NULL: the layered set */
 	struct mounts mounts;
 	struct config *config;
-	uint32_t config_number; /* of the one in force, counted from 1 */
-	struct history history; /* of those before it */
+	uint32_t config_number;	      /* of the one in force, counted from 1 */
+	struct rule_names rule_names; /* of those before it */
 	struct tracker tracker;
 	struct loader *loader;
 	struct report *report;
@@ -154,7 +154,7 @@ static struct record_rule find_rule(const struct op_oom_event *e, uint32_t rule_
 		return (struct record_rule){};
 	if (e->config != m->config_number)
 		return (struct record_rule){
-			.name = history_rule_name(&m->history, e->config, rule_index)};
+			.name = rule_names_find(&m->rule_names, e->config, rule_index)};
 	if (rule_index >= m->config->n_rules)
 		return (struct record_rule){};
 	rule = &m->config->rules[rule_index];
@@ -486,7 +486,7 @@ static int apply_config(struct manager *m, struct config **c, struct announce_ti
 	triggers_free(m->triggers);
 	m->triggers = TAKE_PTR(triggers);
 	triggers_enable(m->triggers);
-	if (m->config && history_add(&m->history, m->config_number, m->config) < 0)
+	if (m->config && rule_names_add(&m->rule_names, m->config_number, m->config) < 0)
 		log_debug("Records of the configuration before will not name their rules.");
 	config_free(m->config);
 	m->config = TAKE_PTR(*c);
@@ -626,7 +626,7 @@ static void manager_continue(struct manager *m, const struct config *c)
 	report_set_position(m->report, loader_position(m->loader));
 	m->config_number = m->found.config_number;
 	if (m->config_number > 0 && m->found.rule_names_hash == loader_hash_rules(c))
-		(void)history_add(&m->history, m->config_number, c);
+		(void)rule_names_add(&m->rule_names, m->config_number, c);
 }
 
 static int start_policies(struct manager *m, struct config **config, struct announce_timing *timing)
@@ -851,7 +851,7 @@ struct manager *manager_free(struct manager *m)
 		log_stop(m);
 	report_free(m->report);
 	tracker_done(&m->tracker);
-	history_done(&m->history);
+	rule_names_done(&m->rule_names);
 	config_free(m->config);
 	free(m->memory_root);
 	free(m->config_path);

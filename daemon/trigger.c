@@ -20,7 +20,7 @@
 #include <systemd/sd-event.h>
 
 #include "config/policy.h"
-#include "record.h"
+#include "daemon/record/record.h"
 #include "util/basic.h"
 #include "util/clock.h"
 #include "util/escape.h"

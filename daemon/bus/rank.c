@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
 
-#include "daemon/cgroup.h"
+#include "daemon/cgroups/cgroup.h"
 #include "util/basic.h"
 #include "util/format.h"
 #include "util/path.h"

@@ -12,7 +12,7 @@
 
 #include <bpf/btf.h>
 
-#include "daemon/gfp.h"
+#include "daemon/record/gfp.h"
 #include "util/basic.h"
 #include "why.h"
 

@@ -23,7 +23,7 @@
 #include "backend.h"
 #include "backends.h"
 #include "btf.h"
-#include "daemon/gfp.h"
+#include "daemon/record/gfp.h"
 #include "follow.h"
 #include "others.h"
 #include "program-declare.h"

@@ -12,7 +12,7 @@
 
 #include "bpf/oompolicy.h"
 #include "config/policy.h"
-#include "daemon/report.h"
+#include "daemon/record/report.h"
 
 /* "oompolcy" */
 #define NOTE_MAGIC 0x6f6f6d706f6c6379ULL

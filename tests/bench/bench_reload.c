@@ -21,8 +21,8 @@
 #include "config/diagnostics.h"
 #include "config/parser.h"
 #include "config/policy.h"
-#include "daemon/cgroup.h"
-#include "daemon/tracker.h"
+#include "daemon/cgroups/cgroup.h"
+#include "daemon/cgroups/tracker.h"
 #include "util/basic.h"
 
 #define N_MAX CONFIG_RULES_MAX

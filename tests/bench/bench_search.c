@@ -32,7 +32,7 @@
 #include "config/diagnostics.h"
 #include "config/parser.h"
 #include "config/policy.h"
-#include "daemon/tracker.h"
+#include "daemon/cgroups/tracker.h"
 #include "search.skel.h"
 #include "util/basic.h"
 

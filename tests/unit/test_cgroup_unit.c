@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Cgroup path to systemd unit, one row a path; the hostile ones yield nothing. */
-#include "daemon/unit.h"
+#include "daemon/record/unit.h"
 
 #include "test.h"
 #include "util/basic.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The walk, on trees of plain directories. */
-#include "daemon/cgroup.h"
+#include "daemon/cgroups/cgroup.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

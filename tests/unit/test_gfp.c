@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The flags of an allocation: what is a name of one, and what several are together. */
-#include "daemon/gfp.h"
+#include "daemon/record/gfp.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/record.h"
+#include "daemon/record/record.h"
 #include "test.h"
 #include "util/basic.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Records: what is refused, what a good one says, and what hostile names in it can not do. */
-#include "daemon/record.h"
+#include "daemon/record/record.h"
 
 #include <errno.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The records that are not of an OOM: of cgroups, and of memory that is back. */
-#include "daemon/record.h"
+#include "daemon/record/record.h"
 
 #include <errno.h>
 

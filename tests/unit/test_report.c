@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* From the ring to the journal: what becomes of records while the journal takes none. The journal
  * and the daemon's own log are the test's. */
-#include "daemon/report.h"
+#include "daemon/record/report.h"
 
 #include <errno.h>
 
 #include "api/messages.h"
-#include "daemon/record.h"
+#include "daemon/record/record.h"
 #include "test.h"
 #include "util/basic.h"
 #include "util/journal.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The tracker on a tree of plain directories, with an array in the place of the BPF map. */
-#include "daemon/tracker.h"
+#include "daemon/cgroups/tracker.h"
 
 #include <errno.h>
 #include <sys/stat.h>

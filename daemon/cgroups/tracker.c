@@ -15,7 +15,7 @@
 
 #include "cgroup.h"
 #include "config/policy.h"
-#include "record.h"
+#include "daemon/record/record.h"
 #include "util/basic.h"
 #include "util/grow.h"
 #include "util/log.h"

@@ -16,7 +16,7 @@
 #include "api/messages.h"
 #include "api/words.h"
 #include "gfp.h"
-#include "record-text.h"
+#include "text.h"
 #include "unit.h"
 #include "util/basic.h"
 #include "util/escape.h"

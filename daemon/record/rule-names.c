@@ -3,7 +3,7 @@
  * Owns copies of the names alone: whole configurations would be megabytes, for a record that
  * crosses a reload.
  */
-#include "history.h"
+#include "rule-names.h"
 
 #include <string.h>
 
@@ -11,17 +11,17 @@
 #include "config/policy.h"
 #include "util/basic.h"
 
-_Static_assert(HISTORY_MAX == OP_CONFIGS_MAX, "as many as the kernel's side keeps");
+_Static_assert(RULE_NAMES_CONFIGS == OP_CONFIGS_MAX, "as many as the kernel's side keeps");
 
-int history_add(struct history *h, uint32_t number, const struct config *config)
+int rule_names_add(struct rule_names *h, uint32_t number, const struct config *config)
 {
-	struct history_entry *e = &h->entries[h->next];
+	struct rule_names_config *e = &h->entries[h->next];
 	size_t size = config->n_rules * sizeof(*e->names);
 	char *text;
 
-	h->next = (h->next + 1) % HISTORY_MAX;
+	h->next = (h->next + 1) % RULE_NAMES_CONFIGS;
 	free(e->names);
-	*e = (struct history_entry){};
+	*e = (struct rule_names_config){};
 	if (config->n_rules == 0)
 		return 0;
 
@@ -40,17 +40,17 @@ int history_add(struct history *h, uint32_t number, const struct config *config)
 	return 0;
 }
 
-void history_done(struct history *h)
+void rule_names_done(struct rule_names *h)
 {
-	for (size_t i = 0; i < HISTORY_MAX; i++)
+	for (size_t i = 0; i < RULE_NAMES_CONFIGS; i++)
 		free(h->entries[i].names);
-	*h = (struct history){};
+	*h = (struct rule_names){};
 }
 
-const char *history_rule_name(const struct history *h, uint32_t number, uint32_t rule_index)
+const char *rule_names_find(const struct rule_names *h, uint32_t number, uint32_t rule_index)
 {
-	for (size_t i = 0; i < HISTORY_MAX && number > 0; i++) {
-		const struct history_entry *e = &h->entries[i];
+	for (size_t i = 0; i < RULE_NAMES_CONFIGS && number > 0; i++) {
+		const struct rule_names_config *e = &h->entries[i];
 
 		if (e->number == number && rule_index < e->n_names)
 			return e->names[rule_index];

@@ -5,7 +5,7 @@
  *
  * Invariant: a message is one to three printable lines; without room it is left out as a whole.
  */
-#include "record-text.h"
+#include "text.h"
 
 #include <stdarg.h>
 #include <string.h>

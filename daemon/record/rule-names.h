@@ -3,8 +3,8 @@
  * The rule names of the configurations that were in force before: a record names its configuration
  * by number, and may come after the next one.
  */
-#ifndef OP_HISTORY_H
-#define OP_HISTORY_H
+#ifndef OP_RULE_NAMES_H
+#define OP_RULE_NAMES_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -12,27 +12,28 @@
 struct config;
 
 /* As many as the kernel's side keeps: an older one cannot decide any more. */
-#define HISTORY_MAX 8
+#define RULE_NAMES_CONFIGS 8
 
-struct history_entry {
+struct rule_names_config {
 	uint32_t number; /* 0: none */
 	size_t n_names;
 	char **names; /* one allocation, with the texts behind the pointers */
 };
 
 /* Empty when zero. */
-struct history {
-	struct history_entry entries[HISTORY_MAX];
+struct rule_names {
+	struct rule_names_config entries[RULE_NAMES_CONFIGS];
 	size_t next;
 };
 
 /* Forgets the oldest, and remembers the rules of @config, known as @number. -ENOMEM: their names
  * will not be known. */
-int history_add(struct history *h, uint32_t number, const struct config *config);
-void history_done(struct history *h);
+int rule_names_add(struct rule_names *h, uint32_t number, const struct config *config);
+void rule_names_done(struct rule_names *h);
 
-/* Returns NULL where it is not known; else the name, which is valid until the next history_add().
+/* Returns NULL where it is not known; else the name, which is valid until the next
+ * rule_names_add().
  */
-const char *history_rule_name(const struct history *h, uint32_t number, uint32_t rule_index);
+const char *rule_names_find(const struct rule_names *h, uint32_t number, uint32_t rule_index);
 
 #endif
