@@ -28,14 +28,13 @@
 #include "daemon/bus/provider.h"
 #include "daemon/cgroups/cgroup.h"
 #include "daemon/cgroups/mounts.h"
+#include "daemon/cgroups/sync.h"
 #include "daemon/cgroups/tracker.h"
 #include "daemon/kernel/loader.h"
-#include "daemon/record/journal-find.h"
-#include "daemon/record/report.h"
-#include "daemon/record/rule-names.h"
 #include "declare.h"
 #include "guard.h"
 #include "handover.h"
+#include "oom-log.h"
 #include "oomcontrol.h"
 #include "reserve.h"
 #include "trigger.h"
@@ -47,42 +46,25 @@
 
 /* STATUS= makes systemd send a bus signal: not for every cgroup that comes and goes. */
 #define STATUS_DELAY_USEC USEC_PER_SEC
-/* A storm of records that only a walk can answer gets one walk in this time. */
-#define RESYNC_INTERVAL_USEC USEC_PER_SEC
-/* Without the order a search takes longer, and finds the same. */
-#define REORDER_INTERVAL_USEC (30 * USEC_PER_SEC)
-/* After a walk that failed: the same cause is likely to be there still. */
-#define RESYNC_RETRY_USEC (30 * USEC_PER_SEC)
-
-/* While the journal takes no records. */
-#define REPORT_RETRY_USEC (USEC_PER_SEC / 10)
-/* Well below the time that systemd leaves a service to stop. */
-#define REPORT_DRAIN_USEC (5 * USEC_PER_SEC)
-
 struct manager {
 	char *config_path; /* NULL: the layered set */
 	struct mounts mounts;
 	struct config *config;
-	uint32_t config_number;	      /* of the one in force, counted from 1 */
-	struct rule_names rule_names; /* of those before it */
-	struct tracker tracker;
+	uint32_t config_number; /* of the one in force, counted from 1 */
+	struct sync sync;
 	struct loader *loader;
-	struct report *report;
+	struct oom_log *oom_log;
 	struct declare *declare;
 	struct triggers *triggers;
 	struct oomcontrol *oomcontrol;
 	char *memory_root; /* of cgroup v1; NULL: the memory controller is not there */
 
 	sd_event *event;
-	sd_event_source *status_timer, *resync_timer, *expiry_timer, *report_timer;
-	sd_event_source *oom_source;
+	sd_event_source *status_timer, *expiry_timer;
 	struct control *control;
 	struct answers answers;
 	struct guard *guard;
 
-	uint64_t cgroups_lost; /* as of the last walk */
-	uint64_t resynced_usec;
-	bool resync_failed;
 	struct loader_history found;		 /* as of the start */
 	bool active;				 /* the policies are in force */
 	bool stopped;				 /* in good order */
@@ -96,7 +78,7 @@ static struct answers_view manager_view(const struct manager *m)
 {
 	return (struct answers_view){
 		.config = m->config,
-		.tracker = &m->tracker,
+		.tracker = &m->sync.tracker,
 		.loader = m->loader,
 		.guard = m->guard,
 		.cgroup_root = m->mounts.root,
@@ -141,25 +123,7 @@ static void schedule_status(struct manager *m)
 		sd_event_source_set_enabled(m->status_timer, SD_EVENT_ONESHOT);
 }
 
-/* --- OOM records */
-
-/* By the configuration that the record was made under. */
-static struct record_rule find_rule(const struct op_oom_event *e, uint32_t rule_index,
-				    void *userdata)
-{
-	const struct manager *m = userdata;
-	const struct rule *rule;
-
-	if (rule_index == OP_RULE_NONE)
-		return (struct record_rule){};
-	if (e->config != m->config_number)
-		return (struct record_rule){
-			.name = rule_names_find(&m->rule_names, e->config, rule_index)};
-	if (rule_index >= m->config->n_rules)
-		return (struct record_rule){};
-	rule = &m->config->rules[rule_index];
-	return (struct record_rule){.name = rule->name, .file = rule->file, .line = rule->line};
-}
+/* --- records */
 
 static void on_oom(const struct op_oom_event *e, const struct record_text *text, void *userdata)
 {
@@ -172,97 +136,31 @@ static void on_oom(const struct op_oom_event *e, const struct record_text *text,
 	guard_note_oom(m->guard);
 }
 
-/* Asked once after a start, for the record that a daemon was killed over. */
-static bool is_sent(uint64_t seq, uint64_t ktime_nsec, const char *message_id,
-		    void *userdata _unused_)
-{
-	return journal_find_record(seq, ktime_nsec / 1000, message_id);
-}
-
-static int on_oom_record(const void *data, size_t size, void *userdata)
-{
-	struct manager *m = userdata;
-
-	return report_apply(m->report, data, size);
-}
-
-/* Returns 0 when the ring is empty, or -EAGAIN when the journal takes no more for now. */
-static int manager_consume_ooms(struct manager *m)
-{
-	int r = report_flush(m->report);
-
-	if (r == 0)
-		r = loader_consume_ooms(m->loader);
-	if (r == -EAGAIN)
-		return r;
-	if (r < 0)
-		log_warning("Cannot read the records of OOMs: %s, ignoring.", strerror(-r));
-	return report_update_lost(m->report, loader_count_ooms_lost(m->loader));
-}
-
-/*
- * Until the journal takes records again they stay in the ring, and a timer looks after them. So it
- * does where the kernel has no memory to watch the ring again, which it charges to the daemon's own
- * cgroup (fs/eventpoll.c, ep_insert()).
- */
-static int manager_follow_ooms(struct manager *m)
-{
-	bool waits = manager_consume_ooms(m) == -EAGAIN;
-	int r;
-
-	if (!waits && sd_event_source_set_enabled(m->oom_source, SD_EVENT_ON) >= 0)
-		return sd_event_source_set_enabled(m->report_timer, SD_EVENT_OFF);
-	r = sd_event_source_set_enabled(m->oom_source, SD_EVENT_OFF);
-	if (r >= 0)
-		r = sd_event_source_set_time_relative(m->report_timer, REPORT_RETRY_USEC);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(m->report_timer, SD_EVENT_ONESHOT);
-	return r;
-}
-
-static int on_oom_ready(sd_event_source *source, int fd, uint32_t revents, void *userdata)
-{
-	(void)source;
-	(void)fd;
-	(void)revents;
-	return manager_follow_ooms(userdata);
-}
-
-static int on_report_timer(sd_event_source *source, uint64_t usec, void *userdata)
-{
-	(void)source;
-	(void)usec;
-	return manager_follow_ooms(userdata);
-}
-
-/* Not past report_flush(): an entry that waits would be overwritten by the next. */
+/* Not past an entry that waits for the journal: see oom_log_consume(). */
 static int consume_declared(void *userdata)
 {
-	return manager_follow_ooms(userdata);
+	const struct manager *m = userdata;
+
+	return oom_log_consume(m->oom_log);
 }
 
-/* At the end: what the journal does not take within this time is lost. */
-static void manager_drain_ooms(struct manager *m)
+static void on_cgroup(const void *data, size_t size, void *userdata)
 {
-	const struct timespec pause = {.tv_nsec = REPORT_RETRY_USEC * 1000};
+	const struct manager *m = userdata;
 
-	for (uint64_t usec = 0; manager_consume_ooms(m) == -EAGAIN; usec += REPORT_RETRY_USEC) {
-		if (usec >= REPORT_DRAIN_USEC) {
-			log_warning("The journal takes no more records, the last ones are lost.");
-			return;
-		}
-		nanosleep(&pause, NULL);
-	}
-}
-
-/* --- cgroups that come and go */
-
-static void on_cgroup_record(const void *data, size_t size, void *userdata)
-{
-	struct manager *m = userdata;
-
-	tracker_apply(&m->tracker, m->config, data, size);
 	triggers_apply(m->triggers, data, size);
+}
+
+static void on_cgroups_walked(void *userdata)
+{
+	const struct manager *m = userdata;
+
+	triggers_retry(m->triggers);
+}
+
+static void on_cgroups_changed(void *userdata)
+{
+	schedule_status(userdata);
 }
 
 /* Has policies detached that no configuration uses any more, now and when more are due. */
@@ -282,104 +180,6 @@ static int on_expiry_timer(sd_event_source *source, uint64_t usec, void *userdat
 	return 0;
 }
 
-/* Takes over a tracker whose map has just been put in force. */
-static void manager_set_tracker(struct manager *m, struct tracker *t)
-{
-	t->last_seq = m->tracker.last_seq;
-	tracker_done(&m->tracker);
-	m->tracker = *t;
-	t->rules.fd = -EBADF;
-}
-
-static void manager_consume_cgroups(struct manager *m)
-{
-	size_t n_ruled = m->tracker.n_ruled;
-	uint64_t now, due;
-	int r;
-
-	r = loader_consume_cgroups(m->loader);
-	if (r < 0)
-		log_warning("Cannot read the records of cgroups: %s, ignoring.", strerror(-r));
-	if (n_ruled != m->tracker.n_ruled)
-		schedule_status(m);
-	if (loader_count_cgroups_lost(m->loader) != m->cgroups_lost)
-		m->tracker.stale = true;
-	if (!m->tracker.stale && !m->tracker.unordered)
-		return;
-
-	now = clock_now_usec();
-	due = m->resynced_usec + (m->resync_failed   ? RESYNC_RETRY_USEC
-				  : m->tracker.stale ? RESYNC_INTERVAL_USEC
-						     : REORDER_INTERVAL_USEC);
-	if (sd_event_source_set_time(m->resync_timer, due > now ? due : now) >= 0)
-		sd_event_source_set_enabled(m->resync_timer, SD_EVENT_ONESHOT);
-}
-
-/* What is below the mount point while nothing is mounted there are no cgroups. */
-static int manager_walk(const struct manager *m, const struct config *c, const uint16_t *slots,
-			uint32_t number, struct tracker *ret)
-{
-	return cgroup_is_mount_point(m->mounts.root)
-		       ? tracker_init(m->mounts.root, c, slots, number, ret)
-		       : -ENODEV;
-}
-
-static const char *describe_tracker_error(int r)
-{
-	return r == -ENODEV  ? "the cgroup2 hierarchy is not mounted"
-	       : r == -E2BIG ? "more cgroups have a rule than fit"
-			     : strerror(-r);
-}
-
-static int resync(struct manager *m)
-{
-	_cleanup_(tracker_done) struct tracker t = {.rules.fd = -EBADF};
-	uint64_t lost = loader_count_cgroups_lost(m->loader), switch_nsec;
-	char why[LOADER_WHY_SIZE];
-	int r;
-
-	r = manager_walk(m, m->config, m->tracker.slots, m->config_number, &t);
-	if (r < 0)
-		return r;
-	r = loader_commit(m->loader, &t.rules, &switch_nsec, why);
-	if (r != 0)
-		return r < 0 ? r : -EIO;
-	manager_set_tracker(m, &t);
-	triggers_retry(m->triggers);
-	m->cgroups_lost = lost;
-	return 0;
-}
-
-static int on_resync_timer(sd_event_source *source, uint64_t usec, void *userdata)
-{
-	struct manager *m = userdata;
-	int r;
-
-	(void)source;
-	(void)usec;
-	r = resync(m);
-	m->resynced_usec = clock_now_usec();
-	m->resync_failed = r < 0;
-	if (r < 0)
-		log_error("Cannot walk the cgroups again: %s. Some new cgroups only inherit, "
-			  "ignoring until more come.",
-			  describe_tracker_error(r));
-	else
-		log_debug("Walked the cgroups again: %zu ruled.", m->tracker.n_ruled);
-	schedule_status(m);
-	manager_consume_cgroups(m);
-	return 0;
-}
-
-static int on_cgroup_ready(sd_event_source *source, int fd, uint32_t revents, void *userdata)
-{
-	(void)source;
-	(void)fd;
-	(void)revents;
-	manager_consume_cgroups(userdata);
-	return 0;
-}
-
 /* --- what others do */
 
 static void on_guard_changed(void *userdata)
@@ -396,9 +196,8 @@ static void on_mounts_changed(void *userdata)
 	struct manager *m = userdata;
 
 	if (!m->mounts.lost) {
-		m->tracker.stale = true;
 		triggers_retry(m->triggers);
-		manager_consume_cgroups(m);
+		sync_invalidate(&m->sync);
 	}
 	on_guard_changed(m);
 }
@@ -442,11 +241,11 @@ static int stage(struct manager *m, const struct config *c, uint32_t number, str
 			 why[0] ? why : strerror(-r));
 		return r;
 	}
-	r = manager_walk(m, c, slots, number, ret);
+	r = sync_stage(&m->sync, c, slots, number, ret);
 	if (r < 0) {
 		loader_cancel(m->loader);
 		snprintf(message, CONTROL_MESSAGE_SIZE,
-			 "Cannot compile the rules of all cgroups: %s", describe_tracker_error(r));
+			 "Cannot compile the rules of all cgroups: %s", sync_describe_error(r));
 	}
 	return r;
 }
@@ -460,7 +259,7 @@ static int apply_config(struct manager *m, struct config **c, struct announce_ti
 {
 	_cleanup_(tracker_done) struct tracker staged = {.rules.fd = -EBADF};
 	_cleanup_(triggers_freep) struct triggers *triggers = NULL;
-	uint64_t lost = loader_count_cgroups_lost(m->loader);
+	uint64_t n_lost = loader_count_cgroups_lost(m->loader);
 	char why[LOADER_WHY_SIZE] = "";
 	int r;
 
@@ -482,18 +281,15 @@ static int apply_config(struct manager *m, struct config **c, struct announce_ti
 		return r;
 	}
 
-	manager_set_tracker(m, &staged);
 	triggers_free(m->triggers);
 	m->triggers = TAKE_PTR(triggers);
 	triggers_enable(m->triggers);
-	if (m->config && rule_names_add(&m->rule_names, m->config_number, m->config) < 0)
-		log_debug("Records of the configuration before will not name their rules.");
+	m->config_number++;
+	sync_set(&m->sync, &staged, *c, n_lost);
+	oom_log_set_config(m->oom_log, *c, m->config_number);
 	config_free(m->config);
 	m->config = TAKE_PTR(*c);
-	m->config_number++;
 	answers_note_config(&m->answers);
-	m->cgroups_lost = lost;
-	m->resync_failed = false;
 	manager_expire(m);
 	oomcontrol_set(&m->oomcontrol, m->event, m->memory_root, m->config);
 	return 0;
@@ -537,7 +333,7 @@ static int manager_reload(void *userdata, char message[static CONTROL_MESSAGE_SI
 		announce_active(&view, &timing, true, message);
 		caveats_log_backend(m->config, loader_backend(m->loader),
 				    loader_honours_kill(m->loader));
-		manager_consume_cgroups(m);
+		sync_consume(&m->sync);
 		guard_retry(m->guard);
 	}
 	notify_status(m, "READY=1\n");
@@ -623,18 +419,19 @@ static int start_requirements(struct manager *m)
 static void manager_continue(struct manager *m, const struct config *c)
 {
 	loader_acquire_history(m->loader, &m->found);
-	report_set_position(m->report, loader_position(m->loader));
+	oom_log_set_loader(m->oom_log, m->loader);
 	m->config_number = m->found.config_number;
 	if (m->config_number > 0 && m->found.rule_names_hash == loader_hash_rules(c))
-		(void)rule_names_add(&m->rule_names, m->config_number, c);
+		oom_log_add_names(m->oom_log, c, m->config_number);
 }
 
 static int start_policies(struct manager *m, struct config **config, struct announce_timing *timing)
 {
 	const struct loader_callbacks callbacks = {
-		.oom = on_oom_record,
-		.cgroup = on_cgroup_record,
-		.userdata = m,
+		.oom = oom_log_take,
+		.oom_userdata = m->oom_log,
+		.cgroup = sync_take,
+		.cgroup_userdata = &m->sync,
 	};
 	char message[CONTROL_MESSAGE_SIZE] = "", why[LOADER_WHY_SIZE] = "";
 	struct answers_view view;
@@ -646,9 +443,9 @@ static int start_policies(struct manager *m, struct config **config, struct anno
 		log_error("%s", why[0] ? why : strerror(-r));
 		return loader_failure(r);
 	}
+	m->sync.loader = m->loader;
 	view = manager_view(m);
 	announce_backend(&view);
-	report_set_gfp_bits(m->report, loader_gfp_bits(m->loader));
 	manager_continue(m, *config);
 	r = declare_new(m->loader, consume_declared, m, &m->declare);
 	if (r < 0)
@@ -686,23 +483,14 @@ static int start_events(struct manager *m)
 	r = add_timer(m, on_status_timer, &m->status_timer);
 	if (r < 0)
 		return r;
-	r = add_timer(m, on_resync_timer, &m->resync_timer);
-	if (r < 0)
-		return r;
-	r = add_timer(m, on_report_timer, &m->report_timer);
 	return r < 0 ? r : add_timer(m, on_expiry_timer, &m->expiry_timer);
 }
 
 static int start_rings(struct manager *m)
 {
-	int r;
+	int r = oom_log_watch(m->oom_log, m->event);
 
-	r = sd_event_add_io(m->event, &m->oom_source, loader_oom_fd(m->loader), EPOLLIN,
-			    on_oom_ready, m);
-	if (r < 0 || loader_cgroup_fd(m->loader) < 0)
-		return r;
-	return sd_event_add_io(m->event, NULL, loader_cgroup_fd(m->loader), EPOLLIN,
-			       on_cgroup_ready, m);
+	return r < 0 ? r : sync_watch(&m->sync, m->event);
 }
 
 /* Comes before the policy, as only one daemon can be right about who is to die. */
@@ -726,21 +514,17 @@ static int start_control(struct manager *m)
 	return 0;
 }
 
-int manager_new(const char *config_path, struct manager **ret)
+/* What there is before anything is looked at; also what is needed while memory is short. */
+static int manager_init(struct manager *m, const char *config_path)
 {
-	struct report_callbacks callbacks = {
-		.find_rule = find_rule, .oom = on_oom, .is_sent = is_sent};
-	struct announce_timing timing = {.begun_usec = clock_now_usec()};
-	_cleanup_(manager_freep) struct manager *m = NULL;
-	_cleanup_(config_freep) struct config *config = NULL;
-	struct answers_view view;
-	char status[ANNOUNCE_SIZE];
-	int r;
+	const struct sync_callbacks callbacks = {
+		.record = on_cgroup,
+		.walked = on_cgroups_walked,
+		.changed = on_cgroups_changed,
+		.userdata = m,
+	};
 
-	m = calloc(1, sizeof(*m));
-	if (!m)
-		return -ENOMEM;
-	m->tracker.rules.fd = -EBADF;
+	sync_init(&m->sync, &m->mounts, &callbacks);
 	m->answers = (struct answers){
 		.look = manager_look,
 		.reload = manager_reload,
@@ -752,10 +536,15 @@ int manager_new(const char *config_path, struct manager **ret)
 		if (!m->config_path)
 			return -ENOMEM;
 	}
-	callbacks.userdata = m;
-	r = report_new(&callbacks, &m->report);
-	if (r < 0)
-		return r;
+	return oom_log_new(on_oom, m, &m->oom_log);
+}
+
+/* All that can keep the daemon from starting, up to active policies whose records are read. */
+static int start(struct manager *m, struct announce_timing *timing)
+{
+	_cleanup_(config_freep) struct config *config = NULL;
+	int r;
+
 	r = start_config(m, &config);
 	if (r != 0)
 		return r;
@@ -772,14 +561,22 @@ int manager_new(const char *config_path, struct manager **ret)
 	r = start_control(m);
 	if (r < 0)
 		return r;
-	r = start_policies(m, &config, &timing);
+	r = start_policies(m, &config, timing);
 	if (r != 0)
 		return r;
 	r = start_rings(m);
-	if (r < 0) {
+	if (r < 0)
 		log_error("Cannot watch the ring buffers: %s", strerror(-r));
-		return r;
-	}
+	return r;
+}
+
+/* What is said of a start, and what is served from here on. */
+static int finish_start(struct manager *m, const struct announce_timing *timing)
+{
+	struct answers_view view;
+	char status[ANNOUNCE_SIZE];
+	int r;
+
 	answers_start(&m->answers, m->event);
 	r = sd_event_set_watchdog(m->event, true);
 	if (r < 0)
@@ -788,7 +585,7 @@ int manager_new(const char *config_path, struct manager **ret)
 	describe(m, status, sizeof(status));
 	handover_log_start(&m->found);
 	view = manager_view(m);
-	announce_active(&view, &timing, false, status);
+	announce_active(&view, timing, false, status);
 	caveats_log_backend(m->config, loader_backend(m->loader), loader_honours_kill(m->loader));
 	caveats_log_preemption();
 	/* Before the loop runs: the kernel may take seconds to have a function followed, and new
@@ -799,8 +596,25 @@ int manager_new(const char *config_path, struct manager **ret)
 	guard_watch_others(m->guard, m->event);
 	notify_status(m, "READY=1\n");
 	mounts_watch(&m->mounts, m->event, on_mounts_changed, m);
-	*ret = TAKE_PTR(m);
 	return 0;
+}
+
+int manager_new(const char *config_path, struct manager **ret)
+{
+	struct announce_timing timing = {.begun_usec = clock_now_usec()};
+	_cleanup_(manager_freep) struct manager *m = calloc(1, sizeof(*m));
+	int r;
+
+	if (!m)
+		return -ENOMEM;
+	r = manager_init(m, config_path);
+	if (r == 0)
+		r = start(m, &timing);
+	if (r == 0)
+		r = finish_start(m, &timing);
+	if (r == 0)
+		*ret = TAKE_PTR(m);
+	return r;
 }
 
 int manager_run(struct manager *m)
@@ -835,23 +649,20 @@ struct manager *manager_free(struct manager *m)
 	triggers_free(m->triggers);
 	m->oomcontrol = oomcontrol_free(m->oomcontrol);
 	sd_event_source_disable_unref(m->expiry_timer);
-	sd_event_source_disable_unref(m->resync_timer);
 	sd_event_source_disable_unref(m->status_timer);
-	sd_event_source_disable_unref(m->report_timer);
-	sd_event_source_disable_unref(m->oom_source);
-	sd_event_unref(m->event);
 	if (m->active)
-		manager_drain_ooms(m);
+		oom_log_drain(m->oom_log);
+	sync_done(&m->sync);
 	declare_free(m->declare);
-	report_set_position(m->report, NULL);
+	if (m->oom_log)
+		oom_log_set_loader(m->oom_log, NULL);
+	sd_event_unref(m->event);
 	if (m->stopped && !m->kept)
 		loader_remove(m->loader);
 	loader_free(m->loader);
 	if (m->stopped)
 		log_stop(m);
-	report_free(m->report);
-	tracker_done(&m->tracker);
-	rule_names_done(&m->rule_names);
+	oom_log_free(m->oom_log);
 	config_free(m->config);
 	free(m->memory_root);
 	free(m->config_path);

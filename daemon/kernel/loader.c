@@ -62,7 +62,7 @@ static int pass_oom(const void *data, size_t size, void *userdata)
 {
 	struct loader *l = userdata;
 
-	return l->callbacks.oom(data, size, l->callbacks.userdata);
+	return l->callbacks.oom(data, size, l->callbacks.oom_userdata);
 }
 
 /* --- policies that were attached by another daemon */
@@ -371,7 +371,7 @@ int loader_new(enum backend wanted, const struct loader_callbacks *callbacks,
 	r = ring_reader_init(&l->oom_ring, l->base.shared[SHARED_EVENTS]);
 	if (r < 0)
 		return r;
-	r = follow_cgroups_start(&l->cgroups, callbacks->cgroup, callbacks->userdata);
+	r = follow_cgroups_start(&l->cgroups, callbacks->cgroup, callbacks->cgroup_userdata);
 	if (r < 0)
 		log_warning("Cannot follow cgroups: %s. A new cgroup inherits until the next "
 			    "reload, ignoring.",

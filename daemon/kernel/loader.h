@@ -45,8 +45,9 @@ struct loader_callbacks {
 	/* Takes the record. Returns 0, or a negative errno to get no more of them for now: it will
 	 * have been dealt with when more are asked for. */
 	int (*oom)(const void *data, size_t size, void *userdata);
+	void *oom_userdata;
 	loader_record_t cgroup;
-	void *userdata;
+	void *cgroup_userdata;
 };
 
 /*
