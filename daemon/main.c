@@ -4,13 +4,13 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "bus/introspect.h"
 #include "config/diagnostics.h"
 #include "config/layers.h"
 #include "config/parser.h"
 #include "config/policy.h"
 #include "config/user.h"
 #include "control.h"
+#include "daemon/bus/introspect.h"
 #include "daemon/kernel/loader.h"
 #include "manager.h"
 #include "util/basic.h"

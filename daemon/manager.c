@@ -18,9 +18,8 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
-#include "announce.h"
 #include "api/messages.h"
-#include "caveats.h"
+#include "attachments.h"
 #include "config/policy.h"
 #include "configuration.h"
 #include "control.h"
@@ -32,8 +31,7 @@
 #include "daemon/cgroups/tracker.h"
 #include "daemon/kernel/loader.h"
 #include "declare.h"
-#include "guard.h"
-#include "handover.h"
+#include "lifecycle.h"
 #include "oom-log.h"
 #include "oomcontrol.h"
 #include "reserve.h"
@@ -41,6 +39,7 @@
 #include "util/basic.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "view.h"
 
 #define USEC_PER_SEC UINT64_C(1000000)
 
@@ -62,8 +61,8 @@ struct manager {
 	sd_event *event;
 	sd_event_source *status_timer, *expiry_timer;
 	struct control *control;
-	struct answers answers;
-	struct guard *guard;
+	struct provider provider;
+	struct attachments *attachments;
 
 	struct loader_history found;		 /* as of the start */
 	bool active;				 /* the policies are in force */
@@ -74,13 +73,13 @@ struct manager {
 
 /* --- what is told to systemd and people */
 
-static struct answers_view manager_view(const struct manager *m)
+static struct view manager_view(const struct manager *m)
 {
-	return (struct answers_view){
+	return (struct view){
 		.config = m->config,
 		.tracker = &m->sync.tracker,
 		.loader = m->loader,
-		.guard = m->guard,
+		.attachments = m->attachments,
 		.cgroup_root = m->mounts.root,
 		.cgroups_lost = m->mounts.lost,
 		.config_number = m->config_number,
@@ -90,16 +89,16 @@ static struct answers_view manager_view(const struct manager *m)
 
 static void describe(const struct manager *m, char *buf, size_t size)
 {
-	const struct answers_view view = manager_view(m);
+	const struct view view = manager_view(m);
 
-	announce_describe(&view, buf, size);
+	lifecycle_describe(&view, buf, size);
 }
 
 static void notify_status(const struct manager *m, const char *prefix)
 {
-	const struct answers_view view = manager_view(m);
+	const struct view view = manager_view(m);
 
-	announce_status(&view, &m->found, prefix);
+	lifecycle_notify(&view, &m->found, prefix);
 }
 
 static int on_status_timer(sd_event_source *source, uint64_t usec, void *userdata)
@@ -109,7 +108,7 @@ static int on_status_timer(sd_event_source *source, uint64_t usec, void *userdat
 	(void)source;
 	(void)usec;
 	notify_status(m, "");
-	answers_note_cgroups(&m->answers);
+	provider_note_cgroups(&m->provider);
 	return 0;
 }
 
@@ -132,8 +131,8 @@ static void on_oom(const struct op_oom_event *e, const struct record_text *text,
 	declare_seen(m->declare, e);
 	if (m->oomcontrol)
 		oomcontrol_seen(m->oomcontrol, e);
-	answers_note_oom(&m->answers, e, text);
-	guard_note_oom(m->guard);
+	provider_note_oom(&m->provider, e, text);
+	attachments_note_oom(m->attachments);
 }
 
 /* Not past an entry that waits for the journal: see oom_log_consume(). */
@@ -182,12 +181,12 @@ static int on_expiry_timer(sd_event_source *source, uint64_t usec, void *userdat
 
 /* --- what others do */
 
-static void on_guard_changed(void *userdata)
+static void on_attachments_changed(void *userdata)
 {
 	struct manager *m = userdata;
 
 	notify_status(m, "");
-	answers_note_policies(&m->answers);
+	provider_note_policies(&m->provider);
 }
 
 /* The tree is the same, but what is to be read in it may have failed meanwhile. */
@@ -199,7 +198,7 @@ static void on_mounts_changed(void *userdata)
 		triggers_retry(m->triggers);
 		sync_invalidate(&m->sync);
 	}
-	on_guard_changed(m);
+	on_attachments_changed(m);
 }
 
 /* --- configuration */
@@ -254,7 +253,7 @@ static int stage(struct manager *m, const struct config *c, uint32_t number, str
  * Puts @c in force. Nothing has changed when it fails: LOADER_E_* or a negative errno, both with a
  * sentence in @message. Takes @c over when it does not.
  */
-static int apply_config(struct manager *m, struct config **c, struct announce_timing *timing,
+static int apply_config(struct manager *m, struct config **c, struct lifecycle_timing *timing,
 			char message[static CONTROL_MESSAGE_SIZE])
 {
 	_cleanup_(tracker_done) struct tracker staged = {.rules.fd = -EBADF};
@@ -289,14 +288,14 @@ static int apply_config(struct manager *m, struct config **c, struct announce_ti
 	oom_log_set_config(m->oom_log, *c, m->config_number);
 	config_free(m->config);
 	m->config = TAKE_PTR(*c);
-	answers_note_config(&m->answers);
+	provider_note_config(&m->provider);
 	manager_expire(m);
 	oomcontrol_set(&m->oomcontrol, m->event, m->memory_root, m->config);
 	return 0;
 }
 
 /* Everything of a reload that can fail; nothing has changed when it does. */
-static int reload_transaction(struct manager *m, struct announce_timing *timing,
+static int reload_transaction(struct manager *m, struct lifecycle_timing *timing,
 			      char message[static CONTROL_MESSAGE_SIZE])
 {
 	_cleanup_(config_freep) struct config *config = NULL;
@@ -311,9 +310,9 @@ static int reload_transaction(struct manager *m, struct announce_timing *timing,
 
 static int manager_reload(void *userdata, char message[static CONTROL_MESSAGE_SIZE])
 {
-	struct announce_timing timing = {.begun_usec = clock_now_usec()};
+	struct lifecycle_timing timing = {.begun_usec = clock_now_usec()};
 	struct manager *m = userdata;
-	struct answers_view view;
+	struct view view;
 	int r;
 
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\nSTATUS=Reloading the configuration",
@@ -330,14 +329,13 @@ static int manager_reload(void *userdata, char message[static CONTROL_MESSAGE_SI
 		m->reload_error[0] = '\0';
 		describe(m, message, CONTROL_MESSAGE_SIZE);
 		view = manager_view(m);
-		announce_active(&view, &timing, true, message);
-		caveats_log_backend(m->config, loader_backend(m->loader),
-				    loader_honours_kill(m->loader));
+		lifecycle_log_active(&view, &timing, true, message);
+		lifecycle_warn_config(&view);
 		sync_consume(&m->sync);
-		guard_retry(m->guard);
+		attachments_retry(m->attachments);
 	}
 	notify_status(m, "READY=1\n");
-	answers_note_reload(&m->answers);
+	provider_note_reload(&m->provider);
 	reserve_trim();
 	return r;
 }
@@ -356,7 +354,7 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *inf
 
 _Static_assert(BUS_MESSAGE_SIZE == CONTROL_MESSAGE_SIZE, "one sentence, two ways to ask for it");
 
-static void manager_look(void *userdata, struct answers_view *ret)
+static void manager_look(void *userdata, struct view *ret)
 {
 	*ret = manager_view(userdata);
 }
@@ -425,7 +423,8 @@ static void manager_continue(struct manager *m, const struct config *c)
 		oom_log_add_names(m->oom_log, c, m->config_number);
 }
 
-static int start_policies(struct manager *m, struct config **config, struct announce_timing *timing)
+static int start_policies(struct manager *m, struct config **config,
+			  struct lifecycle_timing *timing)
 {
 	const struct loader_callbacks callbacks = {
 		.oom = oom_log_take,
@@ -434,7 +433,7 @@ static int start_policies(struct manager *m, struct config **config, struct anno
 		.cgroup_userdata = &m->sync,
 	};
 	char message[CONTROL_MESSAGE_SIZE] = "", why[LOADER_WHY_SIZE] = "";
-	struct answers_view view;
+	struct view view;
 	int r;
 
 	/* The loader follows cgroups from here on: the walk after it cannot miss one. */
@@ -445,7 +444,7 @@ static int start_policies(struct manager *m, struct config **config, struct anno
 	}
 	m->sync.loader = m->loader;
 	view = manager_view(m);
-	announce_backend(&view);
+	lifecycle_log_backend(&view);
 	manager_continue(m, *config);
 	r = declare_new(m->loader, consume_declared, m, &m->declare);
 	if (r < 0)
@@ -525,7 +524,7 @@ static int manager_init(struct manager *m, const char *config_path)
 	};
 
 	sync_init(&m->sync, &m->mounts, &callbacks);
-	m->answers = (struct answers){
+	m->provider = (struct provider){
 		.look = manager_look,
 		.reload = manager_reload,
 		.declare = manager_declare,
@@ -540,7 +539,7 @@ static int manager_init(struct manager *m, const char *config_path)
 }
 
 /* All that can keep the daemon from starting, up to active policies whose records are read. */
-static int start(struct manager *m, struct announce_timing *timing)
+static int start(struct manager *m, struct lifecycle_timing *timing)
 {
 	_cleanup_(config_freep) struct config *config = NULL;
 	int r;
@@ -571,29 +570,29 @@ static int start(struct manager *m, struct announce_timing *timing)
 }
 
 /* What is said of a start, and what is served from here on. */
-static int finish_start(struct manager *m, const struct announce_timing *timing)
+static int finish_start(struct manager *m, const struct lifecycle_timing *timing)
 {
-	struct answers_view view;
-	char status[ANNOUNCE_SIZE];
+	struct view view;
+	char status[LIFECYCLE_SIZE];
 	int r;
 
-	answers_start(&m->answers, m->event);
+	provider_start(&m->provider, m->event);
 	r = sd_event_set_watchdog(m->event, true);
 	if (r < 0)
 		log_warning("Cannot serve systemd's watchdog: %s, ignoring.", strerror(-r));
 	reserve_acquire();
 	describe(m, status, sizeof(status));
-	handover_log_start(&m->found);
+	lifecycle_log_adopted(&m->found);
 	view = manager_view(m);
-	announce_active(&view, timing, false, status);
-	caveats_log_backend(m->config, loader_backend(m->loader), loader_honours_kill(m->loader));
-	caveats_log_preemption();
+	lifecycle_log_active(&view, timing, false, status);
+	lifecycle_warn_config(&view);
+	lifecycle_warn_kernel();
 	/* Before the loop runs: the kernel may take seconds to have a function followed, and new
 	 * cgroups would not be ruled meanwhile. */
-	r = guard_new(m->event, m->loader, on_guard_changed, m, &m->guard);
+	r = attachments_new(m->event, m->loader, on_attachments_changed, m, &m->attachments);
 	if (r < 0)
 		return r;
-	guard_watch_others(m->guard, m->event);
+	attachments_watch_others(m->attachments, m->event);
 	notify_status(m, "READY=1\n");
 	mounts_watch(&m->mounts, m->event, on_mounts_changed, m);
 	return 0;
@@ -601,7 +600,7 @@ static int finish_start(struct manager *m, const struct announce_timing *timing)
 
 int manager_new(const char *config_path, struct manager **ret)
 {
-	struct announce_timing timing = {.begun_usec = clock_now_usec()};
+	struct lifecycle_timing timing = {.begun_usec = clock_now_usec()};
 	_cleanup_(manager_freep) struct manager *m = calloc(1, sizeof(*m));
 	int r;
 
@@ -624,26 +623,18 @@ int manager_run(struct manager *m)
 	if (r < 0)
 		log_error("The event loop failed: %s", strerror(-r));
 	m->stopped = r >= 0;
-	m->kept = r < 0 || handover_keeps(m->config, &m->found);
+	m->kept = r < 0 || lifecycle_keeps(m->config, &m->found);
 	sd_notifyf(0, "STOPPING=1\nSTATUS=%s",
 		   m->kept ? "Writing the last records" : "Taking the policy out of the kernel");
 	return r;
-}
-
-static void log_stop(const struct manager *m)
-{
-	char policies[ANNOUNCE_SIZE];
-
-	announce_describe_policies(m->config, policies, sizeof(policies));
-	handover_log_stop(m->config, m->kept, policies);
 }
 
 struct manager *manager_free(struct manager *m)
 {
 	if (!m)
 		return NULL;
-	answers_done(&m->answers);
-	m->guard = guard_free(m->guard);
+	provider_done(&m->provider);
+	m->attachments = attachments_free(m->attachments);
 	mounts_done(&m->mounts);
 	control_free(m->control);
 	triggers_free(m->triggers);
@@ -661,7 +652,7 @@ struct manager *manager_free(struct manager *m)
 		loader_remove(m->loader);
 	loader_free(m->loader);
 	if (m->stopped)
-		log_stop(m);
+		lifecycle_log_stop(m->config, m->kept);
 	oom_log_free(m->oom_log);
 	config_free(m->config);
 	free(m->memory_root);

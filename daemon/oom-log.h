@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The way of an OOM's record: from the kernel's ring to the journal, and to those in the daemon that
- * want to know of it.
+ * The way of an OOM's record: from the kernel's ring to the journal, and to those in the daemon
+ * that want to know of it.
  */
 #ifndef OP_OOM_LOG_H
 #define OP_OOM_LOG_H
@@ -21,7 +21,8 @@ struct sd_event;
 typedef void (*oom_log_seen_t)(const struct op_oom_event *e, const struct record_text *text,
 			       void *userdata);
 
-/* Makes all that is needed while memory is short. Returns 0 and what the caller owns, or -ENOMEM. */
+/* Makes all that is needed while memory is short. Returns 0 and what the caller owns, or -ENOMEM.
+ */
 int oom_log_new(oom_log_seen_t seen, void *userdata, struct oom_log **ret);
 
 /* Lets go of the loader, see oom_log_set_loader(). Takes NULL; returns NULL. */
@@ -38,7 +39,8 @@ void oom_log_set_loader(struct oom_log *l, struct loader *loader);
  * their names. @config must outlive the next call, which copies what is needed of it. */
 void oom_log_set_config(struct oom_log *l, const struct config *config, uint32_t number);
 
-/* The names of the rules of a configuration that another daemon had, and that is not active here. */
+/* The names of the rules of a configuration that another daemon had, and that is not active here.
+ */
 void oom_log_add_names(struct oom_log *l, const struct config *config, uint32_t number);
 
 /* Reads records whenever there are some. Returns 0 or a negative errno. */

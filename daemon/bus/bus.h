@@ -16,7 +16,7 @@
 #include "bpf/oompolicy.h"
 
 struct bus;
-struct guard_warnings;
+struct warnings;
 struct sd_event;
 
 /* Longest sentence of a provider, with the terminating NUL. */
@@ -41,7 +41,7 @@ struct bus_provider {
 	void (*acquire_status)(void *userdata, struct status *ret);
 	void (*acquire_policies)(void *userdata, struct bus_policies *ret);
 	/* What is not as it should be. */
-	void (*acquire_warnings)(void *userdata, struct guard_warnings *ret);
+	void (*acquire_warnings)(void *userdata, struct warnings *ret);
 	/* Counts the entries of the rules map in force: takes a while where they are many. */
 	int (*count_entries)(void *userdata, uint32_t *ret);
 	/* The policy that answers for OOMs of @domain, "/" being the system. "": none. */

@@ -14,7 +14,7 @@
 #include "api/fields.h"
 #include "api/rows.h"
 #include "bus.h"
-#include "daemon/guard.h"
+#include "daemon/warnings.h"
 #include "util/basic.h"
 #include "util/bytes.h"
 #include "util/log.h"
@@ -69,7 +69,7 @@ static int get_warnings(sd_bus *connection _unused_, const char *path _unused_,
 			sd_bus_message *reply, void *userdata, sd_bus_error *error _unused_)
 {
 	const struct object *o = userdata;
-	struct guard_warnings warnings;
+	struct warnings warnings;
 	int r;
 
 	o->provider->acquire_warnings(o->userdata, &warnings);

@@ -14,8 +14,7 @@ struct sd_bus;
 
 /* The first two are the owner's to fill in, the others are zero at first. */
 struct object {
-	const struct bus_provider
-		*provider; /* NULL: nobody answers, for object_print_interface() */
+	const struct bus_provider *provider; /* NULL: nobody answers, for introspect_print() */
 	void *userdata;
 	struct polkit polkit;
 	struct status status; /* as it was when the bus asked last */

@@ -14,13 +14,15 @@
 #include "api/words.h"
 #include "bus.h"
 #include "config/policy.h"
+#include "daemon/attachments.h"
 #include "daemon/cgroups/cgroup.h"
 #include "daemon/cgroups/tracker.h"
-#include "daemon/guard.h"
 #include "daemon/kernel/loader.h"
 #include "daemon/kernel/program-rank.h"
 #include "daemon/record/record.h"
 #include "daemon/reserve.h"
+#include "daemon/view.h"
+#include "daemon/warnings.h"
 #include "rank.h"
 #include "util/basic.h"
 #include "util/clock.h"
@@ -32,9 +34,9 @@ _Static_assert(ARRAY_SIZE(((struct bus_policies *)0)->items) ==
 		       ARRAY_SIZE(((struct loader_policies *)0)->items),
 	       "room for all policies that the kernel has");
 
-static struct answers_view look(const struct answers *a)
+static struct view look(const struct provider *a)
 {
-	struct answers_view view = {};
+	struct view view = {};
 
 	a->look(a->userdata, &view);
 	return view;
@@ -56,11 +58,12 @@ static const char *const origins[] = {
 	[LOADER_UPDATED] = "updated",
 	[LOADER_REPLACED] = "replaced",
 };
+_Static_assert(ARRAY_SIZE(origins) == _LOADER_ORIGIN_MAX, "a word for each origin");
 
 static void answer_status(void *userdata, struct status *ret)
 {
-	const struct answers *a = userdata;
-	struct answers_view view = look(a);
+	const struct provider *a = userdata;
+	struct view view = look(a);
 	struct loader_history history;
 	struct op_stats stats;
 
@@ -93,7 +96,7 @@ static void answer_status(void *userdata, struct status *ret)
 
 static void answer_policies(void *userdata, struct bus_policies *ret)
 {
-	struct answers_view view = look(userdata);
+	struct view view = look(userdata);
 	struct loader_policies policies;
 
 	loader_acquire_policies(view.loader, &policies);
@@ -117,22 +120,22 @@ static void answer_policies(void *userdata, struct bus_policies *ret)
 }
 
 /* Looks for others first, as the kernel need not have told of them. */
-static void answer_warnings(void *userdata, struct guard_warnings *ret)
+static void answer_warnings(void *userdata, struct warnings *ret)
 {
-	struct answers_view view = look(userdata);
+	struct view view = look(userdata);
 
-	*ret = (struct guard_warnings){};
+	*ret = (struct warnings){};
 	if (view.cgroups_lost)
-		snprintf(ret->items[ret->n++], GUARD_WARNING_SIZE,
+		snprintf(ret->items[ret->n++], WARNING_SIZE,
 			 "The cgroup2 hierarchy is not mounted any more: the configuration cannot "
 			 "be reloaded.");
-	guard_look(view.guard);
-	guard_acquire_warnings(view.guard, ret);
+	attachments_look(view.attachments);
+	attachments_acquire_warnings(view.attachments, ret);
 }
 
 static int answer_entries(void *userdata, uint32_t *ret)
 {
-	struct answers_view view = look(userdata);
+	struct view view = look(userdata);
 
 	return loader_rules_count(&view.tracker->rules, ret);
 }
@@ -147,7 +150,7 @@ struct level {
 };
 
 struct tree {
-	const struct answers_view *view;
+	const struct view *view;
 	const char *domain; /* "" for the root */
 	size_t domain_depth;
 	uint32_t default_priority;
@@ -236,7 +239,7 @@ static uint32_t slot_default_priority(const struct tracker *t, uint16_t slot)
  * The slot of the policy that answers for OOMs of @domain, 0 for none: looks upwards as the BPF
  * side does. Returns 0 or a negative errno; -ENOENT where a cgroup is gone.
  */
-static int domain_slot(const struct answers_view *view, const char *domain, uint16_t *ret)
+static int domain_slot(const struct view *view, const char *domain, uint16_t *ret)
 {
 	bool is_system = strcmp(domain, "/") == 0;
 	char path[CGROUP_PATH_SIZE], directory[CGROUP_PATH_SIZE + 256];
@@ -261,7 +264,7 @@ static int domain_slot(const struct answers_view *view, const char *domain, uint
 
 static const char *answer_domain_policy(void *userdata, const char *domain)
 {
-	struct answers_view view = look(userdata);
+	struct view view = look(userdata);
 	uint16_t slot;
 
 	if (domain_slot(&view, domain, &slot) < 0 || slot == 0)
@@ -297,7 +300,7 @@ static int enter_ancestors(struct tree *t, const char *domain)
 static int answer_tree(void *userdata, const char *domain, bus_tree_visit_t visit,
 		       void *visit_userdata)
 {
-	struct answers_view view = look(userdata);
+	struct view view = look(userdata);
 	_cleanup_free_ struct tree *t = calloc(1, sizeof(*t));
 	_cleanup_free_ char *directory = NULL;
 	uint16_t slot;
@@ -360,7 +363,7 @@ static const char *policy_name(const struct config *c, size_t i)
 static int answer_explain(void *userdata, const char *cgroup, struct effective_values *ret,
 			  bus_candidate_visit_t visit, void *visit_userdata)
 {
-	struct answers_view view = look(userdata);
+	struct view view = look(userdata);
 	const struct config *c = view.config;
 	_cleanup_free_ char *path = strdup(cgroup);
 	_cleanup_free_ char *directory = format_string("%s%s", view.cgroup_root, cgroup);
@@ -412,8 +415,7 @@ static int answer_explain(void *userdata, const char *cgroup, struct effective_v
 /* --- who would die */
 
 /* The policy that has @slot, and whether the kernel asks it: it may have been detached. */
-static const struct policy *slot_policy(const struct answers_view *view, uint32_t slot,
-					bool *ret_attached)
+static const struct policy *slot_policy(const struct view *view, uint32_t slot, bool *ret_attached)
 {
 	const struct policy *policy = NULL;
 	struct loader_policies policies;
@@ -453,7 +455,7 @@ static enum api_outcome find_outcome(const struct op_rank_run *run, const struct
 }
 
 /* Returns whether there is a list: whom the kernel would choose by itself is not known here. */
-static bool describe_run(const struct answers_view *view, const struct op_rank_run *run,
+static bool describe_run(const struct view *view, const struct op_rank_run *run,
 			 struct outcome_values *ret)
 {
 	bool attached;
@@ -475,8 +477,8 @@ static bool describe_run(const struct answers_view *view, const struct op_rank_r
 	return policy && attached;
 }
 
-static int visit_ranked(const struct answers_view *view, const struct rank *rank,
-			bus_process_visit_t visit, void *userdata)
+static int visit_ranked(const struct view *view, const struct rank *rank, bus_process_visit_t visit,
+			void *userdata)
 {
 	uint64_t page_size = (uint64_t)sysconf(_SC_PAGESIZE);
 	int r = 0;
@@ -512,8 +514,7 @@ static int visit_ranked(const struct answers_view *view, const struct rank *rank
 
 /* The program is loaded when somebody asks first, and kept: many never ask, and loading takes
  * longer than all the rest. */
-static int run_selection(const struct answers_view *view, struct op_rank_run *run,
-			 struct op_ranked *ret)
+static int run_selection(const struct view *view, struct op_rank_run *run, struct op_ranked *ret)
 {
 	int r = loader_load_rank(view->loader);
 
@@ -526,8 +527,8 @@ static int run_selection(const struct answers_view *view, struct op_rank_run *ru
 static int answer_rank(void *userdata, const char *domain, struct outcome_values *ret,
 		       bus_process_visit_t visit, void *visit_userdata)
 {
-	struct answers *a = userdata;
-	struct answers_view view = look(a);
+	struct provider *a = userdata;
+	struct view view = look(a);
 	_cleanup_free_ struct op_ranked *items = calloc(OP_RANK_MAX, sizeof(*items));
 	_cleanup_free_ char *directory = format_string("%s%s", view.cgroup_root, domain);
 	struct op_rank_run run = {.is_memcg = strcmp(domain, "/") != 0};
@@ -561,19 +562,19 @@ static int answer_rank(void *userdata, const char *domain, struct outcome_values
 
 static int answer_reload(void *userdata, char message[static BUS_MESSAGE_SIZE])
 {
-	const struct answers *a = userdata;
+	const struct provider *a = userdata;
 
 	return a->reload(a->userdata, message);
 }
 
 static int answer_declare(void *userdata, const char *cgroup, char message[static BUS_MESSAGE_SIZE])
 {
-	const struct answers *a = userdata;
+	const struct provider *a = userdata;
 
 	return a->declare(cgroup, a->userdata, message);
 }
 
-const struct bus_provider answers_provider = {
+const struct bus_provider provider_ops = {
 	.acquire_status = answer_status,
 	.acquire_policies = answer_policies,
 	.acquire_warnings = answer_warnings,
@@ -588,44 +589,44 @@ const struct bus_provider answers_provider = {
 
 /* --- what is told without being asked */
 
-void answers_note_config(struct answers *a)
+void provider_note_config(struct provider *a)
 {
 	a->config_real_usec = clock_real_usec();
 }
 
-void answers_note_reload(struct answers *a)
+void provider_note_reload(struct provider *a)
 {
 	bus_send_changed(a->bus, STATUS_CONFIG);
 }
 
-void answers_note_cgroups(struct answers *a)
+void provider_note_cgroups(struct provider *a)
 {
 	bus_send_changed(a->bus, STATUS_CGROUPS);
 }
 
-void answers_note_oom(struct answers *a, const struct op_oom_event *e,
-		      const struct record_text *text)
+void provider_note_oom(struct provider *a, const struct op_oom_event *e,
+		       const struct record_text *text)
 {
 	a->last_oom_seq = e->header.seq;
 	a->last_oom_real_usec = clock_real_usec();
 	bus_send_record(a->bus, text->fields, text->n_fields);
 }
 
-void answers_note_policies(struct answers *a)
+void provider_note_policies(struct provider *a)
 {
 	bus_send_changed(a->bus, STATUS_POLICIES);
 }
 
-void answers_start(struct answers *a, struct sd_event *event)
+void provider_start(struct provider *a, struct sd_event *event)
 {
-	int r = bus_new(event, &answers_provider, a, &a->bus);
+	int r = bus_new(event, &provider_ops, a, &a->bus);
 	if (r < 0)
 		log_warning("Cannot use the system bus: %s. oompolicyctl cannot ask this daemon, "
 			    "ignoring.",
 			    strerror(-r));
 }
 
-void answers_done(struct answers *a)
+void provider_done(struct provider *a)
 {
 	a->bus = bus_free(a->bus);
 }

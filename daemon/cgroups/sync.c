@@ -161,5 +161,6 @@ int sync_watch(struct sync *s, struct sd_event *event)
 		r = sd_event_source_set_enabled(s->timer, SD_EVENT_OFF);
 	if (r < 0 || loader_cgroup_fd(s->loader) < 0)
 		return r;
-	return sd_event_add_io(event, &s->source, loader_cgroup_fd(s->loader), EPOLLIN, on_ready, s);
+	return sd_event_add_io(event, &s->source, loader_cgroup_fd(s->loader), EPOLLIN, on_ready,
+			       s);
 }

@@ -45,16 +45,16 @@ void sync_done(struct sync *s);
 void sync_take(const void *data, size_t size, void *userdata);
 
 /*
- * Walks the tree for another configuration, known as @number and with its policies in @slots. Nothing
- * has changed before sync_set(). Returns 0 and a tracker that the caller owns, or a negative errno,
- * which sync_describe_error() has words for.
+ * Walks the tree for another configuration, known as @number and with its policies in @slots.
+ * Nothing has changed before sync_set(). Returns 0 and a tracker that the caller owns, or a
+ * negative errno, which sync_describe_error() has words for.
  */
 int sync_stage(const struct sync *s, const struct config *config, const uint16_t *slots,
 	       uint32_t number, struct tracker *ret);
 const char *sync_describe_error(int r);
 
-/* What was staged is active: takes @staged over. @n_lost is how many records had been lost before it
- * was staged. @config must outlive the next call. */
+/* What was staged is active: takes @staged over. @n_lost is how many records had been lost before
+ * it was staged. @config must outlive the next call. */
 void sync_set(struct sync *s, struct tracker *staged, const struct config *config, uint64_t n_lost);
 
 /* Reads records whenever there are some, where the kernel has cgroups followed. Returns 0 or a

@@ -82,6 +82,7 @@ enum loader_origin {
 	LOADER_ADOPTED,	 /* they were attached, and are the same */
 	LOADER_UPDATED,	 /* they were attached, and got new programs */
 	LOADER_REPLACED, /* others were attached */
+	_LOADER_ORIGIN_MAX,
 };
 
 /* What is known of the policies that were found, when a daemon comes after another. */

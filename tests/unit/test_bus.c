@@ -20,7 +20,7 @@
 #include "api/bus-names.h"
 #include "daemon/bus/bus.h"
 #include "daemon/bus/introspect.h"
-#include "daemon/guard.h"
+#include "daemon/warnings.h"
 #include "files.h"
 #include "test.h"
 #include "util/basic.h"
@@ -85,10 +85,10 @@ static void fake_policies(void *userdata, struct bus_policies *ret)
 	};
 }
 
-static void fake_warnings(void *userdata, struct guard_warnings *ret)
+static void fake_warnings(void *userdata, struct warnings *ret)
 {
 	(void)userdata;
-	*ret = (struct guard_warnings){.items = {"Another is asked first.", "It is gone."}, .n = 2};
+	*ret = (struct warnings){.items = {"Another is asked first.", "It is gone."}, .n = 2};
 }
 
 static int fake_entries(void *userdata, uint32_t *ret)

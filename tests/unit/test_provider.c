@@ -9,11 +9,13 @@
 #include "config/diagnostics.h"
 #include "config/parser.h"
 #include "config/policy.h"
+#include "daemon/attachments.h"
 #include "daemon/bus/bus.h"
 #include "daemon/bus/provider.h"
 #include "daemon/cgroups/tracker.h"
-#include "daemon/guard.h"
 #include "daemon/kernel/loader.h"
+#include "daemon/view.h"
+#include "daemon/warnings.h"
 #include "files.h"
 #include "test.h"
 #include "util/basic.h"
@@ -140,10 +142,10 @@ int loader_rank(const struct loader *l, struct op_rank_run *asked, struct op_ran
 
 /* --- the daemon's side */
 
-static void look(void *userdata, struct answers_view *ret)
+static void look(void *userdata, struct view *ret)
 {
 	(void)userdata;
-	*ret = (struct answers_view){
+	*ret = (struct view){
 		.config = config,
 		.tracker = &tracker,
 		.cgroup_root = root,
@@ -152,18 +154,18 @@ static void look(void *userdata, struct answers_view *ret)
 	};
 }
 
-void guard_look(struct guard *g)
+void attachments_look(struct attachments *g)
 {
 	(void)g;
 }
 
-void guard_acquire_warnings(const struct guard *g, struct guard_warnings *ret)
+void attachments_acquire_warnings(const struct attachments *g, struct warnings *ret)
 {
 	(void)g;
-	snprintf(ret->items[ret->n++], GUARD_WARNING_SIZE, "of the guard");
+	snprintf(ret->items[ret->n++], WARNING_SIZE, "of the attachments");
 }
 
-static struct answers answers = {.look = look};
+static struct provider provider = {.look = look};
 
 static void make(const char *path)
 {
@@ -189,7 +191,7 @@ static void set_up(void)
 
 	if (root[0])
 		return;
-	strcpy(root, "/tmp/test_answers.XXXXXX");
+	strcpy(root, "/tmp/test_provider.XXXXXX");
 	CHECK(mkdtemp(root));
 	CHECK(atexit(remove_root) == 0);
 	make("/a");
@@ -246,8 +248,8 @@ static void test_system(void)
 	struct seen seen = {};
 
 	set_up();
-	CHECK_STR(answers_provider.domain_policy(&answers, "/"), "all");
-	CHECK_INT(answers_provider.walk_tree(&answers, "/", see, &seen), 0);
+	CHECK_STR(provider_ops.domain_policy(&provider, "/"), "all");
+	CHECK_INT(provider_ops.walk_tree(&provider, "/", see, &seen), 0);
 	check_lines(&seen, lines, ARRAY_SIZE(lines));
 }
 
@@ -264,16 +266,16 @@ static void test_domain(void)
 	struct seen seen = {}, below = {};
 
 	set_up();
-	CHECK_STR(answers_provider.domain_policy(&answers, "/a"), "part");
-	CHECK_STR(answers_provider.domain_policy(&answers, "/a/low/deep"), "part");
-	CHECK_STR(answers_provider.domain_policy(&answers, "/b"), "all");
-	CHECK_INT(answers_provider.walk_tree(&answers, "/a", see, &seen), 0);
+	CHECK_STR(provider_ops.domain_policy(&provider, "/a"), "part");
+	CHECK_STR(provider_ops.domain_policy(&provider, "/a/low/deep"), "part");
+	CHECK_STR(provider_ops.domain_policy(&provider, "/b"), "all");
+	CHECK_INT(provider_ops.walk_tree(&provider, "/a", see, &seen), 0);
 	check_lines(&seen, lines, ARRAY_SIZE(lines));
 	/* What it inherits lies above the domain. */
-	CHECK_INT(answers_provider.walk_tree(&answers, "/a/low/deep", see, &below), 0);
+	CHECK_INT(provider_ops.walk_tree(&provider, "/a/low/deep", see, &below), 0);
 	check_lines(&below, deep, ARRAY_SIZE(deep));
-	CHECK_INT(answers_provider.walk_tree(&answers, "/none", see, &seen), -ENOENT);
-	CHECK_STR(answers_provider.domain_policy(&answers, "/none"), "");
+	CHECK_INT(provider_ops.walk_tree(&provider, "/none", see, &seen), -ENOENT);
+	CHECK_STR(provider_ops.domain_policy(&provider, "/none"), "");
 }
 
 static int see_candidate(const struct candidate_row *c, void *userdata)
@@ -292,7 +294,7 @@ static void test_explain(void)
 	struct seen seen = {};
 
 	set_up();
-	CHECK_INT(answers_provider.explain(&answers, "/a/low/deep", &e, see_candidate, &seen), 0);
+	CHECK_INT(provider_ops.explain(&provider, "/a/low/deep", &e, see_candidate, &seen), 0);
 	CHECK_STR(seen.lines, "/a/low low Cgroup=/a/low file:8 *\n"
 			      "/a/low any Cgroup=/a/* file:15\n");
 	CHECK_STR(e.rule, "low");
@@ -303,12 +305,12 @@ static void test_explain(void)
 	CHECK_STR(e.policy, "part");
 	CHECK_STR(e.system_policy, "all");
 
-	CHECK_INT(answers_provider.explain(&answers, "/a/low/safe", &e, see_candidate, &seen), 0);
+	CHECK_INT(provider_ops.explain(&provider, "/a/low/safe", &e, see_candidate, &seen), 0);
 	CHECK_STR(e.rule, "safe");
 	CHECK(e.priority_is_default && e.protect);
 	CHECK_INT(e.priority, 300);
 
-	CHECK_INT(answers_provider.explain(&answers, "/c", &e, see_candidate, &seen), 0);
+	CHECK_INT(provider_ops.explain(&provider, "/c", &e, see_candidate, &seen), 0);
 	CHECK_STR(e.rule, "");
 	CHECK_INT(e.priority, 500);
 	CHECK(!e.exists);
@@ -321,8 +323,8 @@ static void test_status(void)
 	uint32_t n;
 
 	set_up();
-	answers_provider.acquire_status(&answers, &s);
-	answers_provider.acquire_policies(&answers, &policies);
+	provider_ops.acquire_status(&provider, &s);
+	provider_ops.acquire_policies(&provider, &policies);
 	CHECK_INT(policies.n, 3);
 	CHECK_STR(policies.items[0].scope, "");
 	CHECK_STR(policies.items[1].scope, "any");
@@ -340,7 +342,7 @@ static void test_status(void)
 	CHECK(s.pinned);
 	CHECK_STR(s.origin, "adopted");
 	CHECK_INT(s.in_force_usec, 77);
-	CHECK_INT(answers_provider.count_entries(&answers, &n), 0);
+	CHECK_INT(provider_ops.count_entries(&provider, &n), 0);
 	CHECK_INT(n, 6);
 }
 
@@ -361,7 +363,7 @@ static void check_rank(const char *outcome, const char *reason, const char *poli
 	struct outcome_values rank;
 	struct seen seen = {};
 
-	CHECK_INT(answers_provider.rank(&answers, "/", &rank, see_ranked, &seen), 0);
+	CHECK_INT(provider_ops.rank(&provider, "/", &rank, see_ranked, &seen), 0);
 	CHECK_STR(rank.outcome, outcome);
 	CHECK_STR(rank.reason, reason);
 	CHECK_STR(rank.policy, policy);
@@ -404,10 +406,10 @@ static void test_rank(void)
 	run.reason = OP_REASON_NO_POLICY;
 	check_rank("kernel", "no-policy", "", "");
 	run.reason = OP_REASON_DOMAIN_GONE;
-	CHECK_INT(answers_provider.rank(&answers, "/", &rank, see_ranked, NULL), -ENOENT);
+	CHECK_INT(provider_ops.rank(&provider, "/", &rank, see_ranked, NULL), -ENOENT);
 	/* Without a memory controller there is no OOM; and of what is not there neither. */
-	CHECK_INT(answers_provider.rank(&answers, "/a", &rank, see_ranked, NULL), -ENODATA);
-	CHECK_INT(answers_provider.rank(&answers, "/none", &rank, see_ranked, NULL), -ENOENT);
+	CHECK_INT(provider_ops.rank(&provider, "/a", &rank, see_ranked, NULL), -ENODATA);
+	CHECK_INT(provider_ops.rank(&provider, "/none", &rank, see_ranked, NULL), -ENOENT);
 }
 
 static int fake_declare(const char *cgroup, void *userdata, char *message)
@@ -417,18 +419,18 @@ static int fake_declare(const char *cgroup, void *userdata, char *message)
 	return -EBUSY;
 }
 
-/* What the owner of the answers says is passed on as it is. */
+/* What the owner of the provider says is passed on as it is. */
 static void test_declare(void)
 {
 	char message[BUS_MESSAGE_SIZE] = "";
 
 	set_up();
-	answers.declare = fake_declare;
-	answers.userdata = &config;
-	CHECK_INT(answers_provider.declare(&answers, "/a", message), -EBUSY);
+	provider.declare = fake_declare;
+	provider.userdata = &config;
+	CHECK_INT(provider_ops.declare(&provider, "/a", message), -EBUSY);
 	CHECK_STR(message, "asked for /a");
-	answers.declare = NULL;
-	answers.userdata = NULL;
+	provider.declare = NULL;
+	provider.userdata = NULL;
 }
 
 static const struct test_case cases[] = {

@@ -8,8 +8,9 @@
 
 #include <systemd/sd-event.h>
 
-#include "daemon/guard.h"
+#include "daemon/attachments.h"
 #include "daemon/kernel/loader.h"
+#include "daemon/warnings.h"
 #include "test.h"
 #include "util/basic.h"
 
@@ -132,9 +133,9 @@ static void note_change(void *userdata)
 	n_changes++;
 }
 
-static struct guard *begin(struct sd_event **ret_event)
+static struct attachments *begin(struct sd_event **ret_event)
 {
-	struct guard *g = NULL;
+	struct attachments *g = NULL;
 
 	kernel.detach_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	CHECK(kernel.detach_fd >= 0);
@@ -144,14 +145,14 @@ static struct guard *begin(struct sd_event **ret_event)
 	kernel.n_others = 0;
 	n_changes = 0;
 	CHECK(sd_event_new(ret_event) >= 0);
-	CHECK_INT(guard_new(*ret_event, NULL, note_change, NULL, &g), 0);
-	guard_watch_others(g, *ret_event);
+	CHECK_INT(attachments_new(*ret_event, NULL, note_change, NULL, &g), 0);
+	attachments_watch_others(g, *ret_event);
 	return g;
 }
 
-static void end(struct guard *g, struct sd_event *event)
+static void end(struct attachments *g, struct sd_event *event)
 {
-	guard_free(g);
+	attachments_free(g);
 	sd_event_unref(event);
 	close(kernel.detach_fd);
 }
@@ -165,11 +166,11 @@ static void detach(struct sd_event *event)
 	CHECK(sd_event_run(event, 1000000) > 0);
 }
 
-static size_t n_warnings(const struct guard *g)
+static size_t n_warnings(const struct attachments *g)
 {
-	struct guard_warnings warnings = {};
+	struct warnings warnings = {};
 
-	guard_acquire_warnings(g, &warnings);
+	attachments_acquire_warnings(g, &warnings);
 	return warnings.n;
 }
 
@@ -177,9 +178,9 @@ static size_t n_warnings(const struct guard *g)
 static void test_fight(void)
 {
 	struct sd_event *event;
-	struct guard *g = begin(&event);
+	struct attachments *g = begin(&event);
 
-	for (unsigned i = 1; i <= GUARD_RESTORES_MAX; i++) {
+	for (unsigned i = 1; i <= ATTACHMENTS_RESTORES_MAX; i++) {
 		detach(event);
 		CHECK(kernel.attached);
 		CHECK_INT(kernel.n_restores, i);
@@ -187,11 +188,11 @@ static void test_fight(void)
 	}
 	detach(event);
 	CHECK(!kernel.attached);
-	CHECK_INT(kernel.n_restores, GUARD_RESTORES_MAX);
+	CHECK_INT(kernel.n_restores, ATTACHMENTS_RESTORES_MAX);
 	CHECK_INT(n_warnings(g), 1);
-	CHECK_INT(n_changes, GUARD_RESTORES_MAX + 1);
+	CHECK_INT(n_changes, ATTACHMENTS_RESTORES_MAX + 1);
 
-	guard_retry(g);
+	attachments_retry(g);
 	CHECK(kernel.attached);
 	CHECK_INT(n_warnings(g), 0);
 	detach(event);
@@ -203,7 +204,7 @@ static void test_fight(void)
 static void test_refused(void)
 {
 	struct sd_event *event;
-	struct guard *g = begin(&event);
+	struct attachments *g = begin(&event);
 
 	kernel.refuses = true;
 	detach(event);
@@ -219,9 +220,9 @@ static void test_refused(void)
 
 static void test_others(void)
 {
-	struct guard_warnings warnings = {};
+	struct warnings warnings = {};
 	struct sd_event *event;
-	struct guard *g = begin(&event);
+	struct attachments *g = begin(&event);
 
 	kernel.others[0] = (struct loader_other){
 		.hook = "hook",
@@ -231,28 +232,28 @@ static void test_others(void)
 		.order = LOADER_ORDER_BEFORE,
 	};
 	kernel.n_others = 1;
-	guard_look(g);
-	guard_look(g);
+	attachments_look(g);
+	attachments_look(g);
 	CHECK_INT(n_changes, 1);
-	guard_acquire_warnings(g, &warnings);
+	attachments_acquire_warnings(g, &warnings);
 	CHECK_INT(warnings.n, 1);
 	CHECK_STR(warnings.items[0],
 		  "Another program's 'the\\x1birs' (hook, link 7, program 8) is asked before "
 		  "these policies: what it kills for they never see.");
 	/* What comes first may change, when ours are attached again. */
 	kernel.others[0].order = LOADER_ORDER_AFTER;
-	guard_look(g);
+	attachments_look(g);
 	CHECK_INT(n_changes, 2);
 	kernel.n_others = 0;
-	guard_look(g);
-	guard_look(g);
+	attachments_look(g);
+	attachments_look(g);
 	CHECK_INT(n_changes, 3);
 	CHECK_INT(n_warnings(g), 0);
 	/* More than there is room for. */
 	for (uint32_t i = 0; i < LOADER_OTHERS_MAX; i++)
 		kernel.others[i] = (struct loader_other){.hook = "hook", .link_id = i + 1};
 	kernel.n_others = LOADER_OTHERS_MAX + 3;
-	guard_look(g);
+	attachments_look(g);
 	CHECK_INT(n_warnings(g), LOADER_OTHERS_MAX + 1);
 	end(g, event);
 }
@@ -272,18 +273,18 @@ static void remove_pins(struct sd_event *event, unsigned n_missing)
 static void test_pins(void)
 {
 	struct sd_event *event;
-	struct guard *g;
+	struct attachments *g;
 
-	snprintf(kernel.pins, sizeof(kernel.pins), "/tmp/test_guard.XXXXXX");
+	snprintf(kernel.pins, sizeof(kernel.pins), "/tmp/test_attachments.XXXXXX");
 	CHECK(mkdtemp(kernel.pins));
 	g = begin(&event);
-	for (unsigned i = 1; i <= GUARD_RESTORES_MAX; i++) {
+	for (unsigned i = 1; i <= ATTACHMENTS_RESTORES_MAX; i++) {
 		remove_pins(event, i);
 		CHECK_INT(kernel.n_restored, i);
 		CHECK_INT(n_changes, i);
 	}
 	remove_pins(event, 1);
-	CHECK_INT(kernel.n_restored, GUARD_RESTORES_MAX);
+	CHECK_INT(kernel.n_restored, ATTACHMENTS_RESTORES_MAX);
 	CHECK(kernel.abandoned);
 	end(g, event);
 }

@@ -10,7 +10,7 @@
  * Nothing here runs by a clock: the timers are for what was just told, and for a kernel that
  * refused to attach.
  */
-#include "guard.h"
+#include "attachments.h"
 
 #include <string.h>
 #include <sys/epoll.h>
@@ -26,6 +26,7 @@
 #include "util/escape.h"
 #include "util/log.h"
 #include "util/ratelimit.h"
+#include "warnings.h"
 
 #define USEC_PER_SEC UINT64_C(1000000)
 
@@ -45,9 +46,9 @@
 #define PINS_DELAY_USEC (USEC_PER_SEC / 2)
 #define PINS_EVENTS (IN_DELETE | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
 
-struct guard {
+struct attachments {
 	struct loader *loader;
-	guard_changed_t changed;
+	attachments_changed_t changed;
 	void *userdata;
 
 	bool is_told; /* what others attach */
@@ -64,8 +65,8 @@ struct guard {
 };
 
 static const struct ratelimit restores_limit = {
-	.interval_usec = GUARD_WINDOW_USEC,
-	.burst = GUARD_RESTORES_MAX,
+	.interval_usec = ATTACHMENTS_WINDOW_USEC,
+	.burst = ATTACHMENTS_RESTORES_MAX,
 };
 
 /* --- others */
@@ -105,7 +106,7 @@ static const char *describe_order(enum loader_order order)
 }
 
 /* Who attached it is known only of one that was told of. */
-static void log_other(const struct guard *g, const struct loader_other *other)
+static void log_other(const struct attachments *g, const struct loader_other *other)
 {
 	char text[OTHER_TEXT_SIZE], who[128] = "", name[32 + OP_POLICY_NAME_LEN], hook[64],
 				    order[64], link[48], program[48];
@@ -131,7 +132,7 @@ static void log_other(const struct guard *g, const struct loader_other *other)
 		   text, who, describe_order(other->order));
 }
 
-void guard_look(struct guard *g)
+void attachments_look(struct attachments *g)
 {
 	struct loader_other found[LOADER_OTHERS_MAX];
 	bool changed = false;
@@ -167,15 +168,15 @@ void guard_look(struct guard *g)
 		g->changed(g->userdata);
 }
 
-void guard_note_oom(struct guard *g)
+void attachments_note_oom(struct attachments *g)
 {
 	if (g && !g->is_told && clock_now_usec() - g->looked_usec >= LOOK_INTERVAL_USEC)
-		guard_look(g);
+		attachments_look(g);
 }
 
 static void note_attached(const struct op_link_event *e, void *userdata)
 {
-	struct guard *g = userdata;
+	struct attachments *g = userdata;
 
 	if (e->pid != (uint32_t)getpid())
 		g->attached = *e;
@@ -184,7 +185,7 @@ static void note_attached(const struct op_link_event *e, void *userdata)
 static int on_attached(sd_event_source *source _unused_, int fd _unused_, uint32_t revents _unused_,
 		       void *userdata)
 {
-	struct guard *g = userdata;
+	struct attachments *g = userdata;
 
 	g->attached = (struct op_link_event){};
 	loader_consume_others(g->loader, note_attached, g);
@@ -196,14 +197,14 @@ static int on_attached(sd_event_source *source _unused_, int fd _unused_, uint32
 
 static int on_look_timer(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
 {
-	struct guard *g = userdata;
+	struct attachments *g = userdata;
 
-	guard_look(g);
+	attachments_look(g);
 	g->attached = (struct op_link_event){};
 	return 0;
 }
 
-static int add_timer(struct sd_event *event, sd_event_time_handler_t handler, struct guard *g,
+static int add_timer(struct sd_event *event, sd_event_time_handler_t handler, struct attachments *g,
 		     sd_event_source **ret)
 {
 	int r = sd_event_add_time(event, ret, CLOCK_MONOTONIC, 0, 1, handler, g);
@@ -211,7 +212,7 @@ static int add_timer(struct sd_event *event, sd_event_time_handler_t handler, st
 	return r < 0 ? r : sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
 }
 
-void guard_watch_others(struct guard *g, struct sd_event *event)
+void attachments_watch_others(struct attachments *g, struct sd_event *event)
 {
 	int fd = loader_watch_others(g->loader), r = fd;
 
@@ -226,12 +227,12 @@ void guard_watch_others(struct guard *g, struct sd_event *event)
 		loader_unwatch_others(g->loader);
 	}
 	g->is_told = r >= 0;
-	guard_look(g);
+	attachments_look(g);
 }
 
 /* --- ours */
 
-static void schedule_retry(struct guard *g)
+static void schedule_retry(struct attachments *g)
 {
 	g->retry_usec = g->retry_usec ? 2 * g->retry_usec : RETRY_MIN_USEC;
 	if (g->retry_usec > RETRY_MAX_USEC)
@@ -240,7 +241,7 @@ static void schedule_retry(struct guard *g)
 		sd_event_source_set_enabled(g->retry_timer, SD_EVENT_ONESHOT);
 }
 
-static bool all_attached(const struct guard *g)
+static bool all_attached(const struct attachments *g)
 {
 	struct loader_policies policies;
 
@@ -251,7 +252,7 @@ static bool all_attached(const struct guard *g)
 	return true;
 }
 
-static void restore(struct guard *g)
+static void restore(struct attachments *g)
 {
 	char why[LOADER_WHY_SIZE] = "";
 	int r;
@@ -272,21 +273,22 @@ static void restore(struct guard *g)
 	g->changed(g->userdata);
 }
 
-static void give_up(struct guard *g)
+static void give_up(struct attachments *g)
 {
 	if (!g->given_up)
 		log_message(LOG_CRIT, MESSAGE_ID_POLICY_GIVEN_UP,
 			    "Another program has detached policies %u times in %u seconds: they "
 			    "stay off, and the kernel decides, until oompolicyd is reloaded or "
 			    "restarted.",
-			    GUARD_RESTORES_MAX + 1, (unsigned)(GUARD_WINDOW_USEC / USEC_PER_SEC));
+			    ATTACHMENTS_RESTORES_MAX + 1,
+			    (unsigned)(ATTACHMENTS_WINDOW_USEC / USEC_PER_SEC));
 	g->given_up = true;
 	g->changed(g->userdata);
 }
 
 static int on_retry_timer(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
 {
-	struct guard *g = userdata;
+	struct attachments *g = userdata;
 
 	if (!g->given_up)
 		restore(g);
@@ -296,7 +298,7 @@ static int on_retry_timer(sd_event_source *source _unused_, uint64_t usec _unuse
 static int on_detached(sd_event_source *source _unused_, int fd _unused_, uint32_t revents _unused_,
 		       void *userdata)
 {
-	struct guard *g = userdata;
+	struct attachments *g = userdata;
 	const char *name;
 
 	while ((name = loader_next_detached(g->loader))) {
@@ -316,14 +318,14 @@ static int on_detached(sd_event_source *source _unused_, int fd _unused_, uint32
 	return 0;
 }
 
-void guard_retry(struct guard *g)
+void attachments_retry(struct attachments *g)
 {
 	if (!g)
 		return;
 	g->limit = restores_limit;
 	g->given_up = false;
 	restore(g);
-	guard_look(g);
+	attachments_look(g);
 }
 
 /* --- what outlives us */
@@ -331,7 +333,7 @@ void guard_retry(struct guard *g)
 static int on_pins(sd_event_source *source _unused_, const struct inotify_event *e _unused_,
 		   void *userdata)
 {
-	struct guard *g = userdata;
+	struct attachments *g = userdata;
 	int enabled = SD_EVENT_OFF;
 
 	(void)sd_event_source_get_enabled(g->pins_timer, &enabled);
@@ -342,7 +344,7 @@ static int on_pins(sd_event_source *source _unused_, const struct inotify_event 
 }
 
 /* The directory that is there now: one that was removed tells no more. */
-static int watch_pins(struct guard *g, struct sd_event *event)
+static int watch_pins(struct attachments *g, struct sd_event *event)
 {
 	char path[PINS_PATH_SIZE];
 
@@ -355,7 +357,7 @@ static int watch_pins(struct guard *g, struct sd_event *event)
 
 static int on_pins_timer(sd_event_source *source, uint64_t usec _unused_, void *userdata)
 {
-	struct guard *g = userdata;
+	struct attachments *g = userdata;
 	unsigned n = loader_count_missing_pins(g->loader);
 
 	/* What we remove ourselves is told of as well. */
@@ -376,7 +378,7 @@ static int on_pins_timer(sd_event_source *source, uint64_t usec _unused_, void *
 
 /* --- start and end */
 
-static int watch_ours(struct guard *g, struct sd_event *event)
+static int watch_ours(struct attachments *g, struct sd_event *event)
 {
 	int fd = loader_detach_fd(g->loader), r;
 
@@ -386,10 +388,10 @@ static int watch_ours(struct guard *g, struct sd_event *event)
 	return sd_event_add_io(event, &g->detach_source, fd, EPOLLIN, on_detached, g);
 }
 
-int guard_new(struct sd_event *event, struct loader *loader, guard_changed_t changed,
-	      void *userdata, struct guard **ret)
+int attachments_new(struct sd_event *event, struct loader *loader, attachments_changed_t changed,
+		    void *userdata, struct attachments **ret)
 {
-	_cleanup_(guard_freep) struct guard *g = calloc(1, sizeof(*g));
+	_cleanup_(attachments_freep) struct attachments *g = calloc(1, sizeof(*g));
 	int r;
 
 	if (!g)
@@ -412,7 +414,7 @@ int guard_new(struct sd_event *event, struct loader *loader, guard_changed_t cha
 	return 0;
 }
 
-struct guard *guard_free(struct guard *g)
+struct attachments *attachments_free(struct attachments *g)
 {
 	if (!g)
 		return NULL;
@@ -429,13 +431,13 @@ struct guard *guard_free(struct guard *g)
 
 /* --- what is told of it */
 
-static void add_warning(struct guard_warnings *ret, const char *text, const char *more)
+static void add_warning(struct warnings *ret, const char *text, const char *more)
 {
-	if (ret->n < GUARD_WARNINGS_MAX)
-		snprintf(ret->items[ret->n++], GUARD_WARNING_SIZE, "%s %s.", text, more);
+	if (ret->n < WARNINGS_MAX)
+		snprintf(ret->items[ret->n++], WARNING_SIZE, "%s %s.", text, more);
 }
 
-void guard_acquire_warnings(const struct guard *g, struct guard_warnings *ret)
+void attachments_acquire_warnings(const struct attachments *g, struct warnings *ret)
 {
 	char text[OTHER_TEXT_SIZE];
 
