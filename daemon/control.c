@@ -63,9 +63,9 @@ static int handle_request(const struct control_handlers *h, const char *request,
 			  char message[static CONTROL_MESSAGE_SIZE])
 {
 	if (strcmp(request, REQUEST_RELOAD) == 0)
-		return h->reload(h->userdata, message);
+		return h->reload(message, h->userdata);
 	if (strncmp(request, REQUEST_DECLARE, strlen(REQUEST_DECLARE)) == 0)
-		return h->declare(request + strlen(REQUEST_DECLARE), h->userdata, message);
+		return h->declare(request + strlen(REQUEST_DECLARE), message, h->userdata);
 	snprintf(message, CONTROL_MESSAGE_SIZE,
 		 "The requests are \"" REQUEST_RELOAD "\" and \"" REQUEST_DECLARE "CGROUP\".");
 	return -EOPNOTSUPP;

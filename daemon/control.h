@@ -18,9 +18,9 @@ struct control;
 /* What can be asked for. Each returns 0 or a negative errno, and in both cases a sentence in
  * @message. No other request is read meanwhile. */
 struct control_handlers {
-	int (*reload)(void *userdata, char message[static CONTROL_MESSAGE_SIZE]);
+	int (*reload)(char message[static CONTROL_MESSAGE_SIZE], void *userdata);
 	/* Declares an OOM of the cgroup @path, "/" being the system. */
-	int (*declare)(const char *path, void *userdata, char message[static CONTROL_MESSAGE_SIZE]);
+	int (*declare)(const char *path, char message[static CONTROL_MESSAGE_SIZE], void *userdata);
 	void *userdata;
 };
 

@@ -218,8 +218,8 @@ static int prepare_policies(struct loader *l, const struct config *c,
 
 _Static_assert(CONTROL_MESSAGE_SIZE >= DECLARE_MESSAGE_SIZE, "an outcome is an answer");
 
-static int manager_declare(const char *path, void *userdata,
-			   char message[static CONTROL_MESSAGE_SIZE])
+static int manager_declare(const char *path, char message[static CONTROL_MESSAGE_SIZE],
+			   void *userdata)
 {
 	const struct manager *m = userdata;
 
@@ -308,7 +308,7 @@ static int reload_transaction(struct manager *m, struct lifecycle_timing *timing
 	return r > 0 ? -EIO : r;
 }
 
-static int manager_reload(void *userdata, char message[static CONTROL_MESSAGE_SIZE])
+static int manager_reload(char message[static CONTROL_MESSAGE_SIZE], void *userdata)
 {
 	struct lifecycle_timing timing = {.begun_usec = clock_now_usec()};
 	struct manager *m = userdata;
@@ -346,7 +346,7 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *inf
 
 	(void)source;
 	(void)info;
-	manager_reload(userdata, message);
+	manager_reload(message, userdata);
 	return 0;
 }
 
@@ -354,7 +354,7 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *inf
 
 _Static_assert(BUS_MESSAGE_SIZE == CONTROL_MESSAGE_SIZE, "one sentence, two ways to ask for it");
 
-static void manager_look(void *userdata, struct view *ret)
+static void manager_look(struct view *ret, void *userdata)
 {
 	*ret = manager_view(userdata);
 }

@@ -38,30 +38,30 @@ typedef int (*bus_process_visit_t)(const struct process_row *row, void *userdata
  */
 struct bus_provider {
 	/* Is asked for each record of an OOM and each request: has to be cheap. */
-	void (*acquire_status)(void *userdata, struct status *ret);
-	void (*acquire_policies)(void *userdata, struct bus_policies *ret);
+	void (*acquire_status)(struct status *ret, void *userdata);
+	void (*acquire_policies)(struct bus_policies *ret, void *userdata);
 	/* What is not as it should be. */
-	void (*acquire_warnings)(void *userdata, struct warnings *ret);
+	void (*acquire_warnings)(struct warnings *ret, void *userdata);
 	/* Counts the entries of the rules map in force: takes a while where they are many. */
-	int (*count_entries)(void *userdata, uint32_t *ret);
+	int (*count_entries)(uint32_t *ret, void *userdata);
 	/* The policy that answers for OOMs of @domain, "/" being the system. "": none. */
-	const char *(*domain_policy)(void *userdata, const char *domain);
+	const char *(*domain_policy)(const char *domain, void *userdata);
 	/* Visits @domain and all below it, a parent before its children, with what would hold for
 	 * an OOM there. */
-	int (*walk_tree)(void *userdata, const char *domain, bus_tree_visit_t visit,
-			 void *visit_userdata);
+	int (*walk_tree)(const char *domain, bus_tree_visit_t visit, void *visit_userdata,
+			 void *userdata);
 	/* Visits the candidates of the cgroup, nearest first and the winner of each before those
 	 * that lost. The cgroup need not exist. */
-	int (*explain)(void *userdata, const char *cgroup, struct effective_values *ret,
-		       bus_candidate_visit_t visit, void *visit_userdata);
+	int (*explain)(const char *cgroup, struct effective_values *ret,
+		       bus_candidate_visit_t visit, void *visit_userdata, void *userdata);
 	/* Visits the processes in the order in which OOMs of @domain would kill them, "/" being the
 	 * system, and those last that none would. -ENODATA: it has no OOM of its own. */
-	int (*rank)(void *userdata, const char *domain, struct outcome_values *ret,
-		    bus_process_visit_t visit, void *visit_userdata);
+	int (*rank)(const char *domain, struct outcome_values *ret, bus_process_visit_t visit,
+		    void *visit_userdata, void *userdata);
 	/* Both give a sentence in any case. -EINVAL: the configuration has errors. */
-	int (*reload)(void *userdata, char message[static BUS_MESSAGE_SIZE]);
+	int (*reload)(char message[static BUS_MESSAGE_SIZE], void *userdata);
 	/* -EBUSY: another OOM is current. -EOPNOTSUPP: it cannot be done. */
-	int (*declare)(void *userdata, const char *cgroup, char message[static BUS_MESSAGE_SIZE]);
+	int (*declare)(const char *cgroup, char message[static BUS_MESSAGE_SIZE], void *userdata);
 };
 
 /*

@@ -44,7 +44,7 @@ static int find_object(sd_bus *connection _unused_, const char *path,
 	if (strcmp(path, BUS_PATH) != 0)
 		return 0;
 	if (o->provider)
-		o->provider->acquire_status(o->userdata, &o->status);
+		o->provider->acquire_status(&o->status, o->userdata);
 	*ret_found = o;
 	return 1;
 }
@@ -57,7 +57,7 @@ static int get_policies(sd_bus *connection _unused_, const char *path _unused_,
 	struct bus_policies policies = {};
 	int r;
 
-	o->provider->acquire_policies(o->userdata, &policies);
+	o->provider->acquire_policies(&policies, o->userdata);
 	r = values_open_rows(reply, policy_row_fields);
 	for (size_t i = 0; r >= 0 && i < policies.n; i++)
 		r = values_append_row(reply, policy_row_fields, &policies.items[i]);
@@ -72,7 +72,7 @@ static int get_warnings(sd_bus *connection _unused_, const char *path _unused_,
 	struct warnings warnings;
 	int r;
 
-	o->provider->acquire_warnings(o->userdata, &warnings);
+	o->provider->acquire_warnings(&warnings, o->userdata);
 	r = sd_bus_message_open_container(reply, 'a', "s");
 	for (size_t i = 0; r >= 0 && i < warnings.n; i++)
 		r = sd_bus_message_append(reply, "s", warnings.items[i]);
@@ -100,7 +100,7 @@ static int get_map_entries(sd_bus *connection _unused_, const char *path _unused
 {
 	const struct object *o = userdata;
 	uint32_t n_entries = 0;
-	int r = o->provider->count_entries(o->userdata, &n_entries);
+	int r = o->provider->count_entries(&n_entries, o->userdata);
 
 	return r < 0 ? r : sd_bus_message_append(reply, "u", n_entries);
 }
@@ -147,12 +147,12 @@ static int on_get_tree(sd_bus_message *request, void *userdata, sd_bus_error *er
 	r = sd_bus_message_new_method_return(request, &reply);
 	if (r >= 0)
 		r = sd_bus_message_append(reply, "s",
-					  o->provider->domain_policy(o->userdata, domain));
+					  o->provider->domain_policy(domain, o->userdata));
 	if (r >= 0)
 		r = values_open_rows(reply, tree_row_fields);
 	if (r < 0)
 		return r;
-	r = o->provider->walk_tree(o->userdata, domain, append_tree_row, reply);
+	r = o->provider->walk_tree(domain, append_tree_row, reply, o->userdata);
 	if (r == -ENOENT)
 		return sd_bus_error_set(error, BUS_ERROR_NO_SUCH_CGROUP,
 					"There is no such cgroup.");
@@ -181,7 +181,7 @@ static int on_explain(sd_bus_message *request, void *userdata, sd_bus_error *err
 	if (r >= 0)
 		r = values_open_rows(reply, candidate_row_fields);
 	if (r >= 0)
-		r = o->provider->explain(o->userdata, cgroup, &effective, append_candidate, reply);
+		r = o->provider->explain(cgroup, &effective, append_candidate, reply, o->userdata);
 	if (r >= 0)
 		r = sd_bus_message_close_container(reply);
 	if (r >= 0)
@@ -209,7 +209,7 @@ static int on_rank(sd_bus_message *request, void *userdata, sd_bus_error *error)
 		r = values_open_rows(reply, process_row_fields);
 	if (r < 0)
 		return r;
-	r = o->provider->rank(o->userdata, domain, &outcome, append_process, reply);
+	r = o->provider->rank(domain, &outcome, append_process, reply, o->userdata);
 	if (r == -ENOENT)
 		return sd_bus_error_set(error, BUS_ERROR_NO_SUCH_CGROUP,
 					"There is no such cgroup.");
@@ -259,7 +259,7 @@ static int perform_reload(sd_bus_message *request, const char *argument _unused_
 {
 	const struct object *o = userdata;
 	char message[BUS_MESSAGE_SIZE] = "";
-	int r = o->provider->reload(o->userdata, message);
+	int r = o->provider->reload(message, o->userdata);
 
 	return reply_outcome(request, r, BUS_ERROR_CONFIGURATION, message);
 }
@@ -268,7 +268,7 @@ static int perform_declare(sd_bus_message *request, const char *cgroup, void *us
 {
 	const struct object *o = userdata;
 	char message[BUS_MESSAGE_SIZE] = "";
-	int r = o->provider->declare(o->userdata, cgroup, message);
+	int r = o->provider->declare(cgroup, message, o->userdata);
 
 	return reply_outcome(request, r, BUS_ERROR_FAILED, message);
 }

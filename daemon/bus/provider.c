@@ -38,7 +38,7 @@ static struct view look(const struct provider *a)
 {
 	struct view view = {};
 
-	a->look(a->userdata, &view);
+	a->look(&view, a->userdata);
 	return view;
 }
 
@@ -60,7 +60,7 @@ static const char *const origins[] = {
 };
 _Static_assert(ARRAY_SIZE(origins) == _LOADER_ORIGIN_MAX, "a word for each origin");
 
-static void answer_status(void *userdata, struct status *ret)
+static void answer_status(struct status *ret, void *userdata)
 {
 	const struct provider *a = userdata;
 	struct view view = look(a);
@@ -94,7 +94,7 @@ static void answer_status(void *userdata, struct status *ret)
 	};
 }
 
-static void answer_policies(void *userdata, struct bus_policies *ret)
+static void answer_policies(struct bus_policies *ret, void *userdata)
 {
 	struct view view = look(userdata);
 	struct loader_policies policies;
@@ -120,7 +120,7 @@ static void answer_policies(void *userdata, struct bus_policies *ret)
 }
 
 /* Looks for others first, as the kernel need not have told of them. */
-static void answer_warnings(void *userdata, struct warnings *ret)
+static void answer_warnings(struct warnings *ret, void *userdata)
 {
 	struct view view = look(userdata);
 
@@ -133,7 +133,7 @@ static void answer_warnings(void *userdata, struct warnings *ret)
 	attachments_acquire_warnings(view.attachments, ret);
 }
 
-static int answer_entries(void *userdata, uint32_t *ret)
+static int answer_entries(uint32_t *ret, void *userdata)
 {
 	struct view view = look(userdata);
 
@@ -262,7 +262,7 @@ static int domain_slot(const struct view *view, const char *domain, uint16_t *re
 	return 0;
 }
 
-static const char *answer_domain_policy(void *userdata, const char *domain)
+static const char *answer_domain_policy(const char *domain, void *userdata)
 {
 	struct view view = look(userdata);
 	uint16_t slot;
@@ -297,8 +297,8 @@ static int enter_ancestors(struct tree *t, const char *domain)
 	return 0;
 }
 
-static int answer_tree(void *userdata, const char *domain, bus_tree_visit_t visit,
-		       void *visit_userdata)
+static int answer_tree(const char *domain, bus_tree_visit_t visit, void *visit_userdata,
+		       void *userdata)
 {
 	struct view view = look(userdata);
 	_cleanup_free_ struct tree *t = calloc(1, sizeof(*t));
@@ -360,8 +360,8 @@ static const char *policy_name(const struct config *c, size_t i)
 	return i == SIZE_MAX ? "" : c->policies[i].name;
 }
 
-static int answer_explain(void *userdata, const char *cgroup, struct effective_values *ret,
-			  bus_candidate_visit_t visit, void *visit_userdata)
+static int answer_explain(const char *cgroup, struct effective_values *ret,
+			  bus_candidate_visit_t visit, void *visit_userdata, void *userdata)
 {
 	struct view view = look(userdata);
 	const struct config *c = view.config;
@@ -524,8 +524,8 @@ static int run_selection(const struct view *view, struct op_rank_run *run, struc
 	return r < 0 ? r : loader_rank(view->loader, run, ret);
 }
 
-static int answer_rank(void *userdata, const char *domain, struct outcome_values *ret,
-		       bus_process_visit_t visit, void *visit_userdata)
+static int answer_rank(const char *domain, struct outcome_values *ret, bus_process_visit_t visit,
+		       void *visit_userdata, void *userdata)
 {
 	struct provider *a = userdata;
 	struct view view = look(a);
@@ -560,18 +560,18 @@ static int answer_rank(void *userdata, const char *domain, struct outcome_values
 
 /* --- what changes something */
 
-static int answer_reload(void *userdata, char message[static BUS_MESSAGE_SIZE])
+static int answer_reload(char message[static BUS_MESSAGE_SIZE], void *userdata)
 {
 	const struct provider *a = userdata;
 
-	return a->reload(a->userdata, message);
+	return a->reload(message, a->userdata);
 }
 
-static int answer_declare(void *userdata, const char *cgroup, char message[static BUS_MESSAGE_SIZE])
+static int answer_declare(const char *cgroup, char message[static BUS_MESSAGE_SIZE], void *userdata)
 {
 	const struct provider *a = userdata;
 
-	return a->declare(cgroup, a->userdata, message);
+	return a->declare(cgroup, message, a->userdata);
 }
 
 const struct bus_provider provider_ops = {

@@ -18,10 +18,10 @@ struct view;
 
 /* The first four are the owner's to fill in. */
 struct provider {
-	void (*look)(void *userdata, struct view *ret);
+	void (*look)(struct view *ret, void *userdata);
 	/* As of struct bus_provider, and as the control socket has them. */
-	int (*reload)(void *userdata, char *message);
-	int (*declare)(const char *cgroup, void *userdata, char *message);
+	int (*reload)(char *message, void *userdata);
+	int (*declare)(const char *cgroup, char *message, void *userdata);
 	void *userdata;
 
 	struct bus *bus;	   /* NULL: nobody can ask */

@@ -44,7 +44,7 @@ static struct {
 	bool detached;
 } service;
 
-static void fake_status(void *userdata, struct status *ret)
+static void fake_status(struct status *ret, void *userdata)
 {
 	(void)userdata;
 	*ret = (struct status){
@@ -72,7 +72,7 @@ static void fake_status(void *userdata, struct status *ret)
 	};
 }
 
-static void fake_policies(void *userdata, struct bus_policies *ret)
+static void fake_policies(struct bus_policies *ret, void *userdata)
 {
 	(void)userdata;
 	*ret = (struct bus_policies){
@@ -85,20 +85,20 @@ static void fake_policies(void *userdata, struct bus_policies *ret)
 	};
 }
 
-static void fake_warnings(void *userdata, struct warnings *ret)
+static void fake_warnings(struct warnings *ret, void *userdata)
 {
 	(void)userdata;
 	*ret = (struct warnings){.items = {"Another is asked first.", "It is gone."}, .n = 2};
 }
 
-static int fake_entries(void *userdata, uint32_t *ret)
+static int fake_entries(uint32_t *ret, void *userdata)
 {
 	(void)userdata;
 	*ret = 6;
 	return 0;
 }
 
-static const char *fake_domain_policy(void *userdata, const char *domain)
+static const char *fake_domain_policy(const char *domain, void *userdata)
 {
 	(void)userdata;
 	(void)domain;
@@ -117,8 +117,8 @@ static const struct tree_row rows[] = {
 	{"/empty.slice", 9, 5, "", "", false, ""},
 };
 
-static int fake_tree(void *userdata, const char *domain, bus_tree_visit_t visit,
-		     void *visit_userdata)
+static int fake_tree(const char *domain, bus_tree_visit_t visit, void *visit_userdata,
+		     void *userdata)
 {
 	int r = 0;
 
@@ -132,8 +132,8 @@ static int fake_tree(void *userdata, const char *domain, bus_tree_visit_t visit,
 	return r;
 }
 
-static int fake_explain(void *userdata, const char *cgroup, struct effective_values *ret,
-			bus_candidate_visit_t visit, void *visit_userdata)
+static int fake_explain(const char *cgroup, struct effective_values *ret,
+			bus_candidate_visit_t visit, void *visit_userdata, void *userdata)
 {
 	const struct candidate_row candidates[] = {
 		{cgroup, "database", "Unit", "db*.service", "/etc/oompolicy.conf", 12, true},
@@ -189,8 +189,8 @@ static const struct process_row ranked[] = {
 	 "oom-group"},
 };
 
-static int fake_rank(void *userdata, const char *domain, struct outcome_values *ret,
-		     bus_process_visit_t visit, void *visit_userdata)
+static int fake_rank(const char *domain, struct outcome_values *ret, bus_process_visit_t visit,
+		     void *visit_userdata, void *userdata)
 {
 	int r = 0;
 
@@ -208,7 +208,7 @@ static int fake_rank(void *userdata, const char *domain, struct outcome_values *
 #define FIELD(text) {(char *)(text), sizeof(text) - 1}
 
 /* Changes every property that a reload changes, and has an OOM besides. */
-static int fake_reload(void *userdata, char message[static BUS_MESSAGE_SIZE])
+static int fake_reload(char message[static BUS_MESSAGE_SIZE], void *userdata)
 {
 	static const struct iovec fields[] = {
 		FIELD("MESSAGE=OOM in /batch.slice: killed hog"),
@@ -237,7 +237,7 @@ static int fake_reload(void *userdata, char message[static BUS_MESSAGE_SIZE])
 	return 0;
 }
 
-static int fake_declare(void *userdata, const char *cgroup, char message[static BUS_MESSAGE_SIZE])
+static int fake_declare(const char *cgroup, char message[static BUS_MESSAGE_SIZE], void *userdata)
 {
 	(void)userdata;
 	snprintf(message, BUS_MESSAGE_SIZE, "Declared for %.100s.", cgroup);

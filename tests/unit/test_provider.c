@@ -142,7 +142,7 @@ int loader_rank(const struct loader *l, struct op_rank_run *asked, struct op_ran
 
 /* --- the daemon's side */
 
-static void look(void *userdata, struct view *ret)
+static void look(struct view *ret, void *userdata)
 {
 	(void)userdata;
 	*ret = (struct view){
@@ -248,8 +248,8 @@ static void test_system(void)
 	struct seen seen = {};
 
 	set_up();
-	CHECK_STR(provider_ops.domain_policy(&provider, "/"), "all");
-	CHECK_INT(provider_ops.walk_tree(&provider, "/", see, &seen), 0);
+	CHECK_STR(provider_ops.domain_policy("/", &provider), "all");
+	CHECK_INT(provider_ops.walk_tree("/", see, &seen, &provider), 0);
 	check_lines(&seen, lines, ARRAY_SIZE(lines));
 }
 
@@ -266,16 +266,16 @@ static void test_domain(void)
 	struct seen seen = {}, below = {};
 
 	set_up();
-	CHECK_STR(provider_ops.domain_policy(&provider, "/a"), "part");
-	CHECK_STR(provider_ops.domain_policy(&provider, "/a/low/deep"), "part");
-	CHECK_STR(provider_ops.domain_policy(&provider, "/b"), "all");
-	CHECK_INT(provider_ops.walk_tree(&provider, "/a", see, &seen), 0);
+	CHECK_STR(provider_ops.domain_policy("/a", &provider), "part");
+	CHECK_STR(provider_ops.domain_policy("/a/low/deep", &provider), "part");
+	CHECK_STR(provider_ops.domain_policy("/b", &provider), "all");
+	CHECK_INT(provider_ops.walk_tree("/a", see, &seen, &provider), 0);
 	check_lines(&seen, lines, ARRAY_SIZE(lines));
 	/* What it inherits lies above the domain. */
-	CHECK_INT(provider_ops.walk_tree(&provider, "/a/low/deep", see, &below), 0);
+	CHECK_INT(provider_ops.walk_tree("/a/low/deep", see, &below, &provider), 0);
 	check_lines(&below, deep, ARRAY_SIZE(deep));
-	CHECK_INT(provider_ops.walk_tree(&provider, "/none", see, &seen), -ENOENT);
-	CHECK_STR(provider_ops.domain_policy(&provider, "/none"), "");
+	CHECK_INT(provider_ops.walk_tree("/none", see, &seen, &provider), -ENOENT);
+	CHECK_STR(provider_ops.domain_policy("/none", &provider), "");
 }
 
 static int see_candidate(const struct candidate_row *c, void *userdata)
@@ -294,7 +294,7 @@ static void test_explain(void)
 	struct seen seen = {};
 
 	set_up();
-	CHECK_INT(provider_ops.explain(&provider, "/a/low/deep", &e, see_candidate, &seen), 0);
+	CHECK_INT(provider_ops.explain("/a/low/deep", &e, see_candidate, &seen, &provider), 0);
 	CHECK_STR(seen.lines, "/a/low low Cgroup=/a/low file:8 *\n"
 			      "/a/low any Cgroup=/a/* file:15\n");
 	CHECK_STR(e.rule, "low");
@@ -305,12 +305,12 @@ static void test_explain(void)
 	CHECK_STR(e.policy, "part");
 	CHECK_STR(e.system_policy, "all");
 
-	CHECK_INT(provider_ops.explain(&provider, "/a/low/safe", &e, see_candidate, &seen), 0);
+	CHECK_INT(provider_ops.explain("/a/low/safe", &e, see_candidate, &seen, &provider), 0);
 	CHECK_STR(e.rule, "safe");
 	CHECK(e.priority_is_default && e.protect);
 	CHECK_INT(e.priority, 300);
 
-	CHECK_INT(provider_ops.explain(&provider, "/c", &e, see_candidate, &seen), 0);
+	CHECK_INT(provider_ops.explain("/c", &e, see_candidate, &seen, &provider), 0);
 	CHECK_STR(e.rule, "");
 	CHECK_INT(e.priority, 500);
 	CHECK(!e.exists);
@@ -323,8 +323,8 @@ static void test_status(void)
 	uint32_t n;
 
 	set_up();
-	provider_ops.acquire_status(&provider, &s);
-	provider_ops.acquire_policies(&provider, &policies);
+	provider_ops.acquire_status(&s, &provider);
+	provider_ops.acquire_policies(&policies, &provider);
 	CHECK_INT(policies.n, 3);
 	CHECK_STR(policies.items[0].scope, "");
 	CHECK_STR(policies.items[1].scope, "any");
@@ -342,7 +342,7 @@ static void test_status(void)
 	CHECK(s.pinned);
 	CHECK_STR(s.origin, "adopted");
 	CHECK_INT(s.in_force_usec, 77);
-	CHECK_INT(provider_ops.count_entries(&provider, &n), 0);
+	CHECK_INT(provider_ops.count_entries(&n, &provider), 0);
 	CHECK_INT(n, 6);
 }
 
@@ -363,7 +363,7 @@ static void check_rank(const char *outcome, const char *reason, const char *poli
 	struct outcome_values rank;
 	struct seen seen = {};
 
-	CHECK_INT(provider_ops.rank(&provider, "/", &rank, see_ranked, &seen), 0);
+	CHECK_INT(provider_ops.rank("/", &rank, see_ranked, &seen, &provider), 0);
 	CHECK_STR(rank.outcome, outcome);
 	CHECK_STR(rank.reason, reason);
 	CHECK_STR(rank.policy, policy);
@@ -406,13 +406,13 @@ static void test_rank(void)
 	run.reason = OP_REASON_NO_POLICY;
 	check_rank("kernel", "no-policy", "", "");
 	run.reason = OP_REASON_DOMAIN_GONE;
-	CHECK_INT(provider_ops.rank(&provider, "/", &rank, see_ranked, NULL), -ENOENT);
+	CHECK_INT(provider_ops.rank("/", &rank, see_ranked, NULL, &provider), -ENOENT);
 	/* Without a memory controller there is no OOM; and of what is not there neither. */
-	CHECK_INT(provider_ops.rank(&provider, "/a", &rank, see_ranked, NULL), -ENODATA);
-	CHECK_INT(provider_ops.rank(&provider, "/none", &rank, see_ranked, NULL), -ENOENT);
+	CHECK_INT(provider_ops.rank("/a", &rank, see_ranked, NULL, &provider), -ENODATA);
+	CHECK_INT(provider_ops.rank("/none", &rank, see_ranked, NULL, &provider), -ENOENT);
 }
 
-static int fake_declare(const char *cgroup, void *userdata, char *message)
+static int fake_declare(const char *cgroup, char *message, void *userdata)
 {
 	CHECK(userdata == &config);
 	snprintf(message, BUS_MESSAGE_SIZE, "asked for %s", cgroup);
@@ -427,7 +427,7 @@ static void test_declare(void)
 	set_up();
 	provider.declare = fake_declare;
 	provider.userdata = &config;
-	CHECK_INT(provider_ops.declare(&provider, "/a", message), -EBUSY);
+	CHECK_INT(provider_ops.declare("/a", message, &provider), -EBUSY);
 	CHECK_STR(message, "asked for /a");
 	provider.declare = NULL;
 	provider.userdata = NULL;
