@@ -226,15 +226,13 @@ static int parse_pattern(struct sections *s, enum pattern_kind kind, const char 
 	return add_pattern(s, &pattern);
 }
 
-static int parse_rule_cgroup(struct sections *s, const char *key, const char *value)
+static int parse_rule_cgroup(struct sections *s, const char *key _unused_, const char *value)
 {
-	(void)key;
 	return parse_pattern(s, PATTERN_CGROUP, value);
 }
 
-static int parse_unit(struct sections *s, const char *key, const char *value)
+static int parse_unit(struct sections *s, const char *key _unused_, const char *value)
 {
-	(void)key;
 	return parse_pattern(s, PATTERN_UNIT, value);
 }
 
@@ -276,14 +274,13 @@ static int resolve_user(struct sections *s, const char *value, uint64_t *ret_uid
 	return 0;
 }
 
-static int parse_user(struct sections *s, const char *key, const char *value)
+static int parse_user(struct sections *s, const char *key _unused_, const char *value)
 {
 	struct pattern pattern = {.kind = PATTERN_USER};
 	uint64_t uid = 0;
 	bool known;
 	int r;
 
-	(void)key;
 	if (!*value) {
 		rule_reset_patterns(current_rule(s), PATTERN_USER);
 		return 0;

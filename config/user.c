@@ -9,11 +9,9 @@
 /* Entries of the user database beyond this are refused: a bound, far above any that is real. */
 #define ENTRY_MAX (1 << 20)
 
-int user_resolve(const char *name, uid_t *ret, void *userdata)
+int user_resolve(const char *name, uid_t *ret, void *userdata _unused_)
 {
 	_cleanup_free_ char *buf = NULL;
-
-	(void)userdata;
 
 	for (size_t size = 1024; size <= ENTRY_MAX; size *= 2) {
 		struct passwd entry, *found = NULL;

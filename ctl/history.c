@@ -80,10 +80,8 @@ static int pass_entry(sd_journal *j, const struct event_filter *filter, history_
 	return r;
 }
 
-static int visit_nothing(struct event *e, void *userdata)
+static int visit_nothing(struct event *e _unused_, void *userdata _unused_)
 {
-	(void)e;
-	(void)userdata;
 	return 0;
 }
 

@@ -3,6 +3,7 @@
  */
 #include "json.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include <jansson.h>
@@ -15,7 +16,7 @@ static const char *const mode_names[] = {
 	[JSON_SHORT] = "short",
 	[JSON_PRETTY] = "pretty",
 };
-_Static_assert(ARRAY_SIZE(mode_names) == _JSON_MODE_MAX, "a name for each mode");
+static_assert(ARRAY_SIZE(mode_names) == _JSON_MODE_MAX, "a name for each mode");
 
 /* Something could not be added: the text would lack it. */
 static bool failed;

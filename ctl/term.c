@@ -5,6 +5,7 @@
  */
 #include "term.h"
 
+#include <assert.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <signal.h>
@@ -26,7 +27,7 @@ static const char *const colours[] = {
 	[COLOUR_NONE] = "\033[0m", [COLOUR_BOLD] = "\033[1m",	[COLOUR_DIM] = "\033[2m",
 	[COLOUR_RED] = "\033[31m", [COLOUR_GREEN] = "\033[32m", [COLOUR_YELLOW] = "\033[33m",
 };
-_Static_assert(ARRAY_SIZE(colours) == _COLOUR_MAX, "a sequence for each colour");
+static_assert(ARRAY_SIZE(colours) == _COLOUR_MAX, "a sequence for each colour");
 
 static size_t find_width(bool tty)
 {

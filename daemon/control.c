@@ -71,7 +71,8 @@ static int handle_request(const struct control_handlers *h, const char *request,
 	return -EOPNOTSUPP;
 }
 
-static int on_client(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+static int on_client(sd_event_source *source _unused_, int fd, uint32_t revents _unused_,
+		     void *userdata)
 {
 	struct client *client = userdata;
 	char request[REQUEST_SIZE], message[CONTROL_MESSAGE_SIZE] = "";
@@ -79,8 +80,6 @@ static int on_client(sd_event_source *source, int fd, uint32_t revents, void *us
 	ssize_t n;
 	int r, length;
 
-	(void)source;
-	(void)revents;
 	n = recv(fd, request, sizeof(request), MSG_DONTWAIT | MSG_TRUNC);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
@@ -107,15 +106,14 @@ static bool peer_is_allowed(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) >= 0 && peer.uid == 0;
 }
 
-static int on_connect(sd_event_source *source, int listen_fd, uint32_t revents, void *userdata)
+static int on_connect(sd_event_source *source _unused_, int listen_fd, uint32_t revents _unused_,
+		      void *userdata)
 {
 	_cleanup_close_ int fd = -EBADF;
 	struct control *c = userdata;
 	struct client *client = NULL;
 	int r;
 
-	(void)source;
-	(void)revents;
 	fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0)
 		return 0;

@@ -8,6 +8,7 @@
  */
 #include "lifecycle.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -39,7 +40,7 @@ static const struct {
 	[LOADER_UPDATED] = {"Updated", ", pinned, updated"},
 	[LOADER_REPLACED] = {"Replaced", ", pinned, replaced others"},
 };
-_Static_assert(ARRAY_SIZE(origins) == _LOADER_ORIGIN_MAX, "words for each origin");
+static_assert(ARRAY_SIZE(origins) == _LOADER_ORIGIN_MAX, "words for each origin");
 
 void lifecycle_log_adopted(const struct loader_history *history)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The command line and the exit status. Both are described in oompolicyd(8). */
+#include <assert.h>
 #include <getopt.h>
 #include <string.h>
 #include <sysexits.h>
@@ -18,9 +19,9 @@
 
 /* What systemd and the LSB use for "insufficient privilege"-like refusals to run. */
 #define EXIT_PRIVILEGE 77
-_Static_assert(EX_USAGE == 64 && EX_UNAVAILABLE == 69 && EX_NOPERM == EXIT_PRIVILEGE &&
-		       EX_CONFIG == 78,
-	       "the statuses of oompolicyd(8)");
+static_assert(EX_USAGE == 64 && EX_UNAVAILABLE == 69 && EX_NOPERM == EXIT_PRIVILEGE &&
+		      EX_CONFIG == 78,
+	      "the statuses of oompolicyd(8)");
 
 static void print_help(void)
 {

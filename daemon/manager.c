@@ -10,6 +10,7 @@
  */
 #include "manager.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -101,12 +102,10 @@ static void notify_status(const struct manager *m, const char *prefix)
 	lifecycle_notify(&view, &m->found, prefix);
 }
 
-static int on_status_timer(sd_event_source *source, uint64_t usec, void *userdata)
+static int on_status_timer(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
 {
 	struct manager *m = userdata;
 
-	(void)source;
-	(void)usec;
 	notify_status(m, "");
 	provider_note_cgroups(&m->provider);
 	return 0;
@@ -171,10 +170,8 @@ static void manager_expire(struct manager *m)
 		sd_event_source_set_enabled(m->expiry_timer, SD_EVENT_ONESHOT);
 }
 
-static int on_expiry_timer(sd_event_source *source, uint64_t usec, void *userdata)
+static int on_expiry_timer(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
 {
-	(void)source;
-	(void)usec;
 	manager_expire(userdata);
 	return 0;
 }
@@ -216,7 +213,7 @@ static int prepare_policies(struct loader *l, const struct config *c,
 
 /* --- declared OOMs */
 
-_Static_assert(CONTROL_MESSAGE_SIZE >= DECLARE_MESSAGE_SIZE, "an outcome is an answer");
+static_assert(CONTROL_MESSAGE_SIZE >= DECLARE_MESSAGE_SIZE, "an outcome is an answer");
 
 static int manager_declare(const char *path, char message[static CONTROL_MESSAGE_SIZE],
 			   void *userdata)
@@ -340,19 +337,18 @@ static int manager_reload(char message[static CONTROL_MESSAGE_SIZE], void *userd
 	return r;
 }
 
-static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+static int on_hangup(sd_event_source *source _unused_, const struct signalfd_siginfo *info _unused_,
+		     void *userdata)
 {
 	char message[CONTROL_MESSAGE_SIZE] = "";
 
-	(void)source;
-	(void)info;
 	manager_reload(message, userdata);
 	return 0;
 }
 
 /* --- the bus */
 
-_Static_assert(BUS_MESSAGE_SIZE == CONTROL_MESSAGE_SIZE, "one sentence, two ways to ask for it");
+static_assert(BUS_MESSAGE_SIZE == CONTROL_MESSAGE_SIZE, "one sentence, two ways to ask for it");
 
 static void manager_look(struct view *ret, void *userdata)
 {

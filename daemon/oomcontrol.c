@@ -175,13 +175,11 @@ static void log_pairs(struct listener *l)
 		sd_event_source_set_enabled(l->timer, SD_EVENT_OFF);
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+static int on_timer(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
 {
 	struct listener *l = userdata;
 	uint64_t n;
 
-	(void)source;
-	(void)usec;
 	n = oomcontrol_join_expire(&l->join, clock_now_usec());
 	if (n > 0)
 		log_event(l->cgroup, false, n, 0, false);
@@ -196,7 +194,8 @@ static void listener_close(struct listener *l)
 	l->control_fd = safe_close(l->control_fd);
 }
 
-static int on_event(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+static int on_event(sd_event_source *source _unused_, int fd, uint32_t revents _unused_,
+		    void *userdata)
 {
 	struct listener *l = userdata;
 	struct oomcontrol_state state = {};
@@ -204,8 +203,6 @@ static int on_event(sd_event_source *source, int fd, uint32_t revents, void *use
 	uint64_t n_events;
 	ssize_t n;
 
-	(void)source;
-	(void)revents;
 	if (read(fd, &n_events, sizeof(n_events)) != sizeof(n_events))
 		return 0;
 	/* The removal of the cgroup wakes its listeners too (mm/memcontrol-v1.c,

@@ -118,12 +118,11 @@ static int open_pressure(const struct triggers *t, const struct watch *w, uint64
 	return 0;
 }
 
-static int on_pressure(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+static int on_pressure(sd_event_source *source _unused_, int fd _unused_, uint32_t revents,
+		       void *userdata)
 {
 	struct watch *w = userdata;
 
-	(void)source;
-	(void)fd;
 	triggers_dispatch(w->owner, (size_t)(w - w->owner->watches), revents);
 	return 0;
 }
@@ -206,12 +205,11 @@ static void arm_late(struct watch *w)
 	}
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+static int on_timer(sd_event_source *source, uint64_t usec _unused_, void *userdata)
 {
 	struct triggers *t = userdata;
 	bool again = false;
 
-	(void)usec;
 	for (size_t i = 0; i < t->n_watches; i++) {
 		struct watch *w = &t->watches[i];
 

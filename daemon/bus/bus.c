@@ -69,11 +69,10 @@ void bus_send_record(struct bus *b, const struct iovec *fields, size_t n_fields)
 
 /* --- the connection */
 
-static int on_name(sd_bus_message *reply, void *userdata, sd_bus_error *error)
+static int on_name(sd_bus_message *reply, void *userdata, sd_bus_error *error _unused_)
 {
 	struct bus *b = userdata;
 
-	(void)error;
 	if (sd_bus_message_is_method_error(reply, NULL)) {
 		log_warning("Cannot have the name " BUS_NAME
 			    " on the system bus: %s. oompolicyctl does not find this daemon, "
@@ -86,13 +85,11 @@ static int on_name(sd_bus_message *reply, void *userdata, sd_bus_error *error)
 	return 0;
 }
 
-static int on_connected(sd_bus_message *m, void *userdata, sd_bus_error *error)
+static int on_connected(sd_bus_message *m _unused_, void *userdata, sd_bus_error *error _unused_)
 {
 	struct bus *b = userdata;
 	int r;
 
-	(void)m;
-	(void)error;
 	r = sd_bus_request_name_async(b->connection, NULL, BUS_NAME, 0, on_name, b);
 	if (r < 0)
 		log_warning("Cannot ask for a name on the system bus: %s, ignoring.", strerror(-r));
@@ -107,12 +104,10 @@ static void schedule_retry(struct bus *b)
 		b->retry_usec < RECONNECT_MAX_USEC / 2 ? 2 * b->retry_usec : RECONNECT_MAX_USEC;
 }
 
-static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *error)
+static int on_disconnected(sd_bus_message *m _unused_, void *userdata, sd_bus_error *error _unused_)
 {
 	struct bus *b = userdata;
 
-	(void)m;
-	(void)error;
 	log_info("The system bus has closed the connection; connecting again when it is back.");
 	schedule_retry(b);
 	return 0;
@@ -163,13 +158,11 @@ static int connect_bus(struct bus *b)
 	return r < 0 ? r : sd_bus_start(b->connection);
 }
 
-static int on_retry(sd_event_source *source, uint64_t usec, void *userdata)
+static int on_retry(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
 {
 	struct bus *b = userdata;
 	int r;
 
-	(void)source;
-	(void)usec;
 	disconnect(b);
 	r = connect_bus(b);
 	if (r < 0) {

@@ -6,6 +6,7 @@
  */
 #include "provider.h"
 
+#include <assert.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -30,9 +31,9 @@
 #include "util/log.h"
 #include "util/path.h"
 
-_Static_assert(ARRAY_SIZE(((struct bus_policies *)0)->items) ==
-		       ARRAY_SIZE(((struct loader_policies *)0)->items),
-	       "room for all policies that the kernel has");
+static_assert(ARRAY_SIZE(((struct bus_policies *)0)->items) ==
+		      ARRAY_SIZE(((struct loader_policies *)0)->items),
+	      "room for all policies that the kernel has");
 
 static struct view look(const struct provider *a)
 {
@@ -58,7 +59,7 @@ static const char *const origins[] = {
 	[LOADER_UPDATED] = "updated",
 	[LOADER_REPLACED] = "replaced",
 };
-_Static_assert(ARRAY_SIZE(origins) == _LOADER_ORIGIN_MAX, "a word for each origin");
+static_assert(ARRAY_SIZE(origins) == _LOADER_ORIGIN_MAX, "a word for each origin");
 
 static void answer_status(struct status *ret, void *userdata)
 {

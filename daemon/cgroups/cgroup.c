@@ -25,12 +25,11 @@
 /* kernfs numbers the root directory of each hierarchy 1 (fs/kernfs/dir.c, kernfs_create_root()). */
 #define ROOT_CGROUP_ID 1
 
-static void log_from_library(void *userdata, int level, const char *format, va_list ap)
+static void log_from_library(void *userdata _unused_, int level _unused_, const char *format,
+			     va_list ap)
 {
 	char line[512];
 
-	(void)userdata;
-	(void)level;
 	vsnprintf(line, sizeof(line), format, ap);
 	line[strcspn(line, "\n")] = '\0';
 	log_debug("libcgroup: %s", line);

@@ -198,11 +198,10 @@ static void detach(struct base *b)
 }
 
 static int prepare(struct base *b, const char *const *names, size_t n_names, uint16_t *ret_slots,
-		   char why[static LOADER_WHY_SIZE])
+		   char why[static LOADER_WHY_SIZE] _unused_)
 {
 	struct evaluation *e = b->state;
 
-	(void)why;
 	if (n_names > OP_POLICIES_MAX)
 		return -E2BIG;
 	e->staged = (struct names){.n = n_names};

@@ -10,6 +10,7 @@
  * the switch to a configuration that names its slot, and stays for as long as an OOM may have begun
  * under one.
  */
+#include <assert.h>
 #include <malloc.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -36,8 +37,8 @@ struct ops_value {
 	void *handle_out_of_memory;
 	char name[OP_POLICY_NAME_LEN];
 };
-_Static_assert(sizeof(struct ops_value) == sizeof(struct op_policy__op_policy_ops__bpf_oom_ops),
-	       "bpf_oom_ops has more members than are known here");
+static_assert(sizeof(struct ops_value) == sizeof(struct op_policy__op_policy_ops__bpf_oom_ops),
+	      "bpf_oom_ops has more members than are known here");
 
 struct handlers {
 	struct slots slots;

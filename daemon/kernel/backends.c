@@ -10,7 +10,7 @@
 
 /* The best first. */
 static const struct backend_driver *const drivers[] = {&backend_struct_ops, &backend_evaluate_task};
-_Static_assert(ARRAY_SIZE(drivers) == _BACKEND_MAX - 1, "a driver for each but auto");
+static_assert(ARRAY_SIZE(drivers) == _BACKEND_MAX - 1, "a driver for each but auto");
 
 const struct backend_driver *backends_find(enum backend id)
 {

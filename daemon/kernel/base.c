@@ -5,6 +5,7 @@
  */
 #include "base.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -34,16 +35,15 @@ static const char *const shared_names[] = {
 	[SHARED_OUTSTANDING] = "op_outstanding",
 	[SHARED_NAMES] = "op_names",
 };
-_Static_assert(ARRAY_SIZE(shared_names) == _SHARED_MAX, "a name for each");
+static_assert(ARRAY_SIZE(shared_names) == _SHARED_MAX, "a name for each");
 
 /* libbpf's words are for developers: they go to the debug level, a line at a time. */
-static int log_from_library(enum libbpf_print_level level, const char *format, va_list ap)
+static int log_from_library(enum libbpf_print_level level _unused_, const char *format, va_list ap)
 {
 	_cleanup_free_ char *text = NULL;
 	char *line, *rest;
 	int n;
 
-	(void)level;
 	if (!log_enabled(LOG_DEBUG))
 		return 0;
 	n = vasprintf(&text, format, ap);

@@ -8,6 +8,7 @@
  */
 #include "follow.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include <bpf/btf.h>
@@ -33,7 +34,7 @@ static const struct {
 	{"op_exit_mmap", "exit_mmap", "btf_trace_exit_mmap"},
 	{"op_reaped", "reaped", "btf_trace_finish_task_reaping"},
 };
-_Static_assert(ARRAY_SIZE(followers) == FOLLOW_FREED_MAX, "a follower for each");
+static_assert(ARRAY_SIZE(followers) == FOLLOW_FREED_MAX, "a follower for each");
 
 /* --- the memory of victims */
 

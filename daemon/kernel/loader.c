@@ -13,6 +13,7 @@
  */
 #include "loader.h"
 
+#include <assert.h>
 #include <malloc.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -600,7 +601,7 @@ static const char *const orders[] = {
 	[LOADER_ORDER_BEFORE] = "before",
 	[LOADER_ORDER_AFTER] = "after",
 };
-_Static_assert(ARRAY_SIZE(orders) == _LOADER_ORDER_MAX, "a word for each");
+static_assert(ARRAY_SIZE(orders) == _LOADER_ORDER_MAX, "a word for each");
 
 const char *loader_order_to_string(enum loader_order order)
 {

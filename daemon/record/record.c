@@ -9,6 +9,7 @@
  */
 #include "record.h"
 
+#include <assert.h>
 #include <string.h>
 #include <syslog.h>
 
@@ -462,7 +463,7 @@ void record_format(const struct op_oom_event *e, const struct record_context *co
 		[OP_DECISION_KERNEL] = {MESSAGE_ID_KERNEL_KILL, LOG_WARNING},
 		[OP_DECISION_NOBODY] = {MESSAGE_ID_NOBODY, LOG_WARNING},
 	};
-	_Static_assert(ARRAY_SIZE(kinds) == OP_DECISION_NOBODY + 1, "a kind for each decision");
+	static_assert(ARRAY_SIZE(kinds) == OP_DECISION_NOBODY + 1, "a kind for each decision");
 
 	text_begin(ret, kinds[e->decision].message_id, kinds[e->decision].priority);
 	record_append_message(ret, e, context);

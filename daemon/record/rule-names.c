@@ -5,13 +5,14 @@
  */
 #include "rule-names.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "bpf/oompolicy.h"
 #include "config/policy.h"
 #include "util/basic.h"
 
-_Static_assert(RULE_NAMES_CONFIGS == OP_CONFIGS_MAX, "as many as the kernel's side keeps");
+static_assert(RULE_NAMES_CONFIGS == OP_CONFIGS_MAX, "as many as the kernel's side keeps");
 
 int rule_names_add(struct rule_names *h, uint32_t number, const struct config *config)
 {
