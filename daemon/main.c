@@ -2,6 +2,7 @@
 /* The command line and the exit status. Both are described in oompolicyd(8). */
 #include <assert.h>
 #include <getopt.h>
+#include <stdarg.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -23,7 +24,20 @@ static_assert(EX_USAGE == 64 && EX_UNAVAILABLE == 69 && EX_NOPERM == EXIT_PRIVIL
 		      EX_CONFIG == 78,
 	      "the statuses of oompolicyd(8)");
 
-static void print_help(void)
+static void complain(const char *format, ...) _printf_(1, 2);
+
+static void complain(const char *format, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "%s: ", program_invocation_short_name);
+	va_start(ap, format);
+	vfprintf(stderr, format, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
+static int print_help(void)
 {
 	printf("oompolicyd [OPTION...]\n\n"
 	       "Makes the kernel kill by the administrator's order when memory has run out.\n\n"
@@ -39,6 +53,7 @@ static void print_help(void)
 	       "                      running daemon's policy kill, now\n"
 	       "     --bus-introspect Print the D-Bus interface as XML\n\n"
 	       "See oompolicyd(8) and oompolicy.conf(5).\n");
+	return EXIT_SUCCESS;
 }
 
 static void print_diagnostics(const struct diagnostics *diag)
@@ -80,8 +95,7 @@ static int cat_config(void)
 		r = layers_print(&layers, &diag, stdout);
 	print_diagnostics(&diag);
 	if (r < 0 && diag.n_items == 0)
-		fprintf(stderr, "%s: cannot show the configuration: %s\n",
-			program_invocation_short_name, strerror(-r));
+		complain("cannot show the configuration: %s", strerror(-r));
 	if (r < 0)
 		return r == -ENOMEM ? EXIT_FAILURE : EX_CONFIG;
 	return EXIT_SUCCESS;
@@ -128,8 +142,7 @@ static int print_interface(void)
 	int r = introspect_print(stdout);
 
 	if (r < 0)
-		fprintf(stderr, "%s: cannot print the D-Bus interface: %s\n",
-			program_invocation_short_name, strerror(-r));
+		complain("cannot print the D-Bus interface: %s", strerror(-r));
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
@@ -154,90 +167,101 @@ static int run(const char *config_path)
 	return manager_run(manager) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-int main(int argc, char *argv[])
+/* What the daemon is to do; the first is what it does without an option. */
+enum verb {
+	VERB_RUN,
+	VERB_HELP,
+	VERB_VERSION,
+	VERB_CHECK,
+	VERB_CAT_CONFIG,
+	VERB_RELOAD,
+	VERB_REMOVE,
+	VERB_DECLARE,
+	VERB_BUS_INTROSPECT,
+};
+
+struct arguments {
+	enum verb verb;
+	const char *config_path; /* NULL: all files that apply */
+	const char *value;	 /* of the verb's option; NULL: it has none */
+};
+
+/* Returns 0, or the exit status where the command line is none. */
+static int parse_arguments(int argc, char *argv[], struct arguments *ret)
 {
-	enum {
-		OPTION_VERSION = 256,
-		OPTION_CONFIG,
-		OPTION_CHECK,
-		OPTION_CAT_CONFIG,
-		OPTION_RELOAD,
-		OPTION_REMOVE,
-		OPTION_DECLARE,
-		OPTION_BUS_INTROSPECT,
-	};
+	/* Above every letter; the verbs follow it. */
+	enum { OPTION_CONFIG = 256, OPTION_VERB };
 	static const struct option options[] = {
 		{"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, OPTION_VERSION},
+		{"version", no_argument, NULL, OPTION_VERB + VERB_VERSION},
 		{"config", required_argument, NULL, OPTION_CONFIG},
-		{"check", optional_argument, NULL, OPTION_CHECK},
-		{"cat-config", no_argument, NULL, OPTION_CAT_CONFIG},
-		{"reload", no_argument, NULL, OPTION_RELOAD},
-		{"remove", no_argument, NULL, OPTION_REMOVE},
-		{"declare", required_argument, NULL, OPTION_DECLARE},
-		{"bus-introspect", no_argument, NULL, OPTION_BUS_INTROSPECT},
+		{"check", optional_argument, NULL, OPTION_VERB + VERB_CHECK},
+		{"cat-config", no_argument, NULL, OPTION_VERB + VERB_CAT_CONFIG},
+		{"reload", no_argument, NULL, OPTION_VERB + VERB_RELOAD},
+		{"remove", no_argument, NULL, OPTION_VERB + VERB_REMOVE},
+		{"declare", required_argument, NULL, OPTION_VERB + VERB_DECLARE},
+		{"bus-introspect", no_argument, NULL, OPTION_VERB + VERB_BUS_INTROSPECT},
 		{},
 	};
-	/* NULL: all files that apply */
-	const char *config_path = NULL, *check_path = NULL, *declare_path = NULL;
-	bool do_check = false, do_cat = false, do_reload = false, do_remove = false;
 	int c;
 
-	log_init();
-	while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
-		switch (c) {
-		case 'h':
-			print_help();
-			return EXIT_SUCCESS;
-		case OPTION_VERSION:
-			printf("oompolicyd %s\n", OOMPOLICYD_VERSION);
-			return EXIT_SUCCESS;
-		case OPTION_BUS_INTROSPECT:
-			return print_interface();
-		case OPTION_CONFIG:
-			config_path = optarg;
-			break;
-		case OPTION_CHECK:
-			do_check = true;
-			check_path = optarg;
-			break;
-		case OPTION_CAT_CONFIG:
-			do_cat = true;
-			break;
-		case OPTION_RELOAD:
-			do_reload = true;
-			break;
-		case OPTION_REMOVE:
-			do_remove = true;
-			break;
-		case OPTION_DECLARE:
-			declare_path = optarg;
-			break;
-		default:
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+		enum verb verb = c == 'h' ? VERB_HELP : (enum verb)(c - OPTION_VERB);
+
+		if (c == '?')
+			return EX_USAGE;
+		if (c == OPTION_CONFIG) {
+			ret->config_path = optarg;
+			continue;
+		}
+		/* The first of these two is what is meant, whatever else is there. */
+		if (verb == VERB_HELP || verb == VERB_VERSION) {
+			ret->verb = verb;
+			return 0;
+		}
+		if (ret->verb != VERB_RUN && ret->verb != verb) {
+			complain("--check, --cat-config, --reload, --remove, --declare and "
+				 "--bus-introspect exclude each other");
 			return EX_USAGE;
 		}
+		ret->verb = verb;
+		ret->value = optarg;
+	}
 	if (optind < argc) {
-		fprintf(stderr, "%s: '%s' is one argument too many, there are options only\n",
-			program_invocation_short_name, argv[optind]);
+		complain("'%s' is one argument too many, there are options only", argv[optind]);
 		return EX_USAGE;
 	}
-	if (do_check + do_cat + do_reload + do_remove + !!declare_path > 1) {
-		fprintf(stderr,
-			"%s: --check, --cat-config, --reload, --remove and --declare exclude each "
-			"other\n",
-			program_invocation_short_name);
-		return EX_USAGE;
-	}
+	return 0;
+}
 
-	if (do_check)
-		return check(check_path ?: config_path);
-	if (do_cat)
+int main(int argc, char *argv[])
+{
+	struct arguments arguments = {};
+	int r;
+
+	log_init();
+	r = parse_arguments(argc, argv, &arguments);
+	if (r != 0)
+		return r;
+	switch (arguments.verb) {
+	case VERB_HELP:
+		return print_help();
+	case VERB_VERSION:
+		printf("oompolicyd %s\n", OOMPOLICYD_VERSION);
+		return EXIT_SUCCESS;
+	case VERB_CHECK:
+		return check(arguments.value ?: arguments.config_path);
+	case VERB_CAT_CONFIG:
 		return cat_config();
-	if (do_reload)
+	case VERB_RELOAD:
 		return reload();
-	if (do_remove)
+	case VERB_REMOVE:
 		return remove_policies();
-	if (declare_path)
-		return declare(declare_path);
-	return run(config_path);
+	case VERB_DECLARE:
+		return declare(arguments.value);
+	case VERB_BUS_INTROSPECT:
+		return print_interface();
+	default:
+		return run(arguments.config_path);
+	}
 }
