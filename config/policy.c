@@ -54,7 +54,7 @@ static_assert((int)RULE_KILL_UNSET == API_KILL_UNSET &&
 		      (int)RULE_KILL_CGROUP == API_KILL_CGROUP,
 	      "the values of words_kill");
 
-/* Define TYPE_to_string(), and with it TYPE_from_string(). */
+/* Define *_to_string(), and with it *_from_string(). */
 #define DEFINE_TO_STRING(type, list)                    \
 	const char *type##_to_string(enum type value)   \
 	{                                               \

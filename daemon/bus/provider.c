@@ -19,7 +19,6 @@
 #include "daemon/cgroups/cgroup.h"
 #include "daemon/cgroups/tracker.h"
 #include "daemon/kernel/loader.h"
-#include "daemon/kernel/program-rank.h"
 #include "daemon/record/record.h"
 #include "daemon/reserve.h"
 #include "daemon/view.h"

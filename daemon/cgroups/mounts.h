@@ -9,8 +9,8 @@
 struct sd_event;
 struct sd_event_source;
 
-/* Called when the hierarchy is somewhere else, is gone, or is there again; mounts_root() and
- * mounts_is_lost() say what it is now. */
+/* Called when the hierarchy is somewhere else, is gone, or is there again: root and lost say what
+ * it is now. */
 typedef void (*mounts_changed_t)(void *userdata);
 
 /* Embedded. */

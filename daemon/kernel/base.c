@@ -19,6 +19,7 @@
 
 #include "bpf/oompolicy.h"
 #include "util/basic.h"
+#include "util/format.h"
 #include "util/log.h"
 
 /* How much of libbpf's output is shown: the end of a verifier log holds the reason. */
@@ -42,16 +43,15 @@ static int log_from_library(enum libbpf_print_level level _unused_, const char *
 {
 	_cleanup_free_ char *text = NULL;
 	char *line, *rest;
-	int n;
+	size_t size;
 
 	if (!log_enabled(LOG_DEBUG))
 		return 0;
-	n = vasprintf(&text, format, ap);
-	if (n < 0) {
-		text = NULL;
+	text = format_string_va(format, ap);
+	if (!text)
 		return 0;
-	}
-	rest = n > LIBRARY_TAIL_SIZE ? text + n - LIBRARY_TAIL_SIZE : text;
+	size = strlen(text);
+	rest = size > LIBRARY_TAIL_SIZE ? text + size - LIBRARY_TAIL_SIZE : text;
 	while ((line = strsep(&rest, "\n")))
 		if (*line)
 			log_debug("%s", line);

@@ -14,6 +14,7 @@
 
 #include "daemon/record/gfp.h"
 #include "util/basic.h"
+#include "util/format.h"
 #include "why.h"
 
 #define SYSFS "/sys"
@@ -59,15 +60,9 @@ bool kernel_module_lacks_types(const char *sysfs)
 {
 	_cleanup_free_ char *module = NULL, *types = NULL;
 
-	if (asprintf(&module, "%s/module/" KERNEL_MODULE, sysfs) < 0) {
-		module = NULL;
-		return false;
-	}
-	if (asprintf(&types, "%s/kernel/btf/" KERNEL_MODULE, sysfs) < 0) {
-		types = NULL;
-		return false;
-	}
-	return access(module, F_OK) == 0 && access(types, F_OK) < 0;
+	module = format_string("%s/module/" KERNEL_MODULE, sysfs);
+	types = format_string("%s/kernel/btf/" KERNEL_MODULE, sysfs);
+	return module && types && access(module, F_OK) == 0 && access(types, F_OK) < 0;
 }
 
 /* With CONFIG_DEBUG_INFO_BTF_MODULES, struct module of include/linux/module.h has it. */

@@ -17,7 +17,6 @@
 #include <bpf/bpf.h>
 
 #include "api/messages.h"
-#include "backend.h"
 #include "util/basic.h"
 #include "util/log.h"
 

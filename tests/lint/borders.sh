@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# One module a library: a header of a foreign library is included in the one file that owns it.
-# Programs under tests/ are on their own.
+# One module a library: a header of a foreign library is included in the one file that owns it. And who
+# may use whom. Programs under tests/ are on their own.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 status=0
@@ -26,6 +26,77 @@ only libbpf 'bpf/(libbpf|bpf|btf)\.h|.*\.skel\.h' daemon/kernel/*.c
 only sd-journal 'systemd/sd-journal\.h' util/journal.c daemon/record/journal-find.c ctl/history.c
 only sd-bus 'systemd/sd-bus\.h' daemon/bus/bus.c daemon/bus/introspect.c daemon/bus/object.c daemon/bus/polkit.c daemon/bus/values.c daemon/job.c ctl/bus-client.c ctl/bus-values.c
 only jansson 'jansson\.h' ctl/json.c
+
+# Who may use whom, from the table of docs/ARCHITECTURE.md. ROOM is the room of a file, by the file's
+# path without its ending; USES is what each room may use.
+declare -A ROOM=() USES=()
+read_rooms()
+{
+	local line cells rooms room uses earlier=() allowed file
+	while IFS= read -r line; do
+		IFS='|' read -r -a cells <<<"$line"
+		# shellcheck disable=SC2016 # these are Markdown's
+		mapfile -t rooms < <(grep -o '`[^`]*`' <<<"${cells[1]}" | tr -d '`')
+		# shellcheck disable=SC2016
+		mapfile -t uses < <(grep -o '`[^`]*`' <<<"${cells[3]}" | tr -d '`')
+		allowed=("${rooms[@]}" "${uses[@]}")
+		if [[ ${cells[3]} == *'all above but'* ]]; then
+			allowed=("${rooms[@]}")
+			for room in "${earlier[@]}"; do
+				[[ " ${uses[*]} " == *" $room "* ]] || allowed+=("$room")
+			done
+		else
+			for room in "${uses[@]}"; do
+				[[ " ${earlier[*]} " == *" $room "* ]] ||
+					complain "$line" "uses $room, which does not stand above it in the table"
+			done
+		fi
+		for room in "${rooms[@]}"; do
+			USES[$room]=" ${allowed[*]} "
+			if [[ $room == */ ]]; then
+				while IFS= read -r file; do
+					ROOM[${file%.*}]=$room
+				done < <(find "$room" -maxdepth 1 -name '*.[ch]')
+			else
+				ROOM[$room]=$room
+			fi
+		done
+		earlier+=("${rooms[@]}")
+	done < <(grep '^| `' docs/ARCHITECTURE.md)
+}
+
+complain()
+{
+	printf '%s: %s\n' "$1" "$2"
+	status=1
+}
+
+# check_include FILE HEADER: FILE includes "HEADER", by its path or of the own folder.
+check_include()
+{
+	local file=$1 header=$2 room target
+	room=${ROOM[${file%.*}]:-}
+	[[ -n $room ]] || return 0 # said above
+	[[ -e $header ]] || header=${file%/*}/$header
+	# What is made by the build belongs to daemon/kernel/, see above.
+	[[ -e $header && $header != bpf/oompolicy.h ]] || return 0
+	target=${ROOM[${header%.*}]:-}
+	if [[ -z $target ]]; then
+		complain "$file" "includes $header, which has no room in docs/ARCHITECTURE.md"
+	elif [[ ${USES[$room]} != *" $target "* ]]; then
+		complain "$file" "includes $header: $room must not use $target"
+	fi
+}
+
+read_rooms
+while IFS= read -r file; do
+	file=${file#./}
+	[[ -n ${ROOM[${file%.*}]:-} ]] || complain "$file" "has no room in docs/ARCHITECTURE.md"
+done < <(find api bpf config ctl daemon kmod util -name '*.[ch]')
+while IFS=: read -r file header; do
+	check_include "$file" "$header"
+done < <(grep -r -o '^[[:space:]]*#[[:space:]]*include[[:space:]]*"[^"]*"' --include='*.[ch]' api bpf config ctl daemon kmod util |
+	sed 's/:[^"]*"/:/; s/"$//')
 
 # The kernel side has one door.
 found=$(grep -n -r -E --include='*.[ch]' 'include[[:space:]]*"(daemon/)?kernel/' config ctl daemon util |
@@ -55,6 +126,14 @@ found=$(comm -3 <(printf '%s\n' "${above[@]}" | sed 's/.*"\(.*\)\.h"/\1/' | sort
 	<(find daemon/kernel -name '*.[ch]' -printf '%f\n' | sed 's/\.[ch]$//' | sort -u))
 if [[ -n $found ]]; then
 	printf 'in one of daemon/kernel/ and the list in its loader.h only:\n%s\n' "$found"
+	status=1
+fi
+
+# Its result is undefined when it fails.
+found=$(grep -n -r -E --include='*.c' '[^_a-z]v?asprintf\(' api config ctl daemon util |
+	grep -v '^util/format\.c:' || :)
+if [[ -n $found ]]; then
+	printf 'format_string() is for this:\n%s\n' "$found"
 	status=1
 fi
 
