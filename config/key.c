@@ -400,20 +400,32 @@ static const struct {
 };
 static_assert(ARRAY_SIZE(keys) <= SECTION_KEYS_MAX, "room for the line of each");
 
+/* The keys of a section, "A=, B= or C=". Returns @buf. */
+static const char *list_keys(enum section_kind kind, char *buf, size_t size)
+{
+	size_t n = 0, n_left = 0;
+
+	buf[0] = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		n_left += keys[i].section == kind;
+	for (size_t i = 0; i < ARRAY_SIZE(keys) && n < size; i++)
+		if (keys[i].section == kind) {
+			n_left--;
+			n += (size_t)snprintf(buf + n, size - n, "%s=%s", keys[i].name,
+					      n_left > 1    ? ", "
+					      : n_left == 1 ? " or "
+							    : "");
+		}
+	return buf;
+}
+
 /* Says where @key belongs, or which keys there are instead. */
 static void refuse_key(struct sections *s, const char *key)
 {
-	static const char *const all[] = {
-		[SECTION_DAEMON] = "Backend=, RunnersUp=, Stop= or RootOomControl=",
-		[SECTION_POLICY] = "Scope=, Cgroup=, DefaultPriority= or Victim=",
-		[SECTION_RULE] = "Cgroup=, Unit=, User=, Priority=, Protect= or Kill=",
-		[SECTION_TRIGGER] = "Cgroup= or Pressure=",
-	};
 	const char *kind = section_kind_to_string(s->current->kind);
-	char places[128] = "";
+	char places[128] = "", known[256];
 	size_t n = 0;
 
-	static_assert(ARRAY_SIZE(all) == _SECTION_MAX, "the keys of each");
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (strcmp(key, keys[i].name) == 0)
 			n += (size_t)snprintf(places + n, sizeof(places) - n, "%s[%s]",
@@ -423,7 +435,7 @@ static void refuse_key(struct sections *s, const char *key)
 		report(s, "%s= in [%s], expected it in %s", key, kind, places);
 	else
 		report(s, "unknown key %s= in [%s], expected %s", quote(key).text, kind,
-		       all[s->current->kind]);
+		       list_keys(s->current->kind, known, sizeof(known)));
 	s->current->damaged = true;
 }
 

@@ -22,7 +22,7 @@ enum section_kind {
 };
 
 /* At most this many keys; key.c asserts it. */
-#define SECTION_KEYS_MAX 16
+#define SECTION_KEYS_MAX 32
 
 /* One section, of however many files. */
 struct section {

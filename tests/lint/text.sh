@@ -23,14 +23,6 @@ mirror='deb\.deb''ian\.org|ftp\.[a-z.]*deb''ian\.org|snap''shot\.deb''ian'
 complain "a mirror is named; it is the machine's to choose" "$(grep -n -i -E "$mirror" "${files[@]}" || :)"
 complain "trailing white space" "$(grep -n -I -E '[[:blank:]]+$' "${files[@]}" || :)"
 
-for file in "${files[@]}"; do
-	case $file in
-	*.c | *.h | *.sh)
-		[[ $(wc -l <"$file") -le 900 ]] || complain "over 900 lines" "$file"
-		;;
-	esac
-done
-
 # Each MESSAGE_ID has its text in the catalog and the other way round.
 catalog=systemd/oompolicyd.catalog
 if [[ -e $catalog ]]; then
