@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Owns the messages until diagnostics_done(). Does not know who prints them. Invariant: every kept
+ * Owns the messages until diagnostics_done(). Does not know where they go. Invariant: every kept
  * message is one printable line, whatever bytes were in the file that it quotes.
  */
 #include "config/diagnostics.h"
@@ -58,4 +58,11 @@ void diagnostics_add(struct diagnostics *d, enum diagnostic_level level, const c
 	if (add(d, level, file, line, format, args) < 0)
 		d->out_of_memory = true;
 	va_end(args);
+}
+
+void diagnostics_print(const struct diagnostics *d, FILE *out)
+{
+	for (size_t i = 0; i < d->n_items; i++)
+		fprintf(out, "%s%s\n", d->items[i].message,
+			d->items[i].level == DIAGNOSTIC_WARNING ? " (warning)" : "");
 }

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /* Of each level; later messages are counted, not kept: a binary file given by mistake must not
  * fill the log, nor warnings push out an error. */
@@ -40,5 +41,8 @@ void diagnostics_done(struct diagnostics *d);
  * printable UTF-8. */
 void diagnostics_add(struct diagnostics *d, enum diagnostic_level level, const char *file,
 		     unsigned line, const char *format, ...) _printf_(5, 6);
+
+/* Writes a line for each message, and says which are warnings. */
+void diagnostics_print(const struct diagnostics *d, FILE *out);
 
 #endif

@@ -10,6 +10,7 @@
 #include "config/diagnostics.h"
 #include "config/file.h"
 #include "config/parser.h"
+#include "config/user.h"
 #include "util/basic.h"
 #include "util/escape.h"
 #include "util/format.h"
@@ -250,6 +251,14 @@ int layers_load(const char *root, const struct parser_users *users, struct diagn
 	for (size_t i = 0; i < layers.n_files && r == 0; i++)
 		r = load_file(p, &layers.files[i], diag);
 	return r < 0 ? r : parser_finish(p, ret);
+}
+
+int layers_load_system(const char *path, struct diagnostics *diag, struct config **ret)
+{
+	static const struct parser_users users = {.resolve = user_resolve};
+
+	return path ? parser_parse_file(path, &users, diag, ret)
+		    : layers_load("", &users, diag, ret);
 }
 
 /* A comment; a name is not trusted to be one line. */

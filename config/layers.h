@@ -65,6 +65,12 @@ int layers_load(const char *root, const struct parser_users *users, struct diagn
 		struct config **ret);
 
 /*
+ * What the daemon takes, or would take: the file @path alone, or with NULL all files that apply,
+ * with users as the system knows them. Returns and reports as above.
+ */
+int layers_load_system(const char *path, struct diagnostics *diag, struct config **ret);
+
+/*
  * Writes every file that applies to @out, each after a line "# PATH", in the order of reading, and
  * a comment for each that is masked. Returns 0, or the negative errno of the last file that could
  * not be read (reported to @diag; the others are written nevertheless) or of writing.

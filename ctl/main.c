@@ -10,9 +10,7 @@
 #include "bus-client.h"
 #include "config/diagnostics.h"
 #include "config/layers.h"
-#include "config/parser.h"
 #include "config/policy.h"
-#include "config/user.h"
 #include "config/value.h"
 #include "event.h"
 #include "history.h"
@@ -435,24 +433,15 @@ static struct json *diagnostics_to_json(const struct diagnostics *diag)
 	return array;
 }
 
-static void print_diagnostics(const struct diagnostics *diag)
-{
-	for (size_t i = 0; i < diag->n_items; i++)
-		fprintf(stderr, "%s%s\n", diag->items[i].message,
-			diag->items[i].level == DIAGNOSTIC_WARNING ? " (warning)" : "");
-}
-
 static int run_check(const struct arguments *a)
 {
-	static const struct parser_users users = {.resolve = user_resolve};
 	_cleanup_(diagnostics_done) struct diagnostics diag = {};
 	_cleanup_(config_freep) struct config *config = NULL;
 	_cleanup_(json_freep) struct json *object = NULL;
 	const char *path = a->n_rest ? a->rest[0] : NULL;
 	int r, status;
 
-	r = path ? parser_parse_file(path, &users, &diag, &config)
-		 : layers_load("", &users, &diag, &config);
+	r = layers_load_system(path, &diag, &config);
 	status = r == 0 ? EXIT_SUCCESS : r == -ENOMEM ? EXIT_FAILURE : EX_CONFIG;
 	if (a->json != JSON_OFF) {
 		object = json_new_object();
@@ -460,7 +449,7 @@ static int run_check(const struct arguments *a)
 		json_add(object, "diagnostics", diagnostics_to_json(&diag));
 		return json_print(object, a->json, stdout) < 0 ? EXIT_FAILURE : status;
 	}
-	print_diagnostics(&diag);
+	diagnostics_print(&diag, stderr);
 	if (r < 0 && diag.n_items == 0)
 		complain("%s: %s", path ?: "configuration", strerror(-r));
 	if (r == 0)

@@ -11,22 +11,18 @@
 
 #include "config/diagnostics.h"
 #include "config/layers.h"
-#include "config/parser.h"
 #include "config/policy.h"
-#include "config/user.h"
 #include "util/basic.h"
 #include "util/log.h"
 
 int configuration_load(const char *path, struct config **ret,
 		       char message[static CONTROL_MESSAGE_SIZE])
 {
-	static const struct parser_users users = {.resolve = user_resolve};
 	_cleanup_(diagnostics_done) struct diagnostics diag = {};
 	const char *first = NULL;
 	int r;
 
-	r = path ? parser_parse_file(path, &users, &diag, ret)
-		 : layers_load("", &users, &diag, ret);
+	r = layers_load_system(path, &diag, ret);
 	for (size_t i = 0; i < diag.n_items; i++) {
 		const struct diagnostic *d = &diag.items[i];
 

@@ -8,9 +8,7 @@
 
 #include "config/diagnostics.h"
 #include "config/layers.h"
-#include "config/parser.h"
 #include "config/policy.h"
-#include "config/user.h"
 #include "control.h"
 #include "daemon/bus/introspect.h"
 #include "daemon/kernel/loader.h"
@@ -56,25 +54,16 @@ static int print_help(void)
 	return EXIT_SUCCESS;
 }
 
-static void print_diagnostics(const struct diagnostics *diag)
-{
-	for (size_t i = 0; i < diag->n_items; i++)
-		fprintf(stderr, "%s%s\n", diag->items[i].message,
-			diag->items[i].level == DIAGNOSTIC_WARNING ? " (warning)" : "");
-}
-
 /* Without a @path all files that apply. */
 static int check(const char *path)
 {
-	static const struct parser_users users = {.resolve = user_resolve};
 	_cleanup_(diagnostics_done) struct diagnostics diag = {};
 	_cleanup_(config_freep) struct config *config = NULL;
 	const char *what = path ?: "configuration";
 	int r;
 
-	r = path ? parser_parse_file(path, &users, &diag, &config)
-		 : layers_load("", &users, &diag, &config);
-	print_diagnostics(&diag);
+	r = layers_load_system(path, &diag, &config);
+	diagnostics_print(&diag, stderr);
 	if (r < 0 && diag.n_items == 0)
 		fprintf(stderr, "%s: %s\n", what, strerror(-r));
 	if (r < 0)
@@ -93,7 +82,7 @@ static int cat_config(void)
 	r = layers_acquire("", &diag, &layers);
 	if (r == 0)
 		r = layers_print(&layers, &diag, stdout);
-	print_diagnostics(&diag);
+	diagnostics_print(&diag, stderr);
 	if (r < 0 && diag.n_items == 0)
 		complain("cannot show the configuration: %s", strerror(-r));
 	if (r < 0)
