@@ -10,7 +10,7 @@
 
 #define BUS_ERROR_CONFIGURATION "org.oompolicyd1.Error.Configuration" /* it has errors */
 #define BUS_ERROR_NO_SUCH_CGROUP "org.oompolicyd1.Error.NoSuchCgroup"
-#define BUS_ERROR_BUSY "org.oompolicyd1.Error.Busy" /* another OOM is in hand */
+#define BUS_ERROR_BUSY "org.oompolicyd1.Error.Busy" /* another OOM is being handled */
 #define BUS_ERROR_FAILED "org.oompolicyd1.Error.Failed"
 
 #define BUS_ACTION_RELOAD "org.oompolicyd1.reload"

@@ -96,11 +96,11 @@ static int print_page(const struct status_report *s, uint64_t now_usec, const st
 	int r;
 
 	fprintf(t->out, "%soompolicyd %s: %s%s\n", term_colour(t, good ? COLOUR_GREEN : COLOUR_RED),
-		s->status.version, good ? "in force" : "NOT all policies are in the kernel",
+		s->status.version, good ? "active" : "NOT all policies are in the kernel",
 		term_colour(t, COLOUR_NONE));
 	r = print_text(t, "Backend", s->status.backend);
 	if (r == 0 && *s->status.backend_why)
-		r = print_text(t, "None better", s->status.backend_why);
+		r = print_text(t, "Fallback", s->status.backend_why);
 	if (r < 0)
 		return r;
 	if (*s->status.origin)
@@ -233,7 +233,7 @@ int show_metrics(const struct status_report *s, const struct term *t)
 		print_label(t, "policy", s->policies[i].name);
 		fprintf(t->out, "} %d\n", s->policies[i].attached);
 	}
-	print_gauge(t, "rules", "Rules of the configuration in force.", s->status.rules);
+	print_gauge(t, "rules", "Rules of the active configuration.", s->status.rules);
 	print_gauge(t, "cgroups_ruled", "Cgroups that a rule matches by itself.",
 		    s->status.cgroups_ruled);
 	print_gauge(t, "map_entries", "Entries of the map of rules.", s->map_entries);

@@ -264,7 +264,7 @@ static void restore(struct attachments *g)
 		g->retry_usec = 0;
 		g->given_up = false;
 		log_message(LOG_NOTICE, MESSAGE_ID_POLICY_RESTORED,
-			    "What was detached is attached again: all policies are in force.");
+			    "What was detached is attached again: all policies are active.");
 	} else {
 		log_error("Cannot attach again what was detached: %s",
 			  why[0] ? why : strerror(r < 0 ? -r : EIO));

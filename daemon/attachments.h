@@ -46,7 +46,7 @@ void attachments_look(struct attachments *g);
 /* Likewise, where the kernel does not tell of it, and seldom: for each OOM. */
 void attachments_note_oom(struct attachments *g);
 
-/* The administrator wants the policies in force: attaches them again, however often it was done. */
+/* The administrator wants the policies active: attaches them again, however often it was done. */
 void attachments_retry(struct attachments *g);
 
 /* Adds what is not as it should be to @ret. */

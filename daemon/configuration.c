@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Owns what the journal gets of a configuration's errors. How files are found and read is
- * config/'s; what is put in force, the manager's.
+ * config/'s; what becomes active, the manager's.
  */
 #include "configuration.h"
 

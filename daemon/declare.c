@@ -30,7 +30,7 @@ struct declare {
 	bool is_loaded; /* false: the kernel cannot */
 	char why[LOADER_WHY_SIZE];
 
-	/* The declaration in hand, or the last one. */
+	/* The current declaration, or the last one. */
 	uint64_t begun_nsec;
 	bool seen; /* its record was */
 	uint32_t decision, victim_pid;
@@ -116,7 +116,7 @@ static void describe_error(int r, char message[static DECLARE_MESSAGE_SIZE])
 
 	switch (r) {
 	case -EBUSY:
-		text = "Another OOM is in hand, and will free memory: none was declared.";
+		text = "Another OOM is being handled, and will free memory: none was declared.";
 		break;
 	case -ESRCH:
 		text = "Nobody was killed: there is nobody who may be.";

@@ -38,7 +38,7 @@ struct declare *declare_free(struct declare *d);
  *
  * @name becomes the text of the constraint in the kernel's report. Returns 0 when somebody was
  * killed; -EINPROGRESS when nobody was, as an earlier victim is dying; -EBUSY when another OOM is
- * in hand; -ESRCH when nobody may be killed; -ENOENT, -ENODATA, -ENODEV as loader_declare();
+ * being handled; -ESRCH when nobody may be killed; -ENOENT, -ENODATA, -ENODEV as loader_declare();
  * -EOPNOTSUPP when the kernel cannot; another negative errno. A sentence in any case.
  */
 int declare_id(struct declare *d, uint64_t cgroup_id, const char *name,

@@ -50,8 +50,7 @@ void lifecycle_log_adopted(const struct loader_history *history)
 	if (history->origin == LOADER_LOADED)
 		return;
 	if (history->pid == 0) {
-		log_info("%s the policies that were found in force.",
-			 origins[history->origin].verb);
+		log_info("%s the policies that were found active.", origins[history->origin].verb);
 		return;
 	}
 	snprintf(pid, sizeof(pid), "%s=%" PRIu32, field_name(FIELD_ADOPTED_PID), history->pid);
@@ -59,7 +58,7 @@ void lifecycle_log_adopted(const struct loader_history *history)
 		 history->n_waiting);
 	log_fields(LOG_INFO, MESSAGE_ID_POLICY_ADOPTED, fields, ARRAY_SIZE(fields),
 		   "%s the policies of process %" PRIu32
-		   ", which stayed in force; %zu records of the time between.",
+		   ", which stayed active; %zu records of the time between.",
 		   origins[history->origin].verb, history->pid, history->n_waiting);
 }
 
@@ -210,7 +209,7 @@ void lifecycle_log_stop(const struct config *c, bool kept)
 	describe_policies(c, policies, sizeof(policies));
 	if (kept)
 		log_message(LOG_INFO, MESSAGE_ID_POLICY_KEPT,
-			    "%s %s still in force, without a daemon: %s. New cgroups inherit, and "
+			    "%s %s still active, without a daemon: %s. New cgroups inherit, and "
 			    "records wait for the next daemon.",
 			    policies, verb,
 			    c->stop == STOP_KEEP ? "Stop=keep" : "it is being restarted");

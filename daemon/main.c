@@ -121,7 +121,7 @@ static int remove_policies(void)
 	else if (r < 0)
 		fprintf(stderr, "%s Nothing was removed.\n", why);
 	else
-		printf("%s\n", r ? "The policies are no longer in force."
+		printf("%s\n", r ? "The policies are no longer active."
 				 : "There are no policies without a daemon.");
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -3,7 +3,7 @@
  * Ties the modules together: the order of starting and stopping, reloads, and what is told to
  * systemd. Knows what happens when, and leaves how to the others.
  *
- * Invariant: the configuration, the tracker's map and what the kernel has in force belong together.
+ * Invariant: the configuration, the tracker's map and what is active in the kernel belong together.
  * All three are exchanged after the last step that can fail, which is loader_commit().
  *
  * Nothing here runs by a clock: the one-shot timers are set by records and reloads only.
@@ -50,7 +50,7 @@ struct manager {
 	char *config_path; /* NULL: the layered set */
 	struct mounts mounts;
 	struct config *config;
-	uint32_t config_number; /* of the one in force, counted from 1 */
+	uint32_t config_number; /* of the active one, counted from 1 */
 	struct sync sync;
 	struct loader *loader;
 	struct oom_log *oom_log;
@@ -66,9 +66,9 @@ struct manager {
 	struct attachments *attachments;
 
 	struct loader_history found;		 /* as of the start */
-	bool active;				 /* the policies are in force */
+	bool active;				 /* the policies are active */
 	bool stopped;				 /* in good order */
-	bool kept;				 /* they stay in force after that */
+	bool kept;				 /* they stay active after that */
 	char reload_error[CONTROL_MESSAGE_SIZE]; /* of the last reload; empty when it worked */
 };
 
@@ -223,7 +223,7 @@ static int manager_declare(const char *path, char message[static CONTROL_MESSAGE
 	return declare_path(m->declare, m->mounts.root, path, "--declare", message);
 }
 
-/* What is attached and staged, but not in force yet. */
+/* What is attached and staged, but not active yet. */
 static int stage(struct manager *m, const struct config *c, uint32_t number, struct tracker *ret,
 		 char message[static CONTROL_MESSAGE_SIZE])
 {
@@ -247,7 +247,7 @@ static int stage(struct manager *m, const struct config *c, uint32_t number, str
 }
 
 /*
- * Puts @c in force. Nothing has changed when it fails: LOADER_E_* or a negative errno, both with a
+ * Makes @c active. Nothing has changed when it fails: LOADER_E_* or a negative errno, both with a
  * sentence in @message. Takes @c over when it does not.
  */
 static int apply_config(struct manager *m, struct config **c, struct lifecycle_timing *timing,
@@ -272,7 +272,7 @@ static int apply_config(struct manager *m, struct config **c, struct lifecycle_t
 		if (m->config)
 			loader_note_config(m->loader, m->config_number,
 					   loader_hash_rules(m->config));
-		snprintf(message, CONTROL_MESSAGE_SIZE, "Cannot put the new policies in force: %s",
+		snprintf(message, CONTROL_MESSAGE_SIZE, "Cannot make the new policies active: %s",
 			 why[0] ? why : strerror(-r));
 		return r;
 	}
@@ -374,7 +374,7 @@ static int start_config(struct manager *m, struct config **ret)
 	if (r < 0)
 		log_error(loader_is_in_force()
 				  ? "The configuration is not usable. The policies of the daemon "
-				    "before are still in force."
+				    "before are still active."
 				  : "No policy is loaded: the configuration is not usable.");
 	return r == -EINVAL ? MANAGER_E_CONFIG : r;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The daemon from start to end: owns the configuration in force and every other module. */
+/* The daemon from start to end: owns the active configuration and every other module. */
 #ifndef OP_MANAGER_H
 #define OP_MANAGER_H
 
@@ -11,8 +11,8 @@ struct manager;
 #define MANAGER_E_PRIVILEGE 3 /* the kernel does not let us */
 
 /*
- * Puts the policies of the file @config_path, or with NULL of the whole layered set, in force and
- * gets ready to follow and to log. Returns 0 and a manager that the caller owns; MANAGER_E_*; a
+ * Makes the policies of the file @config_path active, or with NULL those of all files that apply,
+ * and gets ready to follow and to log. Returns 0 and a manager that the caller owns; MANAGER_E_*; a
  * negative errno. Failures have been logged.
  */
 int manager_new(const char *config_path, struct manager **ret);

@@ -380,7 +380,7 @@ void triggers_dispatch(struct triggers *t, size_t i, uint32_t revents)
 	if (w->limit.n_suppressed)
 		snprintf(others, sizeof(others), " (%" PRIu64 " more such lines were left out)",
 			 TAKE(w->limit.n_suppressed, 0));
-	log_notice("[Trigger %s] fired in vain. %s%s", show(w).name, why, others);
+	log_notice("[Trigger %s] fired, but nothing was killed. %s%s", show(w).name, why, others);
 }
 
 bool triggers_is_armed(const struct triggers *t, size_t i)

@@ -14,7 +14,7 @@
  *   notify.c   the root's memory.oom_control of cgroup v1
  *
  * Everything that happens to one OOM happens under oom_lock, which every caller of
- * out_of_memory() holds. The state of the OOM in hand is therefore one static struct, and only
+ * out_of_memory() holds. The state of the current OOM is therefore one static struct, and only
  * the task that holds the lock ever finds itself in it.
  */
 #ifndef _BPF_OOM_H
@@ -114,7 +114,7 @@ void bpf_oom_hook_exit(void);
 bool bpf_oom_is_current(const struct oom_control *oc);
 /* Is the current task inside out_of_memory(), with oom_lock held? */
 bool bpf_oom_is_inside(void);
-/* Does the current task allocate for a memcg that it is not in? Of the OOM in hand. */
+/* Does the current task allocate for a memcg that it is not in? Of the current OOM. */
 bool bpf_oom_is_remote(void);
 
 /*
@@ -123,9 +123,9 @@ bool bpf_oom_is_remote(void);
  * oom_lock, may sleep. Returns whether anybody was killed, is dying, or memory was freed.
  */
 bool bpf_oom_declare(struct oom_control *oc, const char *text);
-/* While set, a kill takes one process alone. Of the OOM in hand. */
+/* While set, a kill takes one process alone. Of the current OOM. */
 void bpf_oom_set_single(bool single);
-/* A policy killed for the OOM in hand. */
+/* A policy killed for the current OOM. */
 void bpf_oom_set_memory_freed(void);
 /* The name of what decides @oc, for the report; "default" for the kernel. Never NULL. */
 const char *bpf_oom_policy_name(const struct oom_control *oc);
@@ -134,7 +134,7 @@ void bpf_oom_set_policy_name(const struct oom_control *oc, const char *name, siz
 
 /*
  * Was a victim of an earlier OOM dying when this one came here, and is not any more? Then memory
- * has come since, and nobody else is to die. Of the OOM in hand, before its first kill.
+ * has come since, and nobody else is to die. Of the current OOM, before its first kill.
  */
 bool bpf_oom_victim_left(void);
 

@@ -35,7 +35,7 @@ __bpf_hook_start();
 /**
  * bpf_oom_evaluate_task - fmod_ret: what shall become of this task?
  * @task: killable as far as the kernel's first checks go; a thread group's leader
- * @oc: the OOM in hand; @oc->chosen is the task that was taken so far, or NULL
+ * @oc: the current OOM; @oc->chosen is the task that was taken so far, or NULL
  *
  * Runs under rcu_read_lock() for a system OOM; must not sleep.
  *
@@ -49,7 +49,7 @@ __weak noinline int bpf_oom_evaluate_task(struct task_struct *task, struct oom_c
 
 /**
  * bpf_set_policy_name - fentry: the kernel is about to look at the first task
- * @oc: the OOM in hand
+ * @oc: the current OOM
  *
  * Called once for an OOM. The place to call set_oom_policy_name().
  */

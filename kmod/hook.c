@@ -23,7 +23,7 @@
  * An OOM that a program declares comes in by the same door; what differs is below, at "Nobody to
  * kill" and "The constraint's name".
  *
- * The state of the OOM in hand is guarded by oom_lock. The ftrace callbacks run for every caller
+ * The state of the current OOM is guarded by oom_lock. The ftrace callbacks run for every caller
  * of the hooked functions, with or without that lock, so they first compare run.task with
  * current: only the task that holds the lock ever finds itself there. The same comparison, not
  * the caller's address, is what lets our own calls through to the original functions, so it
@@ -45,7 +45,7 @@
 #include "trace.h"
 
 enum bpf_oom_phase {
-	BPF_OOM_IDLE,	   /* no OOM in hand: the originals run */
+	BPF_OOM_IDLE,	   /* no current OOM: the originals run */
 	BPF_OOM_UNDECIDED, /* in out_of_memory(), policies have not run yet */
 	BPF_OOM_POLICIES,  /* policies run */
 	BPF_OOM_KERNEL,	   /* no policy handled it: the kernel selects */

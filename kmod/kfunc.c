@@ -140,7 +140,7 @@ __bpf_kfunc bool bpf_task_is_oom_victim(struct task_struct *task)
  * bpf_out_of_memory - declare an OOM and run the OOM machinery
  * @memcg__nullable: the memory cgroup that is out of memory; NULL or the root for the system
  * @order: of the allocation that the report shows
- * @wait_on_oom_lock: wait for another OOM that is in hand
+ * @wait_on_oom_lock: wait for another OOM that is being handled
  * @constraint_text__nullable: the report's name of the constraint, or NULL. 63 bytes are kept, and
  * '?' stands for one that is not printable ASCII
  *
@@ -150,7 +150,7 @@ __bpf_kfunc bool bpf_task_is_oom_victim(struct task_struct *task)
  * gives up when it is killed itself.
  *
  * Return: 1 if there is progress: somebody is killed or is dying already, or memory was freed; 0
- * if not; -EINVAL for an order that no allocation has; -EBUSY if another OOM is in hand and
+ * if not; -EINVAL for an order that no allocation has; -EBUSY if another OOM is being handled and
  * @wait_on_oom_lock is not set; -EINTR if the caller was killed while it waited; -EDEADLK when
  * called for an OOM from inside one; -ENODEV for a memcg whose cgroup was removed; -EOPNOTSUPP for
  * the system, on a kernel where the task-evaluation interface is missing.

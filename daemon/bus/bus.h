@@ -42,7 +42,7 @@ struct bus_provider {
 	void (*acquire_policies)(struct bus_policies *ret, void *userdata);
 	/* What is not as it should be. */
 	void (*acquire_warnings)(struct warnings *ret, void *userdata);
-	/* Counts the entries of the rules map in force: takes a while where they are many. */
+	/* Counts the entries of the active rules map: takes a while where they are many. */
 	int (*count_entries)(uint32_t *ret, void *userdata);
 	/* The policy that answers for OOMs of @domain, "/" being the system. "": none. */
 	const char *(*domain_policy)(const char *domain, void *userdata);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Owns the connection to the bus, and remembers when things happened. All else is asked for: each
- * answer is made from what the kernel has (links, programs, the rules map in force) and, where the
+ * answer is made from what the kernel has (links, programs, the active rules map) and, where the
  * question is about rules, from the configuration that was compiled into that map.
  */
 #include "provider.h"
@@ -156,7 +156,7 @@ struct tree {
 	uint32_t default_priority;
 	bus_tree_visit_t visit;
 	void *userdata;
-	/* Of the cgroup in hand and its ancestors: cgroups come a parent before its children. */
+	/* Of the current cgroup and its ancestors: cgroups come a parent before its children. */
 	struct level levels[OP_DEPTH_MAX + 1];
 	char path[CGROUP_PATH_SIZE], source[CGROUP_PATH_SIZE];
 };
@@ -331,7 +331,7 @@ static int answer_tree(const char *domain, bus_tree_visit_t visit, void *visit_u
 /* --- explain */
 
 struct explanation {
-	const char *cgroup; /* the one in hand */
+	const char *cgroup; /* the current one */
 	bool decided;
 	const struct rule *rule; /* that decides */
 	bus_candidate_visit_t visit;

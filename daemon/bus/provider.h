@@ -25,7 +25,7 @@ struct provider {
 	void *userdata;
 
 	struct bus *bus;	   /* NULL: nobody can ask */
-	uint64_t config_real_usec; /* when the configuration was put in force */
+	uint64_t config_real_usec; /* when the configuration was made active */
 	uint64_t last_oom_seq;	   /* 0: none yet */
 	uint64_t last_oom_real_usec;
 };
@@ -40,7 +40,7 @@ extern const struct bus_provider provider_ops;
 void provider_start(struct provider *a, struct sd_event *event);
 void provider_done(struct provider *a);
 
-/* To be told of: a configuration that was put in force; the outcome of a reload, when all is as it
+/* To be told of: a configuration that was made active; the outcome of a reload, when all is as it
  * will be; the number of ruled cgroups; whether policies are attached, and warnings; an OOM. */
 void provider_note_config(struct provider *a);
 void provider_note_reload(struct provider *a);

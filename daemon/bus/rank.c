@@ -154,7 +154,7 @@ struct finder {
 	struct rank *rank;
 	const char *cgroup_root;
 	const char *domain; /* "" for the root */
-	/* Of the cgroup in hand and those it is in, up to the domain, which is [0]. A parent comes
+	/* Of the current cgroup and those it is in, up to the domain, which is [0]. A parent comes
 	 * before its children. */
 	enum oom_group groups[OP_DEPTH_MAX + 1];
 };

@@ -193,7 +193,7 @@ struct walk {
 	cgroup_visit_t visit;
 	void *userdata;
 	size_t depth;
-	char path[CGROUP_PATH_SIZE]; /* of the directory in hand; empty for the root */
+	char path[CGROUP_PATH_SIZE]; /* of the current directory; empty for the root */
 };
 
 static int walk_children(struct walk *w, DIR *d);

@@ -57,7 +57,7 @@ static int on_mounts(sd_event_source *source _unused_, int fd _unused_, uint32_t
 	if (lost) {
 		log_message(LOG_ERR, MESSAGE_ID_CGROUPS_LOST,
 			    "The cgroup2 hierarchy is no longer mounted on %s, nor anywhere else. "
-			    "The policies stay in force and new cgroups are ruled; the "
+			    "The policies stay active and new cgroups are ruled; the "
 			    "configuration cannot be reloaded, and no new trigger be armed, "
 			    "before it is mounted again.",
 			    m->root);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * From cgroups to map entries. There is no list of cgroups here: the map in force is the only
+ * From cgroups to map entries. There is no list of cgroups here: the active map is the only
  * state, as each record carries the path it needs, and a walk of the tree (some microseconds a
  * cgroup) brings everything back. So an idle daemon costs nothing per cgroup.
  *

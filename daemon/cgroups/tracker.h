@@ -12,7 +12,7 @@
 
 struct config;
 
-/* The entries of one configuration: staged first, in force after loader_commit(). */
+/* The entries of one configuration: staged first, active after loader_commit(). */
 struct tracker {
 	struct loader_rules rules;
 	uint16_t slots[OP_POLICIES_MAX]; /* of the policies, in the order of the configuration */
@@ -37,7 +37,7 @@ int tracker_init(const char *root, const struct config *config, const uint16_t *
 void tracker_done(struct tracker *t);
 
 /*
- * Applies one record of a cgroup that came or went to the map in force. Records may repeat what the
+ * Applies one record of a cgroup that came or went to the active map. Records may repeat what the
  * walk saw already. What cannot be applied sets t->stale.
  */
 void tracker_apply(struct tracker *t, const struct config *config, const void *data, size_t size);

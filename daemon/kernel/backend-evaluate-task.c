@@ -6,7 +6,7 @@
  * and its name is given to the kernel then, from a map. Names are staged with a configuration, at
  * the places of its index, which nobody reads before the switch.
  *
- * Owns the links of the programs, and the names in force.
+ * Owns the links of the programs, and the active names.
  */
 #include <string.h>
 

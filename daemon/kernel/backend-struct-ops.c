@@ -361,7 +361,7 @@ static void detach(struct base *b)
 
 	if (!h)
 		return;
-	/* The director last: the others go by what it found for the OOM in hand. */
+	/* The director last: the others go by what it found for the current OOM. */
 	for (uint32_t slot = OP_SLOTS_MAX; slot-- > 0;)
 		safe_close(h->links[slot]);
 	free(h);

@@ -75,7 +75,7 @@ struct backend_driver {
 
 	/*
 	 * Attaches again what somebody else has detached, under the slots that it had: the maps,
-	 * and so the rules in force, are the same. Errors as attach(). NULL where nothing can be
+	 * and so the active rules, are the same. Errors as attach(). NULL where nothing can be
 	 * detached.
 	 */
 	int (*restore)(struct base *b, char why[static LOADER_WHY_SIZE]);

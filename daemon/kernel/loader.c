@@ -40,7 +40,7 @@ struct loader {
 	char why_not_better[LOADER_WHY_SIZE];
 	struct loader_callbacks callbacks;
 	struct base base;
-	uint32_t config; /* index of the configuration in force */
+	uint32_t config; /* index of the active configuration */
 	struct follow_victims victims;
 	enum loader_origin origin;
 	struct ring_reader oom_ring;

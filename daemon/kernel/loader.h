@@ -6,7 +6,7 @@
  *
  * Behind it each file includes and calls only what stands below it:
  *
- *	loader       takes over what another daemon has left, and puts configurations in force
+ *	loader       takes over what another daemon has left, and makes configurations active
  *	backends     the table of backends
  *	backend-struct-ops backend-evaluate-task
  *	others       finds what others have attached
@@ -76,7 +76,7 @@ enum backend loader_backend(const struct loader *l);
 bool loader_honours_kill(const struct loader *l);
 const char *loader_why_not_better(const struct loader *l);
 
-/* Where the policies in force come from. */
+/* Where the active policies come from. */
 enum loader_origin {
 	LOADER_LOADED,	 /* there were none before */
 	LOADER_ADOPTED,	 /* they were attached, and are the same */
@@ -89,9 +89,9 @@ enum loader_origin {
 struct loader_history {
 	enum loader_origin origin;
 	bool is_pinned;		  /* they outlive this daemon */
-	uint64_t since_real_usec; /* when they were first in force */
+	uint64_t since_real_usec; /* when they were first active */
 	uint32_t pid;		  /* of the daemon before; 0: there was none */
-	uint32_t config_number;	  /* of the configuration in force */
+	uint32_t config_number;	  /* of the active configuration */
 	uint64_t rule_names_hash; /* of that; see loader_hash_rules() */
 	size_t n_waiting;	  /* records of OOMs that are not in the journal yet */
 };
@@ -100,7 +100,7 @@ void loader_acquire_history(const struct loader *l, struct loader_history *ret);
 /* The hash of the names of the rules, in their order: whether a record's rule can be named. */
 uint64_t loader_hash_rules(const struct config *c);
 
-/* Notes for the next daemon what is about to be in force. */
+/* Notes for the next daemon what is about to be active. */
 void loader_note_config(struct loader *l, uint32_t config_number, uint64_t rule_names_hash);
 
 /* Where the records of OOMs are noted for the next daemon. The loader's. */
@@ -118,7 +118,7 @@ int loader_remove_pinned(char why[static LOADER_WHY_SIZE]);
 /* Has loader_free() take the policies out of the kernel, also those that are pinned. */
 void loader_remove(struct loader *l);
 
-/* Frees everything. Policies that are pinned and in force stay, without loader_remove(). Takes
+/* Frees everything. Policies that are pinned and active stay, without loader_remove(). Takes
  * NULL; returns NULL. */
 struct loader *loader_free(struct loader *l);
 
@@ -135,9 +135,9 @@ int loader_prepare(struct loader *l, const char *const *names, size_t n_names, u
 void loader_cancel(struct loader *l);
 
 /*
- * Puts @rules in force: with what loader_prepare() made ready, or for the policies in force already
- * where it was not called. One step; an OOM sees all of the configuration before or all of this
- * one. @rules stays the caller's, to be updated while in force. The time of that step alone is
+ * Makes @rules active: with what loader_prepare() made ready, or for the policies that are active
+ * already where it was not called. One step; an OOM sees all of the configuration before or all of
+ * this one. @rules stays the caller's, to be updated while active. The time of that step alone is
  * given in @ret_switch_nsec. On an error (likewise) everything is as before loader_prepare().
  */
 int loader_commit(struct loader *l, const struct loader_rules *rules, uint64_t *ret_switch_nsec,

@@ -33,7 +33,7 @@ struct note_slot {
 struct note {
 	uint64_t magic;
 	uint32_t version;
-	uint32_t complete; /* 1: what is here is in force */
+	uint32_t complete; /* 1: what is here is active */
 	uint32_t size;	   /* of the note, bytes */
 	uint32_t abi;	   /* OP_ABI_VERSION */
 	uint64_t build_id; /* of the programs */
@@ -42,7 +42,7 @@ struct note {
 	uint32_t config_number;
 	uint32_t pad;
 	uint64_t rule_names_hash; /* of that configuration, see note_hash_rules() */
-	uint64_t since_real_usec; /* when the policies were first in force */
+	uint64_t since_real_usec; /* when the policies were first active */
 	struct report_position position;
 	struct note_slot slots[OP_SLOTS_MAX];
 };
@@ -51,8 +51,8 @@ struct note {
 enum note_state {
 	NOTE_NONE,    /* there is nothing */
 	NOTE_FOREIGN, /* it is not ours */
-	NOTE_HALF,    /* ours, and was never in force, or was being removed */
-	NOTE_OTHER,   /* ours and in force, of a version that cannot be read here */
+	NOTE_HALF,    /* ours, and was never active, or was being removed */
+	NOTE_OTHER,   /* ours and active, of a version that cannot be read here */
 	NOTE_GOOD,
 	_NOTE_STATE_MAX,
 };
@@ -62,7 +62,7 @@ enum note_state note_judge(const void *data, size_t size);
 
 /* What is to be done at a start. */
 enum note_action {
-	NOTE_LOAD,    /* nothing is in force: what lies there goes, if anything does */
+	NOTE_LOAD,    /* nothing is active: what lies there goes, if anything does */
 	NOTE_ADOPT,   /* all of it is taken over */
 	NOTE_UPDATE,  /* the maps are taken over, and get the programs of this build */
 	NOTE_REPLACE, /* a set of its own is made, and takes the place of that one */

@@ -316,7 +316,7 @@ static enum note_state find(struct pins *p, const char *directory, char why[stat
 	return state;
 }
 
-/* Finishes what a daemon was killed at: it had a new set in force, and the old one was still to be
+/* Finishes what a daemon was killed at: it had a new set active, and the old one was still to be
  * removed; or had not come that far. */
 static void finish_next(struct pins *p)
 {
@@ -537,7 +537,7 @@ static int pin_again(const struct pins *p, const struct pin *pin)
 	return r < 0 ? r : bpf_obj_pin(fd, path);
 }
 
-/* Of the set that is in force. It is not complete while this lasts. */
+/* Of the set that is active. It is not complete while this lasts. */
 static int pin_all_again(struct pins *p, char why[static LOADER_WHY_SIZE])
 {
 	int n = pin_check_directory(p->directory, why, LOADER_WHY_SIZE), r = 0;

@@ -50,7 +50,7 @@ struct pins {
 	enum note_state found;	  /* in PINS_DIRECTORY, at the start */
 	enum backend old_backend; /* of a good one that was not taken over; likewise the next */
 	uint64_t old_lost_said;	  /* records that are known to be lost */
-	bool old_waits;		  /* those in PINS_DIRECTORY go when the ones here are in force */
+	bool old_waits;		  /* those in PINS_DIRECTORY go when the ones here are active */
 	bool is_mapped;
 	struct pin items[PINS_MAX]; /* the note first */
 	size_t n_items;
@@ -62,7 +62,7 @@ void pins_init(struct pins *p, const struct pins_removal *removal);
 /* Lets go of everything; what is pinned stays pinned. */
 void pins_done(struct pins *p);
 
-/* Begins a set of its own, beside one that is in force. Where that cannot be, it is logged, and
+/* Begins a set of its own, beside one that is active. Where that cannot be, it is logged, and
  * nothing is pinned from here on. */
 void pins_begin(struct pins *p, enum backend backend, uint64_t build_id);
 
@@ -75,14 +75,14 @@ void pins_remove(struct pins *p, const char *prefix, const char *name);
  */
 int pins_get(struct pins *p, const char *prefix, const char *name);
 
-/* The set is in force. Returns whether there is another to be removed, by pins_replace(). */
+/* The set is active. Returns whether there is another to be removed, by pins_replace(). */
 bool pins_complete(struct pins *p);
 
 /* Opens a pin of the set that is to be removed. */
 int pins_get_old(const char *prefix, const char *name);
 
 /*
- * Waits until a selection is over that is in hand: what is asked about each task must not go
+ * Waits until the current selection is over: what is asked about each task must not go
  * before, as the kernel would choose among the rest. Those that begin meanwhile have other programs
  * to ask.
  */

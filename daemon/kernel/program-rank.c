@@ -32,7 +32,7 @@ static void rank_skeleton_freep(struct op_rank **skeleton)
 	op_rank__destroy(*skeleton);
 }
 
-/* What only an OOM in hand has a use for comes with the headers, and is not wanted. */
+/* What only an OOM has a use for comes with the headers, and is not wanted. */
 static int choose_maps(const struct base *b, struct op_rank *skeleton)
 {
 	struct bpf_map *const unused[] = {skeleton->maps.op_events, skeleton->maps.op_stats,

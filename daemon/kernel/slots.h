@@ -56,7 +56,7 @@ int slots_want(struct slots *s, const char *name, uint32_t *ret);
 /* The policy @name is attached under slot @i already, of an empty table or one filled like this. */
 void slots_adopt(struct slots *s, uint32_t i, const char *name);
 
-/* What is wanted is in force from @now_usec on: the others retire. */
+/* What is wanted is active from @now_usec on: the others retire. */
 void slots_commit(struct slots *s, uint64_t now_usec);
 
 /* Releases what was staged; the rest is as it was before slots_begin(). */

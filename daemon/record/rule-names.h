@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The rule names of the configurations that were in force before: a record names its configuration
+ * The rule names of the configurations that were active before: a record names its configuration
  * by number, and may come after the next one.
  */
 #ifndef OP_RULE_NAMES_H

@@ -86,7 +86,7 @@ static void test_outcomes(void)
 		{0, OP_DECISION_NONE, 0, false, false, -ESRCH,
 		 "Nobody was killed: there is nobody who may be."},
 		{-EBUSY, 0, 0, false, false, -EBUSY,
-		 "Another OOM is in hand, and will free memory: none was declared."},
+		 "Another OOM is being handled, and will free memory: none was declared."},
 		{-ENOENT, 0, 0, false, false, -ENOENT, "There is no such cgroup."},
 		{-ENODATA, 0, 0, false, false, -ENODATA,
 		 "The cgroup has no memory controller: without +memory in cgroup.subtree_control "

@@ -93,7 +93,7 @@ static void test_cancel(void)
 	cancel();
 	CHECK(attached[a] && !attached[b]);
 
-	/* A commit without a new configuration keeps those in force. */
+	/* A commit without a new configuration keeps the active ones. */
 	slots_commit(&slots, 2000);
 	CHECK_INT(expire(UINT64_MAX), UINT64_MAX);
 	CHECK(attached[a]);

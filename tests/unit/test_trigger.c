@@ -194,7 +194,7 @@ static void test_in_vain(void)
 	for (int i = 0; i < 5; i++)
 		triggers_dispatch(t, 0, EPOLLPRI);
 	said = capture_end();
-	CHECK_STR(said, "[Trigger batch] fired in vain. Because.\n");
+	CHECK_STR(said, "[Trigger batch] fired, but nothing was killed. Because.\n");
 	CHECK_INT(declared.n, 5);
 	CHECK(triggers_is_armed(t, 0));
 	t = triggers_free(t);

@@ -103,7 +103,7 @@ test_status()
 {
 	local status id
 	assert_status 0 oompolicyctl status
-	assert_match "the first line" "${OUTPUT%%$'\n'*}" '^oompolicyd [0-9.]+: in force$'
+	assert_match "the first line" "${OUTPUT%%$'\n'*}" '^oompolicyd [0-9.]+: active$'
 	status=$(oompolicyctl status --json=short)
 	assert_eq "the backend" "$(json_value backend "$status")" struct_ops
 	assert_eq "the rules" "$(json_value rules "$status")" 3

@@ -11,7 +11,7 @@ readonly UNIT=oompolicyd.service
 # The largest that `systemd-analyze security` may say, in tenths.
 readonly EXPOSURE_MAX=20
 
-# The name of the policy says which configuration is in force.
+# The name of the policy says which configuration is active.
 config_named()
 {
 	config_write <<END
@@ -266,7 +266,7 @@ test_killed_keeps()
 	systemctl stop "$UNIT"
 	[[ -e /sys/fs/bpf/oompolicyd/link-0 ]] || fail "the policy is gone"
 	assert_status 0 oompolicyd --remove
-	assert_eq "what it says" "$OUTPUT" "The policies are no longer in force."
+	assert_eq "what it says" "$OUTPUT" "The policies are no longer active."
 	workload_overrun
 	assert_eq "the victim without the policy" "$VICTIM" large
 	systemctl reset-failed "$UNIT" 2>/dev/null || :

@@ -328,7 +328,7 @@ test_half_made()
 	one_oom
 }
 
-# What is somebody else's stays as it is, and the policy is in force all the same.
+# What is somebody else's stays as it is, and the policy is active all the same.
 foreign()
 {
 	daemon_start
@@ -367,7 +367,7 @@ test_unwritable()
 	daemon_start
 }
 
-# start_usec: from the process's start to the policy's being in force.
+# start_usec: from the process's start to the policy's being active.
 start_usec()
 {
 	journal_wait 10 "its line" "MESSAGE_ID=$MESSAGE_ID_POLICY_ACTIVE" "_PID=$(daemon_pid)"

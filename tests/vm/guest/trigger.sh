@@ -239,7 +239,7 @@ test_dying_victim()
 	tracer=$!
 	wait_for 20 "the low one to be held" test -e /run/linger
 	hogs_press
-	wait_for 20 "the second trigger" daemon_says "fired in vain. Nobody else was killed: "
+	wait_for 20 "the second trigger" daemon_says "fired, but nothing was killed. Nobody else was killed: "
 	wait_for 20 "the high one to go on" hog_filled sixth-high $((38 * MIB))
 	kill "$tracer"
 	wait_for 20 "the low one to die" is_gone "$LOW"
@@ -331,7 +331,7 @@ storm_ends()
 	wait "$1" || :
 }
 
-# Another OOM is in hand: nothing is declared, and the daemon does not wait for it.
+# Another OOM is being handled: nothing is declared, and the daemon does not wait for it.
 test_declare_busy()
 {
 	local storm i said=''
@@ -343,11 +343,11 @@ test_declare_busy()
 	wait_for 20 "the first OOM" test -s /run/duel
 	for ((i = 0; i < 300; i++)); do
 		said=$(oompolicyd --declare=/trig/hand 2>&1) && fail "somebody was killed in an empty cgroup: $said"
-		[[ $said != "Another OOM is in hand"* ]] || break
+		[[ $said != "Another OOM is being handled"* ]] || break
 	done
 	storm_ends "$storm"
 	trap - EXIT
-	assert_match "what it says" "$said" '^Another OOM is in hand'
+	assert_match "what it says" "$said" '^Another OOM is being handled'
 	printf 'busy in attempt %d\n' $((i + 1))
 	domain_remove storm
 	domain_remove hand
