@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The selection: which process of a domain is next, and who belongs to a group. Part of
- * policy.bpf.c; kills nobody and records nothing.
+ * The search of a domain: which of its processes dies next, and which belong to a group. Part of
+ * policy.bpf.c and rank.bpf.c; kills nobody and records nothing.
  */
 #ifndef OP_SEARCH_BPF_H
 #define OP_SEARCH_BPF_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Owns the order of a list that BPF has made. The selection itself is BPF's: priorities, points and
- * who may be chosen are taken as they are, and compared as evaluate_task() of bpf/search.bpf.h
+ * who may be chosen are taken as they are, and compared as op_evaluate_task() of bpf/search.bpf.h
  * compares them.
  */
 #include "rank.h"
