@@ -298,27 +298,44 @@ static __always_inline bool cgroup_has_tasks(struct cgroup *cgroup)
 							       : cgroup->nr_populated_csets;
 }
 
-/* What the cgroup uses with all below it, in pages; without the memory controller what its nearest
- * ancestor with it does. @cgroup is for reading only. */
+/* The parent, or NULL of the root. @cgroup is for reading only, and the parent is too. */
+static __always_inline struct cgroup *cgroup_parent(struct cgroup *cgroup)
+{
+	struct cgroup_subsys_state *parent = cgroup->self.parent;
+
+	return parent ? parent->cgroup : NULL;
+}
+
+static __always_inline struct bpf_iter_num *begin_ancestors(struct bpf_iter_num *count)
+{
+	bpf_iter_num_new(count, 0, OP_DEPTH_MAX);
+	(void)bpf_iter_num_destroy; /* as in bpf_for(): clang has no type of it otherwise */
+	return count;
+}
+
+/*
+ * Goes from @cgroup, which is for reading only, to the root: @cgroup itself first, and no more than
+ * OP_DEPTH_MAX of them. The count is the bound that the verifier asks for.
+ */
+#define for_each_ancestor(cgroup)                                                    \
+	for (struct bpf_iter_num it_ __attribute__((cleanup(bpf_iter_num_destroy))), \
+	     *count_ = begin_ancestors(&it_);                                        \
+	     (cgroup) && bpf_iter_num_next(count_); (cgroup) = cgroup_parent(cgroup))
+
+/* Pages that the cgroup and its descendants use; without the memory controller, those of its
+ * nearest ancestor with it. @cgroup is for reading only. */
 static __always_inline __u64 cgroup_usage_pages(struct cgroup *cgroup)
 {
 	__u64 memory = bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id);
-	struct cgroup_subsys_state *css, *parent;
-	int i;
+	struct cgroup_subsys_state *css;
 
-	css = ((struct cgroup_subsys_state *const *)(void *)&cgroup->subsys)[memory];
-	if (!css)
-		bpf_for(i, 0, OP_DEPTH_MAX) {
-			parent = cgroup->self.parent;
-			if (!parent)
-				return 0;
-			cgroup = parent->cgroup;
-			css = ((struct cgroup_subsys_state *const *)(void *)&cgroup
-				       ->subsys)[memory];
-			if (css)
-				break;
-		}
-	return css ? not_negative(bpf_core_cast(css, struct mem_cgroup)->memory.usage.counter) : 0;
+	for_each_ancestor(cgroup) {
+		css = ((struct cgroup_subsys_state *const *)(void *)&cgroup->subsys)[memory];
+		if (css)
+			return not_negative(
+				bpf_core_cast(css, struct mem_cgroup)->memory.usage.counter);
+	}
+	return 0;
 }
 
 static __always_inline struct cgroup *task_cgroup(struct task_struct *task)

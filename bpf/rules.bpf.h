@@ -69,25 +69,16 @@ static __always_inline void set_default(struct effective *ret, __u32 default_pri
 static __always_inline void find_effective(void *rules, struct cgroup *cgrp, __u32 default_priority,
 					   struct effective *ret)
 {
-	int i;
-
 	set_default(ret, default_priority);
 	cgrp = READ_ONLY(cgrp);
-	bpf_for(i, 0, OP_DEPTH_MAX) {
-		struct cgroup_subsys_state *parent;
-		struct op_rule *rule;
-		__u64 id;
+	for_each_ancestor(cgrp) {
+		__u64 id = cgrp->kn->id;
+		struct op_rule *rule = bpf_map_lookup_elem(rules, &id);
 
-		id = cgrp->kn->id;
-		rule = bpf_map_lookup_elem(rules, &id);
 		if (rule && rule->flags & OP_RULE_MATCH) {
 			set_effective(ret, rule, id, default_priority);
 			break;
 		}
-		parent = cgrp->self.parent;
-		if (!parent)
-			break;
-		cgrp = parent->cgroup;
 	}
 }
 
@@ -95,7 +86,7 @@ static __always_inline void find_effective(void *rules, struct cgroup *cgrp, __u
 __noinline int op_find_policy(__u64 domain_id, __u32 is_memcg)
 {
 	struct cgroup *domain, *cgrp;
-	int found = 0, i;
+	int found = 0;
 	void *rules;
 
 	rules = find_rules();
@@ -105,22 +96,14 @@ __noinline int op_find_policy(__u64 domain_id, __u32 is_memcg)
 	if (!domain)
 		return 0;
 	cgrp = READ_ONLY(domain);
-	bpf_for(i, 0, OP_DEPTH_MAX) {
-		struct cgroup_subsys_state *parent;
-		struct op_rule *rule;
-		__u64 id;
+	for_each_ancestor(cgrp) {
+		__u64 id = cgrp->kn->id;
+		struct op_rule *rule = bpf_map_lookup_elem(rules, &id);
 
-		id = cgrp->kn->id;
-		rule = bpf_map_lookup_elem(rules, &id);
-		if (rule) {
+		if (rule)
 			found = is_memcg ? rule->slot_memcg : rule->slot_system;
-			if (found)
-				break;
-		}
-		parent = cgrp->self.parent;
-		if (!parent)
+		if (found)
 			break;
-		cgrp = parent->cgroup;
 	}
 	bpf_cgroup_release(domain);
 	return found;
