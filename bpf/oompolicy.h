@@ -16,7 +16,7 @@
 #include <linux/types.h>
 #endif
 
-#define OP_ABI_VERSION 4
+#define OP_ABI_VERSION 5
 
 #define OP_PRIORITY_MIN 0
 #define OP_PRIORITY_MAX 1000
@@ -264,6 +264,8 @@ struct op_oom_event {
 	__u32 kill;	    /* OP_RULE_KILL_PROCESS, OP_RULE_KILL_CGROUP, or 0 */
 	__u32 n_members;    /* killed with the victim; each has left an OP_EVENT_MEMBER */
 	__u32 backend;	    /* OP_BACKEND_* */
+	__u32 n_levels;	    /* in levels */
+	__u32 n_runners;    /* in runners */
 	__u64 source_id;    /* the cgroup whose entry gave the priority; 0: the policy's default */
 	__u64 domain_id;    /* cgroup id of the memcg that ran out; 0: the system */
 	__u64 select_nsec;  /* spent until the victim was chosen */
@@ -275,9 +277,7 @@ struct op_oom_event {
 	char domain_path[OP_PATH_LEN];	/* "/" for the system */
 	char trigger_path[OP_PATH_LEN];
 	char victim_path[OP_PATH_LEN];
-	char source_path[OP_PATH_LEN]; /* empty for the policy's default */
-	__u32 n_levels;
-	__u32 n_runners;
+	char source_path[OP_PATH_LEN];	       /* empty for the policy's default */
 	struct op_level levels[OP_LEVELS_MAX]; /* the domain, and its ancestors below the root */
 	/* The next first. A record ends behind the last that there is. */
 	struct op_runner runners[OP_RUNNERS_MAX];
@@ -406,7 +406,7 @@ _Static_assert(sizeof(struct op_task) == 88, "op_task layout");
 _Static_assert(sizeof(struct op_runner) == 56 + OP_PATH_LEN, "op_runner layout");
 _Static_assert(sizeof(struct op_level) == 48, "op_level layout");
 _Static_assert(OP_OOM_EVENT_SIZE(0) ==
-		       32 + 64 + 32 + 2 * 88 + 2 * 64 + 4 * OP_PATH_LEN + 8 + OP_LEVELS_MAX * 48,
+		       32 + 72 + 32 + 2 * 88 + 2 * 64 + 4 * OP_PATH_LEN + OP_LEVELS_MAX * 48,
 	       "op_oom_event layout");
 _Static_assert(sizeof(struct op_declaration) == 16 + OP_DECLARED_LEN, "op_declaration layout");
 _Static_assert(sizeof(struct op_ranked) == 88, "op_ranked layout");

@@ -207,41 +207,26 @@ static __always_inline void record_task(struct task_struct *task, struct op_task
 	bpf_rcu_read_unlock();
 }
 
+/* The numbers and tasks of a record: all from its decision up to its first string. */
+#define OP_RECORD_NUMBERS_SIZE \
+	(offsetof(struct op_oom_event, policy) - offsetof(struct op_oom_event, decision))
+
+/* Of a string the first byte is enough: what is behind its end nobody reads. */
 static __always_inline void record_begin(__u64 now, __u32 backend)
 {
 	record.header.version = OP_ABI_VERSION;
 	record.header.type = OP_EVENT_OOM;
 	record.header.ktime_nsec = now;
+	__builtin_memset(&record.decision, 0, OP_RECORD_NUMBERS_SIZE);
 	record.decision = OP_DECISION_NONE;
-	record.reason = OP_REASON_NONE;
-	record.backend = backend;
-	record.flags = 0;
-	record.kill_error = 0;
-	record.order = 0;
-	record.gfp_mask = 0;
-	record.constraint = CONSTRAINT_NONE;
-	record.priority = 0;
 	record.rule_index = OP_RULE_NONE;
-	record.config = 0;
-	record.kill = 0;
-	record.n_members = 0;
-	record.nr_tasks = 0;
-	record.nr_cgroups = 0;
-	record.suppressed = 0;
-	record.select_nsec = 0;
-	record.handler_nsec = 0;
-	record.source_id = 0;
-	record.domain_id = 0;
-	__builtin_memset(&record.trigger, 0, sizeof(record.trigger));
-	__builtin_memset(&record.victim, 0, sizeof(record.victim));
+	record.backend = backend;
 	record.policy[0] = '\0';
 	record.declared[0] = '\0';
 	record.domain_path[0] = '\0';
 	record.trigger_path[0] = '\0';
 	record.victim_path[0] = '\0';
 	record.source_path[0] = '\0';
-	record.n_levels = 0;
-	record.n_runners = 0;
 }
 
 static __always_inline __u64 limit_pages(unsigned long pages)
