@@ -56,13 +56,8 @@ static __always_inline void wait_for_gone(void)
 {
 	record.decision = OP_DECISION_WAITING;
 	record.reason = OP_REASON_VICTIM_DYING;
-	record.priority = 0;
-	record.rule_index = OP_RULE_NONE;
-	record.source_id = 0;
 	record.kill = 0;
-	record.victim_path[0] = '\0';
-	record.source_path[0] = '\0';
-	__builtin_memset(&record.victim, 0, sizeof(record.victim));
+	record_forget_victim();
 }
 
 static __always_inline int kill_task(struct oom_control *oc, struct task_struct *task)

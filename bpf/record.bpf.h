@@ -229,6 +229,17 @@ static __always_inline void record_begin(__u64 now, __u32 backend)
 	record.source_path[0] = '\0';
 }
 
+/* Names no victim: the record's candidate, or the one that it waited for, is not who dies. */
+static __always_inline void record_forget_victim(void)
+{
+	__builtin_memset(&record.victim, 0, sizeof(record.victim));
+	record.victim_path[0] = '\0';
+	record.source_path[0] = '\0';
+	record.source_id = 0;
+	record.priority = 0;
+	record.rule_index = OP_RULE_NONE;
+}
+
 static __always_inline __u64 limit_pages(unsigned long pages)
 {
 	return pages >= OP_PAGE_COUNTER_MAX ? OP_PAGES_UNLIMITED : pages;

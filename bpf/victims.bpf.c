@@ -96,13 +96,7 @@ static __always_inline bool record_take(struct pending *pending, struct task_str
 	pending->tid = 0;
 	bpf_probe_read_kernel(&record, sizeof(record), &pending->record);
 	record.decision = victim ? OP_DECISION_KERNEL : OP_DECISION_NOBODY;
-	/* Whom the policy waited for, or could not kill, is not who dies. */
-	__builtin_memset(&record.victim, 0, sizeof(record.victim));
-	record.victim_path[0] = '\0';
-	record.source_path[0] = '\0';
-	record.source_id = 0;
-	record.priority = 0;
-	record.rule_index = OP_RULE_NONE;
+	record_forget_victim();
 	if (record.backend == OP_BACKEND_EVALUATE_TASK) {
 		record_choice(&pending->choice, victim, &pending->runners);
 		count_run(record.header.ktime_nsec);
