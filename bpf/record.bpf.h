@@ -31,7 +31,6 @@ __hidden __u32 path_used = 0;
 
 /* What a policy found in the kernel's own selection. */
 struct choice {
-	__u64 start_boottime_nsec;
 	__u64 source_id;
 	__u32 pid; /* the candidate, which the kernel is to kill; 0: none */
 	__u32 priority;
