@@ -265,6 +265,7 @@ static __always_inline void offer_best(void)
 	offered.priority = hand.best.rule.priority;
 	offered.rule_index = hand.best.rule.index;
 	offered.bar = 0;
+	offered.order = hand.best.rule.priority;
 	op_offer();
 }
 
@@ -272,7 +273,9 @@ static __always_inline void offer_best(void)
 static __always_inline void offer(struct task_struct *task, const struct runners *runners,
 				  __u64 size_pages, __u64 points, __u32 bar)
 {
-	if (!runners_want(runners, bar, hand.rule.priority, points))
+	__u32 order = bar ? OP_ORDER_LAST : hand.rule.priority;
+
+	if (!runners_want(runners, order, points))
 		return;
 	offered.size_pages = size_pages;
 	offered.points = points;
@@ -281,6 +284,7 @@ static __always_inline void offer(struct task_struct *task, const struct runners
 	offered.priority = hand.rule.priority;
 	offered.rule_index = hand.rule.index;
 	offered.bar = bar;
+	offered.order = order;
 	op_offer();
 }
 
@@ -318,7 +322,7 @@ static __always_inline int evaluate(struct task_struct *task, struct choice *cho
 	if (is_protected)
 		choice->protected_tasks++;
 	hopeless = is_protected || (hand.best.task && hand.rule.priority > hand.best.rule.priority);
-	if (hopeless && !runners_want(runners, is_protected, hand.rule.priority, ~0ULL))
+	if (hopeless && !runners_want(runners, rule_order(&hand.rule), ~0ULL))
 		return pass_over();
 
 	bar = is_protected ? OP_RUNNER_PROTECTED : is_spared(task) ? spared_reason(task) : 0;
@@ -335,8 +339,8 @@ static __always_inline int evaluate(struct task_struct *task, struct choice *cho
 	size_pages = mm_points(mm);
 	points = bar ? size_pages : victim_points(task, size_pages, hand.victim, hand.total_pages);
 	if (hopeless || bar ||
-	    (hand.best.task && hand.rule.priority == hand.best.rule.priority &&
-	     points <= hand.best.points)) {
+	    (hand.best.task && compare_order(hand.rule.priority, points, hand.best.rule.priority,
+					     hand.best.points) >= 0)) {
 		offer(task, runners, size_pages, points, bar);
 		return pass_over();
 	}

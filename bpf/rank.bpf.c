@@ -25,9 +25,6 @@ char LICENSE[] SEC("license") = "GPL";
 /* The way from the root of a heap of OP_RANK_MAX to a leaf. */
 #define OP_RANK_LEVELS 11
 
-/* Comes after every priority. */
-#define OP_RANK_LAST (OP_PRIORITY_MAX + 1)
-
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, OP_RANK_MAX);
@@ -39,7 +36,7 @@ struct {
 /* What decides who of two dies first. */
 struct standing {
 	__u64 points;
-	__u32 order; /* the priority, or OP_RANK_LAST */
+	__u32 order; /* the priority, or OP_ORDER_LAST */
 	__u32 found;
 	__u32 entry; /* of op_ranked */
 	__u32 pad;
@@ -66,11 +63,9 @@ __hidden __u64 first_points = 0;
 /* Does @a die after @b? */
 static __always_inline bool comes_after(const struct standing *a, const struct standing *b)
 {
-	if (a->order != b->order)
-		return a->order > b->order;
-	if (a->points != b->points)
-		return a->points < b->points;
-	return a->found > b->found;
+	int order = compare_order(a->order, a->points, b->order, b->points);
+
+	return order ? order > 0 : a->found > b->found;
 }
 
 static __always_inline void swap(__u32 i, __u32 j)
@@ -178,10 +173,10 @@ __noinline int op_rank_add(__u32 pid, __u64 cgroup_id)
 	bpf_rcu_read_unlock();
 
 	coming.found = search.tasks;
-	coming.order = never ? OP_RANK_LAST : coming_rule.priority;
+	coming.order = never ? OP_ORDER_LAST : coming_rule.priority;
 	coming.points = never ? size : search.points;
-	if (!never && (!first_pid || coming_rule.priority < first_priority ||
-		       (coming_rule.priority == first_priority && search.points > first_points))) {
+	if (!never && (!first_pid || compare_order(coming_rule.priority, search.points,
+						   first_priority, first_points) < 0)) {
 		first_pid = pid;
 		first_priority = coming_rule.priority;
 		first_points = search.points;

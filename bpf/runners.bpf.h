@@ -6,7 +6,7 @@
 #ifndef OP_RUNNERS_BPF_H
 #define OP_RUNNERS_BPF_H
 
-#include "kernel.h"
+#include "candidate.bpf.h"
 
 struct runner {
 	__u64 points; /* as the victim's; pages where there is a bar */
@@ -15,7 +15,9 @@ struct runner {
 	__u32 pid;
 	__u32 priority;
 	__u32 rule_index;
-	__u32 bar; /* OP_RUNNER_PROTECTED or those after it; 0: it could have been chosen */
+	__u32 bar;   /* OP_RUNNER_PROTECTED or those after it; 0: it could have been chosen */
+	__u32 order; /* the priority, or OP_ORDER_LAST where there is a bar */
+	__u32 pad;
 };
 
 struct runners {
@@ -33,27 +35,17 @@ static __always_inline void runners_reset(struct runners *list, __u32 max)
 	list->max = max > OP_RUNNERS_MAX ? OP_RUNNERS_MAX : max;
 }
 
-static __always_inline bool comes_before(const struct runner *a, const struct runner *b)
+/* Would one of this order and with at most so many points be in @list? */
+static __always_inline bool runners_want(const struct runners *list, __u32 order, __u64 points)
 {
-	if (!a->bar != !b->bar)
-		return !a->bar;
-	if (!a->bar && a->priority != b->priority)
-		return a->priority < b->priority;
-	return a->points > b->points;
-}
-
-/* Would one of this kind, with at most so many points, be in @list? */
-static __always_inline bool runners_want(const struct runners *list, bool barred, __u32 priority,
-					 __u64 points)
-{
-	struct runner one = {.points = points, .priority = priority, .bar = barred};
 	__u32 max = list->max, i;
 
 	if (list->n < max)
 		return true;
 	i = max - 1;
 	barrier_var(i); /* or clang compares max instead, and the verifier does not know i */
-	return i < OP_RUNNERS_MAX && comes_before(&one, &list->items[i]);
+	return i < OP_RUNNERS_MAX &&
+	       compare_order(order, points, list->items[i].order, list->items[i].points) < 0;
 }
 
 /*
@@ -64,7 +56,7 @@ static __always_inline void runners_insert(struct runners *list)
 {
 	__u32 n = list->n, i;
 
-	if (!runners_want(list, offered.bar, offered.priority, offered.points))
+	if (!runners_want(list, offered.order, offered.points))
 		return;
 #pragma unroll
 	for (i = 0; i < OP_RUNNERS_MAX; i++)
@@ -76,7 +68,8 @@ static __always_inline void runners_insert(struct runners *list)
 	for (i = OP_RUNNERS_MAX - 1; i > 0; i--) {
 		if (i >= n)
 			continue;
-		if (!comes_before(&offered, &list->items[i - 1]))
+		if (compare_order(offered.order, offered.points, list->items[i - 1].order,
+				  list->items[i - 1].points) >= 0)
 			break;
 		list->items[i] = list->items[i - 1];
 	}

@@ -152,13 +152,16 @@ static __always_inline void offer_candidate(void)
 	offered.priority = search.rule.priority;
 	offered.rule_index = search.rule.index;
 	offered.bar = 0;
+	offered.order = search.rule.priority;
 	op_offer();
 }
 
 static __always_inline void offer(struct task_struct *task, __u64 size_pages, __u64 points,
 				  __u32 bar)
 {
-	if (!runners_want(&runners, bar, search.looking_at_rule.priority, points))
+	__u32 order = bar ? OP_ORDER_LAST : search.looking_at_rule.priority;
+
+	if (!runners_want(&runners, order, points))
 		return;
 	offered.size_pages = size_pages;
 	offered.points = points;
@@ -167,6 +170,7 @@ static __always_inline void offer(struct task_struct *task, __u64 size_pages, __
 	offered.priority = search.looking_at_rule.priority;
 	offered.rule_index = search.looking_at_rule.index;
 	offered.bar = bar;
+	offered.order = order;
 	op_offer();
 }
 
@@ -195,8 +199,7 @@ __noinline int op_evaluate_task(struct task_struct *task __arg_trusted)
 			search.dying_pid = task->tgid;
 		return 0;
 	}
-	if (hopeless &&
-	    !runners_want(&runners, rule->flags & OP_RULE_PROTECT, rule->priority, ~0ULL))
+	if (hopeless && !runners_want(&runners, rule_order(rule), ~0ULL))
 		return 0;
 	bar = rule->flags & OP_RULE_PROTECT ? OP_RUNNER_PROTECTED
 	      : is_spared(task)		    ? spared_reason(task)
@@ -211,7 +214,8 @@ __noinline int op_evaluate_task(struct task_struct *task __arg_trusted)
 	points = bar ? size_pages
 		     : victim_points(task, size_pages, search.victim, search.total_pages);
 	if (hopeless || bar ||
-	    (search.pid && rule->priority == search.rule.priority && points <= search.points)) {
+	    (search.pid &&
+	     compare_order(rule->priority, points, search.rule.priority, search.points) >= 0)) {
 		offer(task, size_pages, points, bar);
 		goto out;
 	}
@@ -291,10 +295,9 @@ __noinline int op_visit_cgroup(__u64 id, __u32 n_max)
 }
 
 /* The least distance of a cgroup to which @rule applies; what it uses makes it more. */
-static __always_inline __u64 spare_distance(__u32 flags, __u32 priority)
+static __always_inline __u64 spare_distance(const struct effective *rule)
 {
-	return (__u64)(flags & OP_RULE_PROTECT ? OP_PRIORITY_MAX + 1 : priority)
-	       << OP_SPARE_USAGE_BITS;
+	return (__u64)rule_order(rule) << OP_SPARE_USAGE_BITS;
 }
 
 /* Is there no room for a spare at this distance? */
@@ -320,7 +323,7 @@ __noinline int op_add_spare(void)
 	}
 	if (usage > OP_SPARE_USAGE_MAX)
 		usage = OP_SPARE_USAGE_MAX;
-	distance = spare_distance(rule->flags, rule->priority) + OP_SPARE_USAGE_MAX - usage;
+	distance = spare_distance(rule) + OP_SPARE_USAGE_MAX - usage;
 	if (is_too_far(distance))
 		return 0;
 
@@ -347,12 +350,11 @@ __noinline int op_add_spare(void)
 /* Notes a cgroup in which no victim can be, to look at it when the victim is known. */
 static __always_inline void note_spare(struct cgroup *cgrp, const struct effective *rule)
 {
-	__u64 distance = spare_distance(rule->flags, rule->priority);
+	__u64 distance = spare_distance(rule);
 
 	if (!search.uses_left)
 		distance += OP_SPARE_USAGE_MAX;
-	if (is_too_far(distance) ||
-	    !runners_want(&runners, rule->flags & OP_RULE_PROTECT, rule->priority, ~0ULL))
+	if (is_too_far(distance) || !runners_want(&runners, rule_order(rule), ~0ULL))
 		return;
 	search.looking_at_rule = *rule;
 	spare_cgroup = (__u64)cgrp;
@@ -387,8 +389,7 @@ __noinline int op_visit_spares(void)
 		if (nearest >= OP_SPARES_MAX)
 			break;
 		spare = &spares[nearest];
-		if (!runners_want(&runners, spare->rule.flags & OP_RULE_PROTECT,
-				  spare->rule.priority, ~0ULL))
+		if (!runners_want(&runners, rule_order(&spare->rule), ~0ULL))
 			break;
 		spare->distance = ~0ULL;
 		search.looking_at_rule = spare->rule;
