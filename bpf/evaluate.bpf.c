@@ -13,8 +13,7 @@
  * needs them looks it up again.
  */
 #include "record.bpf.h"
-#include "rules.bpf.h"
-#include "tasks.bpf.h"
+#include "weigh.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -26,39 +25,23 @@ struct {
 	__type(value, struct op_name);
 } op_names SEC(".maps");
 
-/* A task that was given to the kernel as its choice. */
-struct candidate {
-	__u64 task; /* its address, to be compared alone; 0: none */
-	__u64 points;
-	__u64 size_pages;
-	__u64 cgroup_id;
-	struct effective rule; /* its cgroup's */
-	__u32 pid;
-	__u32 pad;
-};
-
-/* The OOM in hand. */
-struct hand {
+/* The current OOM. The task that is the kernel's choice is the best of the selection. */
+struct current_oom {
 	__u64 oc; /* its address, to be compared alone; 0: no policy answers */
 	__u64 begun_nsec;
-	__u64 total_pages;
-	__u64 cgroup;	       /* its address, as a global function takes no pointer to it */
-	__u64 cgroup_id;       /* of the task looked at last; 0: none yet */
-	struct effective rule; /* that cgroup's */
-	struct candidate best, before;
+	__u64 cgroup;		 /* its address, as a global function takes no pointer to it */
+	struct candidate before; /* the choice before the best */
 	__u32 tid;
-	__u32 default_priority;
-	__u32 victim; /* OP_VICTIM_* */
 	__u32 is_sysrq;
 };
 
-__hidden struct hand hand = {};
+__hidden struct current_oom current_oom = {};
 __hidden __u64 thread_mm = 0;
 
 /* The answer for a task that no policy chooses. */
 static __always_inline int pass_over(void)
 {
-	return hand.best.task ? OP_BPF_EVAL_NEXT : OP_NO_BPF_POLICY;
+	return selection.best.pid ? OP_BPF_EVAL_NEXT : OP_NO_BPF_POLICY;
 }
 
 /* Finds the policy in force under @slot. Returns whether it is there. */
@@ -77,8 +60,8 @@ static __always_inline bool find_policy(const struct oom_state *state)
 	if (!policy)
 		return false;
 	set_daemon(in_force);
-	hand.default_priority = policy->priority;
-	hand.victim = policy->index;
+	criteria.default_priority = policy->priority;
+	criteria.victim = policy->index;
 	index = OP_NAMES_INDEX(state->config, state->slot);
 	name = bpf_map_lookup_elem(&op_names, &index);
 	if (name)
@@ -110,7 +93,7 @@ static __always_inline bool is_begun(void)
 
 	return pending && pending->tid == current_tid() && !pending->is_sent &&
 	       pending->record.backend == OP_BACKEND_EVALUATE_TASK && !pending->choice.tasks &&
-	       pending->record.header.ktime_nsec != hand.begun_nsec;
+	       pending->record.header.ktime_nsec != current_oom.begun_nsec;
 }
 
 SEC("fentry/bpf_set_policy_name")
@@ -122,13 +105,13 @@ int BPF_PROG(op_begin, struct oom_control *oc)
 	__u32 zero = 0, reason;
 	__u64 domain_id;
 
-	hand.oc = 0;
+	current_oom.oc = 0;
 	state = bpf_map_lookup_elem(&op_oom, &zero);
 	if (!state || !is_in_force())
 		return 0;
 	if (!is_begun())
 		op_record_flush();
-	hand.begun_nsec = begun;
+	current_oom.begun_nsec = begun;
 	record_begin(begun, OP_BACKEND_EVALUATE_TASK);
 	reason = record_domain(oc, &domain_id);
 	state->slot = 0;
@@ -148,23 +131,22 @@ int BPF_PROG(op_begin, struct oom_control *oc)
 	}
 	defer();
 
-	hand.total_pages = oc->totalpages;
-	hand.is_sysrq = record.flags & OP_OOM_SYSRQ;
-	hand.cgroup_id = 0;
-	hand.best.task = 0;
-	hand.before.task = 0;
-	hand.tid = current_tid();
-	hand.oc = (__u64)oc;
+	criteria.total_pages = oc->totalpages;
+	current_oom.is_sysrq = record.flags & OP_OOM_SYSRQ;
+	__builtin_memset(&selection, 0, sizeof(selection));
+	current_oom.before.pid = 0;
+	current_oom.tid = current_tid();
+	current_oom.oc = (__u64)oc;
 	if (bpf_ksym_exists(set_oom_policy_name))
 		set_oom_policy_name(oc, record.policy, sizeof(record.policy));
 	return 0;
 }
 
-/* Looks up what applies to the cgroup hand.cgroup. Returns false where the configuration that the
- * OOM began with has been exchanged. */
+/* Looks up what applies to the cgroup current_oom.cgroup. Returns false where the configuration
+ * that the OOM began with has been exchanged. */
 __noinline int op_find_effective(void)
 {
-	struct cgroup *cgrp = bpf_core_cast((void *)hand.cgroup, struct cgroup);
+	struct cgroup *cgrp = bpf_core_cast((void *)current_oom.cgroup, struct cgroup);
 	struct oom_state *state;
 	__u32 zero = 0, number;
 	void *rules;
@@ -176,7 +158,7 @@ __noinline int op_find_effective(void)
 	rules = find_rules();
 	if (!rules || !is_config(rules, number))
 		return false;
-	find_effective(rules, cgrp, hand.default_priority, &hand.rule);
+	find_effective(rules, cgrp, criteria.default_priority, &selection.rule);
 	return true;
 }
 
@@ -214,19 +196,19 @@ __noinline int op_wait(__u32 pid)
 		bpf_task_release(task);
 		op_record_path(record.victim.cgroup_id, OP_PATH_VICTIM);
 	}
-	record.select_nsec = bpf_ktime_get_ns() - hand.begun_nsec;
-	count_run(hand.begun_nsec);
+	record.select_nsec = bpf_ktime_get_ns() - current_oom.begun_nsec;
+	count_run(current_oom.begun_nsec);
 	return op_record_send();
 }
 
 /* What is recorded of the choice when it comes to the kill. */
 static __always_inline void record_best(struct choice *choice)
 {
-	choice->pid = hand.best.task ? hand.best.pid : 0;
-	choice->priority = hand.best.rule.priority;
-	choice->rule_index = hand.best.rule.index;
-	choice->source_id = hand.best.rule.source_id;
-	choice->select_nsec = bpf_ktime_get_ns() - hand.begun_nsec;
+	choice->pid = selection.best.pid;
+	choice->priority = selection.best.rule.priority;
+	choice->rule_index = selection.best.rule.index;
+	choice->source_id = selection.best.rule.source_id;
+	choice->select_nsec = bpf_ktime_get_ns() - current_oom.begun_nsec;
 }
 
 /*
@@ -237,123 +219,57 @@ static __always_inline void check_best(struct oom_control *oc, struct choice *ch
 {
 	__u64 chosen = (__u64)READ_ONLY(oc)->chosen;
 
-	if (!hand.best.task || hand.best.task == chosen)
+	if (!selection.best.pid || selection.best.task == chosen)
 		return;
-	hand.best.task = 0;
-	if (hand.before.task && hand.before.task == chosen)
-		hand.best = hand.before;
-	hand.before.task = 0;
+	selection.best.pid = 0;
+	if (current_oom.before.pid && current_oom.before.task == chosen)
+		selection.best = current_oom.before;
+	current_oom.before.pid = 0;
 	record_best(choice);
 }
 
-__noinline int op_offer(void)
+/* Makes @cgrp the current cgroup. Returns false as op_find_effective() does. */
+static __always_inline bool enter_cgroup(struct cgroup *cgrp, struct choice *choice)
 {
-	struct pending *pending = find_pending();
+	__u64 id = cgrp->kn->id;
 
-	if (pending)
-		runners_insert(&pending->runners);
-	return 0;
-}
-
-/* Lets the task that was the candidate be a runner-up. */
-static __always_inline void offer_best(void)
-{
-	offered.points = hand.best.points;
-	offered.size_pages = hand.best.size_pages;
-	offered.cgroup_id = hand.best.cgroup_id;
-	offered.pid = hand.best.pid;
-	offered.priority = hand.best.rule.priority;
-	offered.rule_index = hand.best.rule.index;
-	offered.bar = 0;
-	offered.order = hand.best.rule.priority;
-	op_offer();
-}
-
-/* Lets a task that is no candidate be one. */
-static __always_inline void offer(struct task_struct *task, const struct runners *runners,
-				  __u64 size_pages, __u64 points, __u32 bar)
-{
-	__u32 order = bar ? OP_ORDER_LAST : hand.rule.priority;
-
-	if (!runners_want(runners, order, points))
-		return;
-	offered.size_pages = size_pages;
-	offered.points = points;
-	offered.cgroup_id = hand.cgroup_id;
-	offered.pid = task->tgid;
-	offered.priority = hand.rule.priority;
-	offered.rule_index = hand.rule.index;
-	offered.bar = bar;
-	offered.order = order;
-	op_offer();
+	if (selection.cgroup_id == id)
+		return true;
+	selection.cgroup_id = id;
+	choice->cgroups++;
+	current_oom.cgroup = (__u64)cgrp;
+	return op_find_effective();
 }
 
 static __always_inline int evaluate(struct task_struct *task, struct choice *choice,
-				    const struct runners *runners)
+				    struct runners *runners)
 {
-	bool hopeless, is_protected;
-	struct mm_struct *mm;
-	struct cgroup *cgrp;
-	__u64 id, size_pages, points;
-	__u32 bar;
-
 	choice->tasks++;
-	if (READ_ONLY(task)->signal->oom_mm && !hand.is_sysrq) {
+	if (READ_ONLY(task)->signal->oom_mm && !current_oom.is_sysrq) {
 		if (!is_dying(task))
 			return pass_over();
 		op_wait(task->tgid);
 		return OP_BPF_EVAL_ABORT;
 	}
 
-	cgrp = process_cgroup(task);
-	id = cgrp->kn->id;
-	if (hand.cgroup_id != id) {
-		hand.cgroup_id = id;
-		choice->cgroups++;
-		hand.cgroup = (__u64)cgrp;
-		if (!op_find_effective()) {
-			hand.oc = 0;
-			hand.best.task = 0;
-			record_best(choice);
-			return OP_NO_BPF_POLICY;
-		}
+	if (!enter_cgroup(process_cgroup(task), choice)) {
+		current_oom.oc = 0;
+		selection.best.pid = 0;
+		record_best(choice);
+		return OP_NO_BPF_POLICY;
 	}
-	is_protected = hand.rule.flags & OP_RULE_PROTECT;
-	if (is_protected)
+	if (selection.rule.flags & OP_RULE_PROTECT)
 		choice->protected_tasks++;
-	hopeless = is_protected || (hand.best.task && hand.rule.priority > hand.best.rule.priority);
-	if (hopeless && !runners_want(runners, rule_order(&hand.rule), ~0ULL))
-		return pass_over();
-
-	bar = is_protected ? OP_RUNNER_PROTECTED : is_spared(task) ? spared_reason(task) : 0;
-	if (bar && !runners->max)
+	if (!is_to_be_weighed(task, runners))
 		return pass_over();
 	thread_mm = (__u64)READ_ONLY(task)->mm;
 	if (!thread_mm)
 		op_find_thread_mm(task->pid);
-	if (!thread_mm)
+	if (!thread_mm || !weigh(task, bpf_core_cast((void *)thread_mm, struct mm_struct), runners))
 		return pass_over();
-	mm = bpf_core_cast((void *)thread_mm, struct mm_struct);
-	if (!is_worth_killing(task, mm))
-		return pass_over();
-	size_pages = mm_points(mm);
-	points = bar ? size_pages : victim_points(task, size_pages, hand.victim, hand.total_pages);
-	if (hopeless || bar ||
-	    (hand.best.task && compare_order(hand.rule.priority, points, hand.best.rule.priority,
-					     hand.best.points) >= 0)) {
-		offer(task, runners, size_pages, points, bar);
-		return pass_over();
-	}
 
-	if (hand.best.task)
-		offer_best();
-	hand.before = hand.best;
-	hand.best.task = (__u64)task;
-	hand.best.points = points;
-	hand.best.size_pages = size_pages;
-	hand.best.cgroup_id = id;
-	hand.best.rule = hand.rule;
-	hand.best.pid = task->tgid;
+	current_oom.before = selection.best;
+	take_weighed(runners);
 	record_best(choice);
 	return OP_BPF_EVAL_SELECT;
 }
@@ -363,7 +279,7 @@ int BPF_PROG(op_evaluate, struct task_struct *task, struct oom_control *oc)
 {
 	struct pending *pending;
 
-	if (hand.oc != (__u64)oc || hand.tid != current_tid())
+	if (current_oom.oc != (__u64)oc || current_oom.tid != current_tid())
 		return OP_NO_BPF_POLICY;
 	pending = find_pending();
 	if (!pending)

@@ -41,8 +41,8 @@ static __always_inline void wait_for_dying(void)
 
 	record.decision = OP_DECISION_WAITING;
 	record.reason = OP_REASON_VICTIM_DYING;
-	record.victim.pid = search.dying_pid;
-	task = bpf_task_from_pid(search.dying_pid);
+	record.victim.pid = dying_pid;
+	task = bpf_task_from_pid(dying_pid);
 	if (!task)
 		return;
 	record_task(task, &record.victim);
@@ -102,23 +102,23 @@ static __always_inline bool kill_candidate(struct oom_control *oc)
 	struct task_struct *task;
 	int err;
 
-	task = bpf_task_from_pid(search.pid);
+	task = bpf_task_from_pid(selection.best.pid);
 	if (!task) {
 		none(OP_REASON_VICTIM_GONE);
 		return false;
 	}
-	if (task->start_boottime != search.start_boottime_nsec) {
+	if (task->start_boottime != selection.best.start_boottime_nsec) {
 		bpf_task_release(task);
 		none(OP_REASON_VICTIM_GONE);
 		return false;
 	}
 
-	record.priority = search.rule.priority;
-	record.rule_index = search.rule.index;
-	record.source_id = search.rule.source_id;
-	record.kill = search.rule.flags & (OP_RULE_KILL_PROCESS | OP_RULE_KILL_CGROUP);
+	record.priority = selection.best.rule.priority;
+	record.rule_index = selection.best.rule.index;
+	record.source_id = selection.best.rule.source_id;
+	record.kill = selection.best.rule.flags & (OP_RULE_KILL_PROCESS | OP_RULE_KILL_CGROUP);
 	record_task(task, &record.victim);
-	op_record_path(search.cgroup_id, OP_PATH_VICTIM);
+	op_record_path(selection.best.cgroup_id, OP_PATH_VICTIM);
 	if (record.source_id)
 		op_record_path(record.source_id, OP_PATH_SOURCE);
 
@@ -183,11 +183,11 @@ static __always_inline void decide(struct oom_control *oc, __u64 domain_id)
 			none(reason);
 			return;
 		}
-		if (search.dying_pid) {
+		if (dying_pid) {
 			wait_for_dying();
 			return;
 		}
-		if (!search.pid) {
+		if (!selection.best.pid) {
 			none(search.protected_cgroups ? OP_REASON_ALL_PROTECTED
 						      : OP_REASON_NO_CANDIDATE);
 			record_runners(&runners);
@@ -214,7 +214,7 @@ static __always_inline void answer(struct oom_control *oc, __u64 domain_id, stru
 		none(OP_REASON_NO_POLICY);
 		return;
 	}
-	search.total_pages = oc->totalpages;
+	criteria.total_pages = oc->totalpages;
 	/* What is marked as a victim from here on is ours. */
 	state->killing_tid = current_tid();
 	decide(oc, domain_id);

@@ -4,13 +4,13 @@
  * process what it came to. Kills nobody.
  *
  * Each process is weighed by the policy's own op_evaluate_task() as if it were the only one: if it
- * is chosen then, its priority and points are what it competes with. What decides between two is a
- * comparison of these, which is done once more over all, so that the first of the list is known
- * from the selection itself.
+ * is chosen then, its priority and points are what it competes with, by the comparison that the
+ * policy chooses by. It is done over all processes once more, so the first of the list is known
+ * without the list.
  *
- * It runs beside OOMs that are in hand, without oom_lock. So it shares with the policies only what
- * it reads, which are the configurations and the switch: the state of the OOM in hand and all
- * static memory are this object's own. The daemon has one thread, so there is one run at a time.
+ * It runs beside OOMs, without oom_lock. So it shares with the policies only what it reads, which
+ * are the configurations and the switch: the state of the current OOM and all static memory are
+ * this object's own. The daemon has one thread, so there is one run at a time.
  */
 #include "rules.bpf.h"
 #include "tasks.bpf.h"
@@ -49,14 +49,11 @@ __hidden __u32 n_heap = 0;
 __hidden __u32 heap_at = 0;
 __hidden __u32 n_left_out = 0;
 
-/* The process in hand. */
+/* The current process. */
 __hidden struct standing coming = {};
-__hidden struct effective coming_rule = {};
 
-/* The best so far by the comparison of op_evaluate_task(). */
-__hidden __u32 first_pid = 0;
-__hidden __u32 first_priority = 0;
-__hidden __u64 first_points = 0;
+/* The one that the policy would choose among all so far. */
+__hidden struct candidate first = {};
 
 #define AT(i) (&heap[(i) & (2 * OP_RANK_MAX - 1)])
 
@@ -150,8 +147,8 @@ static __always_inline __u32 find_never(struct task_struct *task, struct mm_stru
 	return mm && in_vfork(task, mm) ? OP_NEVER_VFORK : OP_NEVER_NO_MEMORY;
 }
 
-/* Keeps the process if it belongs to those that are kept. Whether it was chosen is in search, and
- * what applies to its cgroup in coming_rule. */
+/* Keeps the process if it belongs to those that are kept. Whether it was chosen, and what applies
+ * to its cgroup, is in selection. */
 __noinline int op_rank_add(__u32 pid, __u64 cgroup_id)
 {
 	struct op_ranked *ranked = NULL;
@@ -168,35 +165,31 @@ __noinline int op_rank_add(__u32 pid, __u64 cgroup_id)
 	bpf_rcu_read_lock();
 	mm = process_mm(task);
 	size = mm ? mm_points(mm) : 0;
-	if (!search.pid)
-		never = find_never(task, mm, &coming_rule);
+	if (!selection.best.pid)
+		never = find_never(task, mm, &selection.rule);
 	bpf_rcu_read_unlock();
 
 	coming.found = search.tasks;
-	coming.order = never ? OP_ORDER_LAST : coming_rule.priority;
-	coming.points = never ? size : search.points;
-	if (!never && (!first_pid || compare_order(coming_rule.priority, search.points,
-						   first_priority, first_points) < 0)) {
-		first_pid = pid;
-		first_priority = coming_rule.priority;
-		first_points = search.points;
-	}
+	coming.order = never ? OP_ORDER_LAST : selection.rule.priority;
+	coming.points = never ? size : selection.best.points;
+	if (!never && candidate_beats(&selection.best, &first))
+		first = selection.best;
 	if (op_rank_place()) {
 		entry = coming.entry;
 		ranked = bpf_map_lookup_elem(&op_ranked, &entry);
 	}
 	if (ranked) {
 		ranked->cgroup_id = cgroup_id;
-		ranked->source_id = coming_rule.source_id;
+		ranked->source_id = selection.rule.source_id;
 		ranked->start_boottime_nsec = reading->group_leader->start_boottime;
 		ranked->points = coming.points;
 		ranked->size_pages = size;
 		ranked->pid = pid;
 		ranked->uid = reading->real_cred->uid.val;
 		ranked->oom_score_adj = reading->signal->oom_score_adj;
-		ranked->priority = coming_rule.priority;
-		ranked->rule_index = coming_rule.index;
-		ranked->rule_flags = coming_rule.flags;
+		ranked->priority = selection.rule.priority;
+		ranked->rule_index = selection.rule.index;
+		ranked->rule_flags = selection.rule.flags;
 		ranked->never = never;
 		ranked->found = coming.found;
 		bpf_probe_read_kernel_str(ranked->comm, sizeof(ranked->comm), task->comm);
@@ -209,11 +202,10 @@ static __always_inline void rank_task(struct task_struct *task)
 {
 	if (task->flags & OP_PF_KTHREAD)
 		return;
-	search.pid = 0;
+	selection.best.pid = 0;
 	op_evaluate_task(task);
-	coming_rule = search.looking_at_rule;
 	/* A step of its own, that the verifier looks at once. */
-	op_rank_add(task->tgid, search.looking_at_id);
+	op_rank_add(task->tgid, selection.cgroup_id);
 }
 
 /* Prepares the walk as op_search() does. Returns an OP_REASON_*. */
@@ -227,15 +219,15 @@ static __always_inline __u32 rank_begin(struct op_rank_run *run)
 
 	n_heap = 0;
 	n_left_out = 0;
-	first_pid = 0;
-	search.dying_pid = 0;
+	first.pid = 0;
+	dying_pid = 0;
 	search.protected_cgroups = 0;
 	search.tasks = 0;
 	search.cgroups = 0;
 	search.cgroups_max = ~0U;
 	search.look_at_all = true;
 	runners_reset(&runners, 0);
-	search.total_pages = run->total_pages;
+	criteria.total_pages = run->total_pages;
 
 	/* Not the policies' own: see above. */
 	state = bpf_map_lookup_elem(&op_oom, &zero);
@@ -251,8 +243,8 @@ static __always_inline __u32 rank_begin(struct op_rank_run *run)
 	if (!policy)
 		return OP_REASON_NO_POLICY;
 	run->victim = policy->index;
-	search.default_priority = policy->priority;
-	search.victim = policy->index;
+	criteria.default_priority = policy->priority;
+	criteria.victim = policy->index;
 	return OP_REASON_NONE;
 }
 
@@ -264,8 +256,8 @@ int op_rank(struct op_rank_run *run)
 	run->reason = rank_begin(run);
 	if (run->reason == OP_REASON_NONE)
 		run->reason = op_walk(run->domain_id, 0);
-	run->first_pid = first_pid;
-	run->dying_pid = search.dying_pid;
+	run->first_pid = first.pid;
+	run->dying_pid = dying_pid;
 	run->nr_tasks = search.tasks;
 	run->nr_cgroups = search.cgroups;
 	run->nr_protected = search.protected_cgroups;

@@ -7,8 +7,7 @@
 #define OP_SEARCH_BPF_H
 
 #include "record.bpf.h"
-#include "rules.bpf.h"
-#include "tasks.bpf.h"
+#include "weigh.bpf.h"
 
 /* A group is killed in rounds of this many. */
 #define OP_ROUND_MEMBERS 256
@@ -37,36 +36,22 @@
 #define OP_SPARE_USAGE_BITS 48
 #define OP_SPARE_USAGE_MAX ((1ULL << OP_SPARE_USAGE_BITS) - 1)
 
+/* How far the search of a domain has come, and how far it goes. */
 struct search {
-	/* the candidate that is best so far */
-	__u64 points; /* by the policy's Victim=, more is worse */
-	__u64 size_pages;
-	__u64 start_boottime_nsec;
-	__u64 cgroup_id;
-	struct effective rule; /* its cgroup's */
-	__u32 pid;	       /* 0: none */
-
-	/* the cgroup in hand */
-	__u64 looking_at_id;
-	struct effective looking_at_rule;
-
-	__u32 dying_pid;    /* a victim of an earlier OOM that still holds memory */
-	__u32 recent_dying; /* all of these, other domains' too */
-	__u32 protected_cgroups;
 	__u32 tasks;
 	__u32 cgroups;
-	__u32 cgroups_max;  /* the walk ends there */
+	__u32 cgroups_max; /* the walk ends there */
+	__u32 protected_cgroups;
 	__u32 uses_left;    /* cgroups whose use may still be read */
 	__u32 victim_known; /* what is looked at from now on is so for runners-up */
-
-	/* the policy */
-	__u32 default_priority;
-	__u32 victim; /* OP_VICTIM_* */
-	__u32 look_at_all;
-	__u64 total_pages;
+	__u32 recent_dying; /* victims of earlier OOMs that still hold memory, in all domains */
+	__u32 look_at_all;  /* these are too many, each task has to be looked at */
 };
 
 __hidden struct search search = {};
+
+/* A victim of an earlier OOM that still holds memory, in this domain; 0: none was found. */
+__hidden __u32 dying_pid = 0;
 
 __hidden struct runners runners = {};
 
@@ -105,7 +90,7 @@ __hidden __u32 n_members = 0;
 /* chain[0]: the nearest cgroup from the top of the walk upwards that a rule matches. */
 static __always_inline void begin_chain(void *rules, struct cgroup *cgrp)
 {
-	find_effective(rules, cgrp, search.default_priority, &chain[0]);
+	find_effective(rules, cgrp, criteria.default_priority, &chain[0]);
 }
 
 /* What applies to the cgroup @depth levels below the top, in a walk that has been at its parent. */
@@ -119,7 +104,7 @@ static __always_inline struct effective *extend_chain(void *rules, __u64 id, __u
 	effective = &chain[depth + 1];
 	rule = bpf_map_lookup_elem(rules, &id);
 	if (rule && rule->flags & OP_RULE_MATCH)
-		set_effective(effective, rule, id, search.default_priority);
+		set_effective(effective, rule, id, criteria.default_priority);
 	else
 		*effective = chain[depth];
 	return effective;
@@ -136,99 +121,23 @@ static __always_inline struct mm_struct *killable_mm(struct task_struct *task)
 	return is_worth_killing(task, mm) ? mm : NULL;
 }
 
-__noinline int op_offer(void)
-{
-	runners_insert(&runners);
-	return 0;
-}
-
-/* Lets the process that was the candidate be a runner-up. */
-static __always_inline void offer_candidate(void)
-{
-	offered.points = search.points;
-	offered.size_pages = search.size_pages;
-	offered.cgroup_id = search.cgroup_id;
-	offered.pid = search.pid;
-	offered.priority = search.rule.priority;
-	offered.rule_index = search.rule.index;
-	offered.bar = 0;
-	offered.order = search.rule.priority;
-	op_offer();
-}
-
-static __always_inline void offer(struct task_struct *task, __u64 size_pages, __u64 points,
-				  __u32 bar)
-{
-	__u32 order = bar ? OP_ORDER_LAST : search.looking_at_rule.priority;
-
-	if (!runners_want(&runners, order, points))
-		return;
-	offered.size_pages = size_pages;
-	offered.points = points;
-	offered.cgroup_id = search.looking_at_id;
-	offered.pid = task->tgid;
-	offered.priority = search.looking_at_rule.priority;
-	offered.rule_index = search.looking_at_rule.index;
-	offered.bar = bar;
-	offered.order = order;
-	op_offer();
-}
-
-/* Is the candidate better than all to which @rule applies? */
-static __always_inline bool is_hopeless(const struct effective *rule)
-{
-	return rule->flags & OP_RULE_PROTECT ||
-	       (search.pid && rule->priority > search.rule.priority);
-}
-
-/* Weighs one process of the cgroup in hand. */
+/* Looks at one process of the current cgroup. */
 __noinline int op_evaluate_task(struct task_struct *task __arg_trusted)
 {
-	const struct effective *rule = &search.looking_at_rule;
-	bool hopeless = is_hopeless(rule);
-	__u64 size_pages, points;
-	struct mm_struct *mm;
-	__u32 bar;
-
 	if (task->flags & OP_PF_KTHREAD)
 		return 0;
 	search.tasks++;
 
 	if (READ_ONLY(task)->signal->oom_mm && !(record.flags & OP_OOM_SYSRQ)) {
 		if (is_dying(task))
-			search.dying_pid = task->tgid;
+			dying_pid = task->tgid;
 		return 0;
 	}
-	if (hopeless && !runners_want(&runners, rule_order(rule), ~0ULL))
-		return 0;
-	bar = rule->flags & OP_RULE_PROTECT ? OP_RUNNER_PROTECTED
-	      : is_spared(task)		    ? spared_reason(task)
-					    : 0;
-	if (search.pid == task->tgid || (bar && !runners.max))
+	if (selection.best.pid == task->tgid || !is_to_be_weighed(task, &runners))
 		return 0;
 	bpf_rcu_read_lock();
-	mm = process_mm(task);
-	if (!is_worth_killing(task, mm))
-		goto out;
-	size_pages = mm_points(mm);
-	points = bar ? size_pages
-		     : victim_points(task, size_pages, search.victim, search.total_pages);
-	if (hopeless || bar ||
-	    (search.pid &&
-	     compare_order(rule->priority, points, search.rule.priority, search.points) >= 0)) {
-		offer(task, size_pages, points, bar);
-		goto out;
-	}
-
-	if (search.pid)
-		offer_candidate();
-	search.pid = task->tgid;
-	search.points = points;
-	search.size_pages = size_pages;
-	search.start_boottime_nsec = task->start_boottime;
-	search.cgroup_id = search.looking_at_id;
-	search.rule = *rule;
-out:
+	if (weigh(task, process_mm(task), &runners))
+		take_weighed(&runners);
 	bpf_rcu_read_unlock();
 	return 0;
 }
@@ -262,7 +171,7 @@ static __always_inline bool check_recent(struct cgroup *domain)
 		if (task && task->start_boottime == recent->start_boottime_nsec && is_dying(task)) {
 			search.recent_dying++;
 			if (bpf_task_under_cgroup(task, domain))
-				search.dying_pid = recent->pid;
+				dying_pid = recent->pid;
 		} else {
 			recent->pid = 0;
 		}
@@ -272,7 +181,7 @@ static __always_inline bool check_recent(struct cgroup *domain)
 	return search.recent_dying < OP_RECENT_MAX;
 }
 
-/* Weighs the processes of the cgroup @id itself, at most @n_max of them, by search.looking_at_rule.
+/* Weighs the processes of the cgroup @id itself, at most @n_max of them, by selection.rule.
  */
 __noinline int op_visit_cgroup(__u64 id, __u32 n_max)
 {
@@ -284,7 +193,7 @@ __noinline int op_visit_cgroup(__u64 id, __u32 n_max)
 	cgrp = bpf_cgroup_from_id(id);
 	if (!cgrp)
 		return 0;
-	search.looking_at_id = id;
+	selection.cgroup_id = id;
 	bpf_for_each(css_task, task, &cgrp->self, OP_CSS_TASK_ITER_PROCS) {
 		if (n++ >= n_max)
 			break;
@@ -307,11 +216,11 @@ static __always_inline bool is_too_far(__u64 distance)
 	       distance >= spares[farthest_spare & (OP_SPARES_MAX - 1)].distance;
 }
 
-/* Makes the cgroup spare_cgroup one, by search.looking_at_rule, if it is nearer than the farthest
+/* Makes the cgroup spare_cgroup one, by selection.rule, if it is nearer than the farthest
  * of them. */
 __noinline int op_add_spare(void)
 {
-	const struct effective *rule = &search.looking_at_rule;
+	const struct effective *rule = &selection.rule;
 	struct cgroup *cgrp = bpf_core_cast((void *)spare_cgroup, struct cgroup);
 	__u64 usage = 0, distance;
 	struct spare *spare;
@@ -354,9 +263,9 @@ static __always_inline void note_spare(struct cgroup *cgrp, const struct effecti
 
 	if (!search.uses_left)
 		distance += OP_SPARE_USAGE_MAX;
-	if (is_too_far(distance) || !runners_want(&runners, rule_order(rule), ~0ULL))
+	if (is_too_far(distance) || !is_wanted(rule, &runners))
 		return;
-	search.looking_at_rule = *rule;
+	selection.rule = *rule;
 	spare_cgroup = (__u64)cgrp;
 	op_add_spare();
 }
@@ -389,10 +298,10 @@ __noinline int op_visit_spares(void)
 		if (nearest >= OP_SPARES_MAX)
 			break;
 		spare = &spares[nearest];
-		if (!runners_want(&runners, rule_order(&spare->rule), ~0ULL))
+		if (!is_wanted(&spare->rule, &runners))
 			break;
 		spare->distance = ~0ULL;
-		search.looking_at_rule = spare->rule;
+		selection.rule = spare->rule;
 		op_visit_cgroup(spare->cgroup_id, OP_SPARE_TASKS);
 	}
 	return 0;
@@ -438,13 +347,13 @@ __noinline int op_walk(__u64 top_id, __u64 source_id)
 			continue;
 		if (rule->flags & OP_RULE_PROTECT)
 			search.protected_cgroups++;
-		if (is_hopeless(rule) && !search.look_at_all) {
+		if (is_hopeless(rule, &selection.best) && !search.look_at_all) {
 			note_spare(cgrp, rule);
 			continue;
 		}
 		if (search.victim_known)
 			continue;
-		search.looking_at_rule = *rule;
+		selection.rule = *rule;
 		op_visit_cgroup(id, ~0U);
 	}
 	bpf_rcu_read_unlock();
@@ -457,8 +366,8 @@ __noinline int op_walk(__u64 top_id, __u64 source_id)
 static __always_inline __u32 order_bound(void *rules, struct cgroup *domain)
 {
 	begin_chain(rules, domain);
-	if (chain[0].flags & OP_RULE_PROTECT || chain[0].priority > search.default_priority)
-		return search.default_priority;
+	if (chain[0].flags & OP_RULE_PROTECT || chain[0].priority > criteria.default_priority)
+		return criteria.default_priority;
 	return chain[0].priority;
 }
 
@@ -520,7 +429,7 @@ __noinline int op_search_ordered(__u64 domain_id)
 			break;
 		}
 		priority = entry->priority;
-		over = priority >= bound || (search.pid && priority > search.rule.priority);
+		over = priority >= bound || is_behind(priority, &selection.best);
 		if (!over)
 			walk_ordered(domain, domain_id, (__u64)entry->flags << 32 | entry->index);
 		else if (sorted)
@@ -530,9 +439,9 @@ __noinline int op_search_ordered(__u64 domain_id)
 			break;
 	}
 	bpf_cgroup_release(domain);
-	if (complete && search.pid)
+	if (complete && selection.best.pid)
 		return true;
-	search.pid = 0;
+	selection.best.pid = 0;
 	search.tasks = 0;
 	search.cgroups = 0;
 	search.uses_left = OP_SPARE_USES;
@@ -604,8 +513,8 @@ __noinline int op_search(__u64 domain_id, __u32 slot)
 	void *rules;
 	__u64 key;
 
-	search.pid = 0;
-	search.dying_pid = 0;
+	selection.best.pid = 0;
+	dying_pid = 0;
 	search.protected_cgroups = 0;
 	search.tasks = 0;
 	search.cgroups = 0;
@@ -622,8 +531,8 @@ __noinline int op_search(__u64 domain_id, __u32 slot)
 	policy = bpf_map_lookup_elem(rules, &key);
 	if (!policy)
 		return OP_REASON_NO_POLICY;
-	search.default_priority = policy->priority;
-	search.victim = policy->index;
+	criteria.default_priority = policy->priority;
+	criteria.victim = policy->index;
 
 	domain = bpf_cgroup_from_id(domain_id);
 	if (!domain)

@@ -37,11 +37,11 @@ int run_search(void *ctx)
 	begun = bpf_ktime_get_ns();
 	reason = op_search(domain_id, SLOT);
 	found = bpf_ktime_get_ns();
-	record.priority = search.rule.priority;
+	record.priority = selection.best.rule.priority;
 	record_runners(&runners);
 	record_nsec = bpf_ktime_get_ns() - found;
 	search_nsec = found - begun;
-	victim_pid = search.pid;
+	victim_pid = selection.best.pid;
 	n_found = runners.n;
 	for (i = 0; i < OP_RUNNERS_MAX; i++)
 		priorities[i] = runners.items[i].priority;
