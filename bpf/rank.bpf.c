@@ -221,12 +221,8 @@ static __always_inline __u32 rank_begin(struct op_rank_run *run)
 	n_left_out = 0;
 	first.pid = 0;
 	dying_pid = 0;
-	search.protected_cgroups = 0;
-	search.tasks = 0;
-	search.cgroups = 0;
-	search.cgroups_max = ~0U;
+	search_reset(0);
 	search.look_at_all = true;
-	runners_reset(&runners, 0);
 	criteria.total_pages = run->total_pages;
 
 	/* Not the policies' own: see above. */

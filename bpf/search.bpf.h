@@ -121,6 +121,17 @@ static __always_inline struct mm_struct *killable_mm(struct task_struct *task)
 	return is_worth_killing(task, mm) ? mm : NULL;
 }
 
+/* Begins anew: nothing has been looked at, and nobody is chosen. */
+static __always_inline void search_reset(__u32 runners_max)
+{
+	__builtin_memset(&search, 0, sizeof(search));
+	__builtin_memset(&selection, 0, sizeof(selection));
+	search.cgroups_max = ~0U;
+	search.uses_left = OP_SPARE_USES;
+	n_spares = 0;
+	runners_reset(&runners, runners_max);
+}
+
 /* Looks at one process of the current cgroup. */
 __noinline int op_evaluate_task(struct task_struct *task __arg_trusted)
 {
@@ -441,12 +452,7 @@ __noinline int op_search_ordered(__u64 domain_id)
 	bpf_cgroup_release(domain);
 	if (complete && selection.best.pid)
 		return true;
-	selection.best.pid = 0;
-	search.tasks = 0;
-	search.cgroups = 0;
-	search.uses_left = OP_SPARE_USES;
-	runners.n = 0;
-	n_spares = 0;
+	search_reset(runners.max);
 	return false;
 }
 
@@ -513,16 +519,8 @@ __noinline int op_search(__u64 domain_id, __u32 slot)
 	void *rules;
 	__u64 key;
 
-	selection.best.pid = 0;
 	dying_pid = 0;
-	search.protected_cgroups = 0;
-	search.tasks = 0;
-	search.cgroups = 0;
-	search.cgroups_max = ~0U;
-	search.uses_left = OP_SPARE_USES;
-	search.victim_known = false;
-	n_spares = 0;
-	runners_reset(&runners, find_runners_max());
+	search_reset(find_runners_max());
 
 	rules = find_rules();
 	if (!rules)
