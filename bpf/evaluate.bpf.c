@@ -51,17 +51,17 @@ static __always_inline bool find_policy(const struct oom_state *state)
 	__u32 number = state->number, index, zero = 0;
 	struct op_switch *in_force = bpf_map_lookup_elem(&op_switch_map, &zero);
 	void *rules = find_rules();
-	struct op_rule *policy;
+	struct op_entry *entry;
 	struct op_name *name;
 
 	if (!rules || !is_config(rules, number))
 		return false;
-	policy = bpf_map_lookup_elem(rules, &key);
-	if (!policy)
+	entry = bpf_map_lookup_elem(rules, &key);
+	if (!entry)
 		return false;
 	set_daemon(in_force);
-	criteria.default_priority = policy->priority;
-	criteria.victim = policy->index;
+	criteria.default_priority = entry->policy.default_priority;
+	criteria.victim = entry->policy.victim;
 	index = OP_NAMES_INDEX(state->config, state->slot);
 	name = bpf_map_lookup_elem(&op_names, &index);
 	if (name)
@@ -206,7 +206,7 @@ static __always_inline void record_best(struct choice *choice)
 {
 	choice->pid = selection.best.pid;
 	choice->priority = selection.best.rule.priority;
-	choice->rule_index = selection.best.rule.index;
+	choice->rule_index = selection.best.rule.rule_index;
 	choice->source_id = selection.best.rule.source_id;
 	choice->select_nsec = bpf_ktime_get_ns() - current_oom.begun_nsec;
 }

@@ -18,7 +18,7 @@ struct {
 			__uint(type, BPF_MAP_TYPE_HASH);
 			__uint(max_entries, 1024);
 			__uint(key_size, sizeof(__u64));
-			__uint(value_size, sizeof(struct op_rule));
+			__uint(value_size, sizeof(struct op_entry));
 		});
 } op_configs SEC(".maps");
 

@@ -49,7 +49,7 @@
  * Key: a cgroup id, for a cgroup that a rule matches or that a policy answers for; the others
  * inherit, the rule and the policy each from the nearest ancestor that has one. Or OP_KEY_POLICY()
  * of a handler's slot, for what that policy is. Or 0, which no cgroup has as its id, for the
- * number of the configuration. Or OP_KEY_ORDER(), see below.
+ * configuration as a whole. Or OP_KEY_ORDER(), see below.
  */
 
 #define OP_KEY_CONFIG 0ULL
@@ -59,19 +59,14 @@
 /*
  * The order: cgroups whose entry sets a priority below the default of some policy, by that
  * priority, so that a search among thousands of cgroups begins where the victim is. Keys count from
- * 0 without a gap; the first op_rule.priority of them, as the entry of OP_KEY_CONFIG has it, are
- * sorted, and those that came later follow as they came. The cgroup may be gone. An entry is in the
- * order before its cgroup's own is in the map. Without OP_CONFIG_ORDERED the order is not to be
- * used.
+ * 0 without a gap; the first config.n_sorted of them are sorted, and those that came later follow
+ * as they came. The cgroup may be gone. An entry is in the order before its cgroup's own is in the
+ * map. Without OP_CONFIG_ORDERED the order is not to be used.
  */
-#define OP_CONFIG_ORDERED (1U << 0) /* in op_rule.flags of OP_KEY_CONFIG */
+#define OP_CONFIG_ORDERED (1U << 0) /* in config.flags */
 #define OP_ORDER_LATER_MAX 256
 
-/* How many runners-up a record names, beside OP_CONFIG_ORDERED: 0 to OP_RUNNERS_MAX. */
-#define OP_CONFIG_RUNNERS_SHIFT 8
-#define OP_CONFIG_RUNNERS(flags) ((flags) >> OP_CONFIG_RUNNERS_SHIFT & 0xfU)
-
-#define OP_RULE_NONE 0xffffffffU /* op_rule.index where no [Rule] applies */
+#define OP_RULE_NONE 0xffffffffU /* in place of an index where no [Rule] applies */
 
 #define OP_RULE_MATCH (1U << 0)		   /* a rule is here; without it only policies are */
 #define OP_RULE_PROTECT (1U << 1)	   /* nothing in this cgroup is ever chosen */
@@ -94,17 +89,38 @@
 #define OP_VICTIM_NEWEST 2  /* by start time */
 #define OP_VICTIM_OLDEST 3
 
-/* The value for every kind of key; fields a kind has no use for are 0. */
-struct op_rule {
-	/* rule, order: 0..1000, the lowest dies first; policy: its DefaultPriority=; config: how
-	 * many of the order are sorted */
-	__u32 priority;
-	/* rule: of the [Rule], or OP_RULE_NONE; policy: OP_VICTIM_*; config: number; order: the
-	 * lower half of the cgroup id */
-	__u32 index;
-	__u32 flags; /* rule: OP_RULE_*; config: OP_CONFIG_*; order: the upper half of the id */
-	__u16 slot_memcg;  /* policy that answers for memcg OOMs from here down; 0: as above */
-	__u16 slot_system; /* the same for OOMs of the system: of use at the root only */
+/* The value for every kind of key. */
+struct op_entry {
+	union {
+		/* of a cgroup: the rule that matches it, the policies that answer from there down,
+		 * or both */
+		struct {
+			__u32 priority;	   /* 0..1000, the lowest dies first */
+			__u32 rule_index;  /* of the [Rule], or OP_RULE_NONE */
+			__u32 flags;	   /* OP_RULE_* */
+			__u16 slot_memcg;  /* policy for OOMs of memcgs; 0: as above */
+			__u16 slot_system; /* the same for OOMs of the system: only at the root */
+		} cgroup;
+		/* of OP_KEY_POLICY() */
+		struct {
+			__u32 default_priority; /* 0..1000 */
+			__u32 victim;		/* OP_VICTIM_* */
+			__u32 pad[2];
+		} policy;
+		/* of OP_KEY_CONFIG */
+		struct {
+			__u32 number;
+			__u32 flags;	   /* OP_CONFIG_* */
+			__u32 n_sorted;	   /* of the order */
+			__u32 runners_max; /* that a record names: 0..OP_RUNNERS_MAX */
+		} config;
+		/* of OP_KEY_ORDER() */
+		struct {
+			__u64 cgroup_id;
+			__u32 priority; /* as in the cgroup's own entry */
+			__u32 pad;
+		} order;
+	};
 };
 
 /*
@@ -225,7 +241,7 @@ struct op_runner {
 	__u32 pid;	  /* thread group id in the initial pid namespace */
 	__u32 uid;	  /* real uid in the initial user namespace */
 	__u32 priority;	  /* effective */
-	__u32 rule_index; /* op_rule.index behind it, or OP_RULE_NONE */
+	__u32 rule_index; /* of the [Rule] behind it, or OP_RULE_NONE */
 	__s32 oom_score_adj;
 	__u32 reason; /* OP_RUNNER_* */
 	__u64 cgroup_id;
@@ -256,7 +272,7 @@ struct op_oom_event {
 	__u32 gfp_mask;
 	__u32 constraint;   /* enum oom_constraint: 0 none, 1 cpuset, 2 memory policy, 3 memcg */
 	__u32 priority;	    /* the victim's, effective */
-	__u32 rule_index;   /* op_rule.index behind it, or OP_RULE_NONE */
+	__u32 rule_index;   /* of the [Rule] behind it, or OP_RULE_NONE */
 	__u32 nr_tasks;	    /* thread groups looked at */
 	__u32 nr_cgroups;   /* cgroups looked at */
 	__u32 suppressed;   /* OOMs like this one that left no record, since the last that did */
@@ -369,7 +385,7 @@ struct op_ranked {
 	__u32 uid; /* real uid in the initial user namespace */
 	__s32 oom_score_adj;
 	__u32 priority;	  /* effective */
-	__u32 rule_index; /* op_rule.index, or OP_RULE_NONE */
+	__u32 rule_index; /* of the [Rule] behind it, or OP_RULE_NONE */
 	__u32 rule_flags; /* OP_RULE_* */
 	__u32 never;	  /* OP_NEVER_* */
 	__u32 found;	  /* place in the order of the search: the first found wins among equals */
@@ -396,7 +412,11 @@ struct op_rank_run {
 	__u64 nsec; /* that it took */
 };
 
-_Static_assert(sizeof(struct op_rule) == 16, "op_rule layout");
+_Static_assert(sizeof(struct op_entry) == 16, "op_entry layout");
+_Static_assert(sizeof(((struct op_entry *)0)->cgroup) == 16, "op_entry.cgroup layout");
+_Static_assert(sizeof(((struct op_entry *)0)->policy) == 16, "op_entry.policy layout");
+_Static_assert(sizeof(((struct op_entry *)0)->config) == 16, "op_entry.config layout");
+_Static_assert(sizeof(((struct op_entry *)0)->order) == 16, "op_entry.order layout");
 _Static_assert(sizeof(struct op_switch) == 16, "op_switch layout");
 _Static_assert(sizeof(struct op_member_event) == 32 + 88 + OP_PATH_LEN, "op_member_event layout");
 _Static_assert(sizeof(struct op_freed_event) == 32 + 32 + OP_COMM_LEN, "op_freed_event layout");

@@ -114,7 +114,7 @@ static __always_inline bool kill_candidate(struct oom_control *oc)
 	}
 
 	record.priority = selection.best.rule.priority;
-	record.rule_index = selection.best.rule.index;
+	record.rule_index = selection.best.rule.rule_index;
 	record.source_id = selection.best.rule.source_id;
 	record.kill = selection.best.rule.flags & (OP_RULE_KILL_PROCESS | OP_RULE_KILL_CGROUP);
 	record_task(task, &record.victim);

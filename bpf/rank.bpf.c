@@ -188,7 +188,7 @@ __noinline int op_rank_add(__u32 pid, __u64 cgroup_id)
 		ranked->uid = reading->real_cred->uid.val;
 		ranked->oom_score_adj = reading->signal->oom_score_adj;
 		ranked->priority = selection.rule.priority;
-		ranked->rule_index = selection.rule.index;
+		ranked->rule_index = selection.rule.rule_index;
 		ranked->rule_flags = selection.rule.flags;
 		ranked->never = never;
 		ranked->found = coming.found;
@@ -212,7 +212,7 @@ static __always_inline void rank_task(struct task_struct *task)
 static __always_inline __u32 rank_begin(struct op_rank_run *run)
 {
 	struct oom_state *state;
-	struct op_rule *policy;
+	struct op_entry *entry;
 	__u32 zero = 0;
 	void *rules;
 	__u64 key;
@@ -235,12 +235,12 @@ static __always_inline __u32 rank_begin(struct op_rank_run *run)
 	run->slot = state->slot;
 	key = OP_KEY_POLICY((__u64)state->slot);
 	rules = find_rules();
-	policy = rules ? bpf_map_lookup_elem(rules, &key) : NULL;
-	if (!policy)
+	entry = rules ? bpf_map_lookup_elem(rules, &key) : NULL;
+	if (!entry)
 		return OP_REASON_NO_POLICY;
-	run->victim = policy->index;
-	criteria.default_priority = policy->priority;
-	criteria.victim = policy->index;
+	run->victim = entry->policy.victim;
+	criteria.default_priority = entry->policy.default_priority;
+	criteria.victim = entry->policy.victim;
 	return OP_REASON_NONE;
 }
 

@@ -10,7 +10,7 @@
 struct effective {
 	__u64 source_id; /* the cgroup that has the entry; 0: none has */
 	__u32 priority;
-	__u32 index;
+	__u32 rule_index;
 	__u32 flags;
 	__u32 pad;
 };
@@ -40,27 +40,28 @@ static __always_inline __u32 find_runners_max(void)
 /* A map that has been exchanged under an OOM in hand is not the one it began with. */
 static __always_inline bool is_config(void *rules, __u32 number)
 {
-	struct op_rule *config;
+	struct op_entry *entry;
 	__u64 key = OP_KEY_CONFIG;
 
-	config = bpf_map_lookup_elem(rules, &key);
-	return config && config->index == number;
+	entry = bpf_map_lookup_elem(rules, &key);
+	return entry && entry->config.number == number;
 }
 
-static __always_inline void set_effective(struct effective *ret, const struct op_rule *rule,
+static __always_inline void set_effective(struct effective *ret, const struct op_entry *entry,
 					  __u64 source_id, __u32 default_priority)
 {
 	ret->source_id = source_id;
-	ret->index = rule->index;
-	ret->flags = rule->flags;
-	ret->priority = rule->flags & OP_RULE_DEFAULT_PRIORITY ? default_priority : rule->priority;
+	ret->rule_index = entry->cgroup.rule_index;
+	ret->flags = entry->cgroup.flags;
+	ret->priority =
+		ret->flags & OP_RULE_DEFAULT_PRIORITY ? default_priority : entry->cgroup.priority;
 }
 
 /* What applies where no rule does. */
 static __always_inline void set_default(struct effective *ret, __u32 default_priority)
 {
 	ret->source_id = 0;
-	ret->index = OP_RULE_NONE;
+	ret->rule_index = OP_RULE_NONE;
 	ret->flags = 0;
 	ret->priority = default_priority;
 }
@@ -73,10 +74,10 @@ static __always_inline void find_effective(void *rules, struct cgroup *cgrp, __u
 	cgrp = READ_ONLY(cgrp);
 	for_each_ancestor(cgrp) {
 		__u64 id = cgrp->kn->id;
-		struct op_rule *rule = bpf_map_lookup_elem(rules, &id);
+		struct op_entry *entry = bpf_map_lookup_elem(rules, &id);
 
-		if (rule && rule->flags & OP_RULE_MATCH) {
-			set_effective(ret, rule, id, default_priority);
+		if (entry && entry->cgroup.flags & OP_RULE_MATCH) {
+			set_effective(ret, entry, id, default_priority);
 			break;
 		}
 	}
@@ -98,10 +99,10 @@ __noinline int op_find_policy(__u64 domain_id, __u32 is_memcg)
 	cgrp = READ_ONLY(domain);
 	for_each_ancestor(cgrp) {
 		__u64 id = cgrp->kn->id;
-		struct op_rule *rule = bpf_map_lookup_elem(rules, &id);
+		struct op_entry *entry = bpf_map_lookup_elem(rules, &id);
 
-		if (rule)
-			found = is_memcg ? rule->slot_memcg : rule->slot_system;
+		if (entry)
+			found = is_memcg ? entry->cgroup.slot_memcg : entry->cgroup.slot_system;
 		if (found)
 			break;
 	}
@@ -128,7 +129,7 @@ static __always_inline void direct(__u64 domain_id, bool is_memcg, struct oom_st
 {
 	__u64 key = OP_KEY_CONFIG;
 	struct op_switch *in_force;
-	struct op_rule *config;
+	struct op_entry *entry;
 	__u32 zero = 0, index;
 	void *rules;
 
@@ -142,11 +143,11 @@ static __always_inline void direct(__u64 domain_id, bool is_memcg, struct oom_st
 	rules = bpf_map_lookup_elem(&op_configs, &index);
 	if (!rules)
 		return;
-	config = bpf_map_lookup_elem(rules, &key);
-	if (!config)
+	entry = bpf_map_lookup_elem(rules, &key);
+	if (!entry)
 		return;
-	state->number = config->index;
-	state->runners_max = OP_CONFIG_RUNNERS(config->flags);
+	state->number = entry->config.number;
+	state->runners_max = entry->config.runners_max;
 	state->slot = op_find_policy(domain_id, is_memcg);
 }
 

@@ -97,14 +97,14 @@ static __always_inline void begin_chain(void *rules, struct cgroup *cgrp)
 static __always_inline struct effective *extend_chain(void *rules, __u64 id, __u32 depth)
 {
 	struct effective *effective;
-	struct op_rule *rule;
+	struct op_entry *entry;
 
 	if (depth >= OP_DEPTH_MAX)
 		return NULL;
 	effective = &chain[depth + 1];
-	rule = bpf_map_lookup_elem(rules, &id);
-	if (rule && rule->flags & OP_RULE_MATCH)
-		set_effective(effective, rule, id, criteria.default_priority);
+	entry = bpf_map_lookup_elem(rules, &id);
+	if (entry && entry->cgroup.flags & OP_RULE_MATCH)
+		set_effective(effective, entry, id, criteria.default_priority);
 	else
 		*effective = chain[depth];
 	return effective;
@@ -408,7 +408,7 @@ static __always_inline void walk_ordered(struct cgroup *domain, __u64 domain_id,
 __noinline int op_search_ordered(__u64 domain_id)
 {
 	__u64 key = OP_KEY_CONFIG;
-	struct op_rule *entry;
+	struct op_entry *entry;
 	struct cgroup *domain;
 	__u32 n_sorted, bound;
 	bool complete = false;
@@ -419,9 +419,9 @@ __noinline int op_search_ordered(__u64 domain_id)
 	if (!rules)
 		return false;
 	entry = bpf_map_lookup_elem(rules, &key);
-	if (!entry || !(entry->flags & OP_CONFIG_ORDERED))
+	if (!entry || !(entry->config.flags & OP_CONFIG_ORDERED))
 		return false;
-	n_sorted = entry->priority;
+	n_sorted = entry->config.n_sorted;
 	domain = bpf_cgroup_from_id(domain_id);
 	if (!domain)
 		return false;
@@ -439,10 +439,10 @@ __noinline int op_search_ordered(__u64 domain_id)
 			complete = !sorted;
 			break;
 		}
-		priority = entry->priority;
+		priority = entry->order.priority;
 		over = priority >= bound || is_behind(priority, &selection.best);
 		if (!over)
-			walk_ordered(domain, domain_id, (__u64)entry->flags << 32 | entry->index);
+			walk_ordered(domain, domain_id, entry->order.cgroup_id);
 		else if (sorted)
 			order_over = order_next;
 		order_next = over && sorted ? n_sorted : order_next + 1;
@@ -468,7 +468,7 @@ static __always_inline bool has_enough_spares(void)
 __noinline int op_find_spares(__u64 domain_id)
 {
 	struct cgroup *domain;
-	struct op_rule *entry;
+	struct op_entry *entry;
 	__u32 n_sorted;
 	void *rules;
 	__u64 key;
@@ -482,7 +482,7 @@ __noinline int op_find_spares(__u64 domain_id)
 	domain = bpf_cgroup_from_id(domain_id);
 	if (!domain)
 		return 0;
-	n_sorted = entry ? entry->priority : 0;
+	n_sorted = entry ? entry->config.n_sorted : 0;
 	search.cgroups_max = search.cgroups + OP_SPARE_VISITS;
 	search.victim_known = true;
 	order_priority = 0;
@@ -493,11 +493,11 @@ __noinline int op_find_spares(__u64 domain_id)
 			break;
 		key = OP_KEY_ORDER((__u64)next);
 		entry = bpf_map_lookup_elem(rules, &key);
-		if (!entry || (entry->priority > order_priority && has_enough_spares()))
+		if (!entry || (entry->order.priority > order_priority && has_enough_spares()))
 			break;
-		order_priority = entry->priority;
+		order_priority = entry->order.priority;
 		order_over = next + 1;
-		walk_ordered(domain, domain_id, (__u64)entry->flags << 32 | entry->index);
+		walk_ordered(domain, domain_id, entry->order.cgroup_id);
 	}
 	bpf_cgroup_release(domain);
 	if (!has_enough_spares())
@@ -513,7 +513,7 @@ __noinline int op_find_spares(__u64 domain_id)
 __noinline int op_search(__u64 domain_id, __u32 slot)
 {
 	struct cgroup *domain;
-	struct op_rule *policy;
+	struct op_entry *entry;
 	int reason = 0;
 	bool large;
 	void *rules;
@@ -526,11 +526,11 @@ __noinline int op_search(__u64 domain_id, __u32 slot)
 	if (!rules)
 		return OP_REASON_NO_POLICY;
 	key = OP_KEY_POLICY((__u64)slot);
-	policy = bpf_map_lookup_elem(rules, &key);
-	if (!policy)
+	entry = bpf_map_lookup_elem(rules, &key);
+	if (!entry)
 		return OP_REASON_NO_POLICY;
-	criteria.default_priority = policy->priority;
-	criteria.victim = policy->index;
+	criteria.default_priority = entry->policy.default_priority;
+	criteria.victim = entry->policy.victim;
 
 	domain = bpf_cgroup_from_id(domain_id);
 	if (!domain)

@@ -50,18 +50,18 @@ static __always_inline void record_rule(struct oom_state *state, struct task_str
 {
 	__u64 key = OP_KEY_POLICY((__u64)state->slot);
 	__u32 number = state->number;
-	struct op_rule *policy;
+	struct op_entry *entry;
 	void *rules;
 
 	rules = find_rules();
 	if (!state->slot || !rules || !is_config(rules, number))
 		return;
-	policy = bpf_map_lookup_elem(rules, &key);
-	if (!policy)
+	entry = bpf_map_lookup_elem(rules, &key);
+	if (!entry)
 		return;
-	find_effective(rules, process_cgroup(task), policy->priority, &effective);
+	find_effective(rules, process_cgroup(task), entry->policy.default_priority, &effective);
 	record.priority = effective.priority;
-	record.rule_index = effective.index;
+	record.rule_index = effective.rule_index;
 	record.source_id = effective.source_id;
 }
 

@@ -47,7 +47,7 @@ static __always_inline void offer(const struct candidate *candidate, struct runn
 	offered.cgroup_id = candidate->cgroup_id;
 	offered.pid = candidate->pid;
 	offered.priority = candidate->rule.priority;
-	offered.rule_index = candidate->rule.index;
+	offered.rule_index = candidate->rule.rule_index;
 	offered.bar = candidate->bar;
 	offered.order = candidate->bar ? OP_ORDER_LAST : candidate->rule.priority;
 	op_offer(list);

@@ -296,27 +296,27 @@ int config_explain(const struct config *c, const char *path,
 	return c->index ? index_explain(c->index, path, each, userdata) : 0;
 }
 
-bool config_compile_cgroup(const struct config *c, const char *path, struct op_rule *ret)
+bool config_compile_cgroup(const struct config *c, const char *path, struct op_entry *ret)
 {
 	const struct rule *rule = config_match(c, path);
 
 	if (!rule)
 		return false;
-	*ret = (struct op_rule){
-		.priority = rule->priority_set ? rule->priority : OP_PRIORITY_DEFAULT,
-		.index = (__u32)(rule - c->rules),
-		.flags = OP_RULE_MATCH | (rule->protect ? OP_RULE_PROTECT : 0) |
-			 (rule->priority_set ? 0 : OP_RULE_DEFAULT_PRIORITY) |
-			 (rule->kill == RULE_KILL_PROCESS ? OP_RULE_KILL_PROCESS : 0) |
-			 (rule->kill == RULE_KILL_CGROUP ? OP_RULE_KILL_CGROUP : 0),
+	*ret = (struct op_entry){
+		.cgroup.priority = rule->priority_set ? rule->priority : OP_PRIORITY_DEFAULT,
+		.cgroup.rule_index = (__u32)(rule - c->rules),
+		.cgroup.flags = OP_RULE_MATCH | (rule->protect ? OP_RULE_PROTECT : 0) |
+				(rule->priority_set ? 0 : OP_RULE_DEFAULT_PRIORITY) |
+				(rule->kill == RULE_KILL_PROCESS ? OP_RULE_KILL_PROCESS : 0) |
+				(rule->kill == RULE_KILL_CGROUP ? OP_RULE_KILL_CGROUP : 0),
 	};
 	return true;
 }
 
-void config_compile_policy(const struct config *c, size_t i, struct op_rule *ret)
+void config_compile_policy(const struct config *c, size_t i, struct op_entry *ret)
 {
-	*ret = (struct op_rule){
-		.priority = c->policies[i].default_priority,
-		.index = (__u32)c->policies[i].victim,
+	*ret = (struct op_entry){
+		.policy.default_priority = c->policies[i].default_priority,
+		.policy.victim = (__u32)c->policies[i].victim,
 	};
 }

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct op_rule;
+struct op_entry;
 struct rule_index;
 
 /*
@@ -244,10 +244,10 @@ int config_explain(const struct config *c, const char *path,
  * cgroup itself, false when the cgroup inherits and gets no entry. Where Priority= is unset the
  * entry has OP_RULE_DEFAULT_PRIORITY, and OP_PRIORITY_DEFAULT as its priority.
  */
-bool config_compile_cgroup(const struct config *c, const char *path, struct op_rule *ret);
+bool config_compile_cgroup(const struct config *c, const char *path, struct op_entry *ret);
 
 /* The entry under OP_KEY_POLICY() for policies[i]. */
-void config_compile_policy(const struct config *c, size_t i, struct op_rule *ret);
+void config_compile_policy(const struct config *c, size_t i, struct op_entry *ret);
 
 /* As the keys of the file spell them; "" for RULE_KILL_UNSET, NULL for a value out of range. */
 const char *backend_to_string(enum backend value);

@@ -144,7 +144,7 @@ static int answer_entries(uint32_t *ret, void *userdata)
 
 /* What a cgroup has of its own or from above. */
 struct level {
-	struct op_rule rule;
+	struct op_entry entry;
 	size_t source_depth; /* of the cgroup that the rule matches */
 	bool ruled;
 };
@@ -165,14 +165,14 @@ struct tree {
 static int enter_level(struct tree *t, size_t depth, uint64_t id)
 {
 	struct level *level = &t->levels[depth];
-	struct op_rule rule;
+	struct op_entry entry;
 	int r;
 
-	r = loader_rules_get(&t->view->tracker->rules, id, &rule);
+	r = loader_rules_get(&t->view->tracker->rules, id, &entry);
 	if (r < 0)
 		return r;
-	if (r > 0 && (rule.flags & OP_RULE_MATCH))
-		*level = (struct level){.rule = rule, .source_depth = depth, .ruled = true};
+	if (r > 0 && (entry.cgroup.flags & OP_RULE_MATCH))
+		*level = (struct level){.entry = entry, .source_depth = depth, .ruled = true};
 	else
 		*level = depth > 0 ? t->levels[depth - 1] : (struct level){};
 	return 0;
@@ -180,8 +180,9 @@ static int enter_level(struct tree *t, size_t depth, uint64_t id)
 
 static const char *rule_name(const struct config *c, const struct level *level)
 {
-	return level->ruled && level->rule.index < c->n_rules ? c->rules[level->rule.index].name
-							      : "";
+	uint32_t index = level->entry.cgroup.rule_index;
+
+	return level->ruled && index < c->n_rules ? c->rules[index].name : "";
 }
 
 static const char *kill_to_string(uint32_t flags)
@@ -212,26 +213,26 @@ static int visit_cgroup(const char *path, uint64_t id, void *userdata)
 	level = &t->levels[depth];
 
 	row.cgroup = t->path;
-	row.priority = level->ruled && !(level->rule.flags & OP_RULE_DEFAULT_PRIORITY)
-			       ? level->rule.priority
+	row.priority = level->ruled && !(level->entry.cgroup.flags & OP_RULE_DEFAULT_PRIORITY)
+			       ? level->entry.cgroup.priority
 			       : t->default_priority;
 	row.rule = rule_name(t->view->config, level);
 	if (level->ruled) {
 		path_ancestor(t->path, level->source_depth, t->source, sizeof(t->source));
 		row.source = t->source;
 	}
-	row.protect = level->ruled && (level->rule.flags & OP_RULE_PROTECT);
-	row.kill = kill_to_string(level->rule.flags);
+	row.protect = level->ruled && (level->entry.cgroup.flags & OP_RULE_PROTECT);
+	row.kill = kill_to_string(level->entry.cgroup.flags);
 	return t->visit(&row, t->userdata);
 }
 
 /* The entry of the policy with @slot gives the default, as the BPF side takes it. */
 static uint32_t slot_default_priority(const struct tracker *t, uint16_t slot)
 {
-	struct op_rule rule;
+	struct op_entry entry;
 
-	return slot && loader_rules_get(&t->rules, OP_KEY_POLICY(slot), &rule) > 0
-		       ? rule.priority
+	return slot && loader_rules_get(&t->rules, OP_KEY_POLICY(slot), &entry) > 0
+		       ? entry.policy.default_priority
 		       : OP_PRIORITY_DEFAULT;
 }
 
@@ -246,7 +247,7 @@ static int domain_slot(const struct view *view, const char *domain, uint16_t *re
 
 	*ret = 0;
 	for (size_t depth = path_depth(domain) + 1; depth-- > 0 && !*ret;) {
-		struct op_rule rule;
+		struct op_entry entry;
 		struct stat st;
 		int n;
 
@@ -256,8 +257,8 @@ static int domain_slot(const struct view *view, const char *domain, uint16_t *re
 			return -ENAMETOOLONG;
 		if (stat(directory, &st) < 0)
 			return errno == ENODEV ? -ENOENT : -errno;
-		if (loader_rules_get(&view->tracker->rules, st.st_ino, &rule) > 0)
-			*ret = is_system ? rule.slot_system : rule.slot_memcg;
+		if (loader_rules_get(&view->tracker->rules, st.st_ino, &entry) > 0)
+			*ret = is_system ? entry.cgroup.slot_system : entry.cgroup.slot_memcg;
 	}
 	return 0;
 }
@@ -487,7 +488,7 @@ static int visit_ranked(const struct view *view, const struct rank *rank, bus_pr
 		const struct rank_process *p = &rank->processes[i];
 		const struct op_ranked *ranked = &p->ranked;
 		const struct level level = {
-			.rule = {.index = ranked->rule_index},
+			.entry.cgroup.rule_index = ranked->rule_index,
 			.ruled = ranked->rule_flags & OP_RULE_MATCH,
 		};
 		const struct process_row row = {

@@ -26,26 +26,26 @@ struct entries {
 	const uint16_t *slots;
 	uint32_t order_below;
 	uint64_t *ids;
-	struct op_rule *rules;
+	struct op_entry *entries;
 	size_t n;
 	size_t n_ruled;
-	struct op_rule *order;
+	struct op_entry *order;
 	size_t n_order;
 };
 
 static void entries_done(struct entries *e)
 {
 	free(e->ids);
-	free(e->rules);
+	free(e->entries);
 	free(e->order);
 }
 
-static int entries_add(struct entries *e, uint64_t id, const struct op_rule *rule)
+static int entries_add(struct entries *e, uint64_t id, const struct op_entry *entry)
 {
-	if (GROW(e->ids, e->n) < 0 || GROW(e->rules, e->n) < 0)
+	if (GROW(e->ids, e->n) < 0 || GROW(e->entries, e->n) < 0)
 		return -ENOMEM;
 	e->ids[e->n] = id;
-	e->rules[e->n++] = *rule;
+	e->entries[e->n++] = *entry;
 	return 0;
 }
 
@@ -60,20 +60,16 @@ static uint32_t find_order_below(const struct config *config)
 	return below;
 }
 
-static bool is_ordered(const struct op_rule *rule, uint32_t order_below)
+static bool is_ordered(const struct op_entry *entry, uint32_t order_below)
 {
-	return (rule->flags & OP_RULE_MATCH) &&
-	       !(rule->flags & (OP_RULE_PROTECT | OP_RULE_DEFAULT_PRIORITY)) &&
-	       rule->priority < order_below;
+	return (entry->cgroup.flags & OP_RULE_MATCH) &&
+	       !(entry->cgroup.flags & (OP_RULE_PROTECT | OP_RULE_DEFAULT_PRIORITY)) &&
+	       entry->cgroup.priority < order_below;
 }
 
-static struct op_rule order_entry(uint64_t id, uint32_t priority)
+static struct op_entry order_entry(uint64_t id, uint32_t priority)
 {
-	return (struct op_rule){
-		.priority = priority,
-		.index = (uint32_t)id,
-		.flags = (uint32_t)(id >> 32),
-	};
+	return (struct op_entry){.order.cgroup_id = id, .order.priority = priority};
 }
 
 static int order_add(struct entries *e, uint64_t id, uint32_t priority)
@@ -86,19 +82,19 @@ static int order_add(struct entries *e, uint64_t id, uint32_t priority)
 
 static int compare_order(const void *a, const void *b)
 {
-	const struct op_rule *x = a, *y = b;
+	const struct op_entry *x = a, *y = b;
 
-	return (x->priority > y->priority) - (x->priority < y->priority);
+	return (x->order.priority > y->order.priority) - (x->order.priority < y->order.priority);
 }
 
 /* The entry of the cgroup @path. Returns false where it has none. */
 static bool compile_entry(const struct config *config, const uint16_t *slots, const char *path,
-			  struct op_rule *ret)
+			  struct op_entry *ret)
 {
 	bool found = config_compile_cgroup(config, path, ret);
 
 	if (!found)
-		*ret = (struct op_rule){.index = OP_RULE_NONE};
+		*ret = (struct op_entry){.cgroup.rule_index = OP_RULE_NONE};
 	for (size_t i = 0; i < config->n_policies; i++) {
 		const struct policy *p = &config->policies[i];
 
@@ -106,9 +102,9 @@ static bool compile_entry(const struct config *config, const uint16_t *slots, co
 			continue;
 		found = true;
 		if (policy_scopes_overlap(p->scope, POLICY_SCOPE_MEMCG))
-			ret->slot_memcg = slots[i];
+			ret->cgroup.slot_memcg = slots[i];
 		if (policy_scopes_overlap(p->scope, POLICY_SCOPE_SYSTEM))
-			ret->slot_system = slots[i];
+			ret->cgroup.slot_system = slots[i];
 	}
 	return found;
 }
@@ -116,31 +112,33 @@ static bool compile_entry(const struct config *config, const uint16_t *slots, co
 static int collect(const char *path, uint64_t id, void *userdata)
 {
 	struct entries *e = userdata;
-	struct op_rule rule = {};
+	struct op_entry entry = {};
 	int r;
 
-	if (!compile_entry(e->config, e->slots, path, &rule))
+	if (!compile_entry(e->config, e->slots, path, &entry))
 		return 0;
-	e->n_ruled += !!(rule.flags & OP_RULE_MATCH);
-	r = entries_add(e, id, &rule);
-	return r < 0 || !is_ordered(&rule, e->order_below) ? r : order_add(e, id, rule.priority);
+	e->n_ruled += !!(entry.cgroup.flags & OP_RULE_MATCH);
+	r = entries_add(e, id, &entry);
+	return r < 0 || !is_ordered(&entry, e->order_below)
+		       ? r
+		       : order_add(e, id, entry.cgroup.priority);
 }
 
-static struct op_rule config_entry(const struct config *config, uint32_t number, size_t n_sorted,
-				   bool ordered)
+static struct op_entry config_entry(const struct config *config, uint32_t number, size_t n_sorted,
+				    bool ordered)
 {
-	return (struct op_rule){
-		.priority = (uint32_t)n_sorted,
-		.index = number,
-		.flags = (ordered ? OP_CONFIG_ORDERED : 0) | config->runners_up
-								     << OP_CONFIG_RUNNERS_SHIFT,
+	return (struct op_entry){
+		.config.number = number,
+		.config.flags = ordered ? OP_CONFIG_ORDERED : 0,
+		.config.n_sorted = (uint32_t)n_sorted,
+		.config.runners_max = config->runners_up,
 	};
 }
 
 /* The entries that are not of a cgroup, after those that are. */
 static int collect_others(struct entries *e, uint32_t number)
 {
-	struct op_rule entry = config_entry(e->config, number, e->n_order, true);
+	struct op_entry entry = config_entry(e->config, number, e->n_order, true);
 	int r = entries_add(e, OP_KEY_CONFIG, &entry);
 
 	if (e->n_order > 0)
@@ -173,7 +171,7 @@ int tracker_init(const char *root, const struct config *config, const uint16_t *
 	r = loader_rules_init(&t.rules, e.n);
 	if (r < 0)
 		return r;
-	r = loader_rules_fill(&t.rules, e.ids, e.rules, e.n);
+	r = loader_rules_fill(&t.rules, e.ids, e.entries, e.n);
 	if (r < 0)
 		return r;
 
@@ -196,7 +194,7 @@ void tracker_done(struct tracker *t)
 static void extend_order(struct tracker *t, const struct config *config, uint64_t id,
 			 uint32_t priority)
 {
-	struct op_rule entry = order_entry(id, priority);
+	struct op_entry entry = order_entry(id, priority);
 
 	if (t->unordered)
 		return;
@@ -214,33 +212,33 @@ static void extend_order(struct tracker *t, const struct config *config, uint64_
 static void apply_mkdir(struct tracker *t, const struct config *config,
 			const struct op_cgroup_event *e)
 {
-	struct op_rule rule = {};
+	struct op_entry entry = {};
 	int r;
 
 	if (record_cgroup_path_is_cut(e)) {
 		t->stale = true;
 		return;
 	}
-	if (!compile_entry(config, t->slots, e->path, &rule))
+	if (!compile_entry(config, t->slots, e->path, &entry))
 		return;
-	if (is_ordered(&rule, t->order_below))
-		extend_order(t, config, e->id, rule.priority);
-	r = loader_rules_set(&t->rules, e->id, &rule);
+	if (is_ordered(&entry, t->order_below))
+		extend_order(t, config, e->id, entry.cgroup.priority);
+	r = loader_rules_set(&t->rules, e->id, &entry);
 	if (r < 0) {
 		log_debug("No entry for cgroup %llu: %s", (unsigned long long)e->id, strerror(-r));
 		t->stale = true;
 		return;
 	}
-	t->n_ruled += r > 0 && (rule.flags & OP_RULE_MATCH);
+	t->n_ruled += r > 0 && (entry.cgroup.flags & OP_RULE_MATCH);
 }
 
 static void apply_rmdir(struct tracker *t, const struct op_cgroup_event *e)
 {
-	struct op_rule rule;
-	int r = loader_rules_remove(&t->rules, e->id, &rule);
+	struct op_entry entry;
+	int r = loader_rules_remove(&t->rules, e->id, &entry);
 
 	/* An entry that stays is harmless, as the id never comes back. */
-	if (r > 0 && (rule.flags & OP_RULE_MATCH))
+	if (r > 0 && (entry.cgroup.flags & OP_RULE_MATCH))
 		t->n_ruled--;
 }
 

@@ -24,8 +24,8 @@ int loader_rules_init(struct loader_rules *r, size_t n_entries)
 	while (max_entries < OP_RULES_ENTRIES_MAX && max_entries / 2 < n_entries)
 		max_entries *= 2;
 
-	fd = bpf_map_create(BPF_MAP_TYPE_HASH, "op_rules", sizeof(uint64_t), sizeof(struct op_rule),
-			    max_entries, NULL);
+	fd = bpf_map_create(BPF_MAP_TYPE_HASH, "op_rules", sizeof(uint64_t),
+			    sizeof(struct op_entry), max_entries, NULL);
 	if (fd < 0)
 		return fd;
 	*r = (struct loader_rules){.fd = fd, .max_entries = max_entries};
@@ -38,18 +38,18 @@ void loader_rules_done(struct loader_rules *r)
 }
 
 int loader_rules_fill(const struct loader_rules *r, const uint64_t *ids,
-		      const struct op_rule *rules, size_t n)
+		      const struct op_entry *entries, size_t n)
 {
 	uint32_t n_done = (uint32_t)n;
 
 	if (n > r->max_entries)
 		return -E2BIG;
-	if (n == 0 || bpf_map_update_batch(r->fd, ids, rules, &n_done, NULL) == 0)
+	if (n == 0 || bpf_map_update_batch(r->fd, ids, entries, &n_done, NULL) == 0)
 		return 0;
 
 	/* Not every kernel has it for every map. It tells how far it came; one by one tells why. */
 	for (size_t i = n_done < n ? n_done : 0; i < n; i++) {
-		int error = bpf_map_update_elem(r->fd, &ids[i], &rules[i], BPF_ANY);
+		int error = bpf_map_update_elem(r->fd, &ids[i], &entries[i], BPF_ANY);
 
 		if (error < 0)
 			return error;
@@ -57,18 +57,18 @@ int loader_rules_fill(const struct loader_rules *r, const uint64_t *ids,
 	return 0;
 }
 
-int loader_rules_set(const struct loader_rules *r, uint64_t id, const struct op_rule *rule)
+int loader_rules_set(const struct loader_rules *r, uint64_t id, const struct op_entry *entry)
 {
-	int error = bpf_map_update_elem(r->fd, &id, rule, BPF_NOEXIST);
+	int error = bpf_map_update_elem(r->fd, &id, entry, BPF_NOEXIST);
 
 	if (error == 0)
 		return 1;
 	if (error != -EEXIST)
 		return error;
-	return bpf_map_update_elem(r->fd, &id, rule, BPF_EXIST);
+	return bpf_map_update_elem(r->fd, &id, entry, BPF_EXIST);
 }
 
-int loader_rules_remove(const struct loader_rules *r, uint64_t id, struct op_rule *ret)
+int loader_rules_remove(const struct loader_rules *r, uint64_t id, struct op_entry *ret)
 {
 	int error = bpf_map_lookup_and_delete_elem(r->fd, &id, ret);
 
@@ -78,18 +78,18 @@ int loader_rules_remove(const struct loader_rules *r, uint64_t id, struct op_rul
 int loader_rules_count(const struct loader_rules *r, uint32_t *ret)
 {
 	_cleanup_free_ uint64_t *ids = reallocarray(NULL, COUNT_BATCH, sizeof(*ids));
-	_cleanup_free_ struct op_rule *rules = reallocarray(NULL, COUNT_BATCH, sizeof(*rules));
+	_cleanup_free_ struct op_entry *entries = reallocarray(NULL, COUNT_BATCH, sizeof(*entries));
 	uint64_t token = 0;
 	uint32_t n = 0;
 	int error;
 
-	if (!ids || !rules)
+	if (!ids || !entries)
 		return -ENOMEM;
 	do {
 		__u32 n_batch = COUNT_BATCH;
 
-		error = bpf_map_lookup_batch(r->fd, n ? &token : NULL, &token, ids, rules, &n_batch,
-					     NULL);
+		error = bpf_map_lookup_batch(r->fd, n ? &token : NULL, &token, ids, entries,
+					     &n_batch, NULL);
 		if (error < 0 && error != -ENOENT)
 			return error;
 		n += n_batch;
@@ -98,7 +98,7 @@ int loader_rules_count(const struct loader_rules *r, uint32_t *ret)
 	return 0;
 }
 
-int loader_rules_get(const struct loader_rules *r, uint64_t id, struct op_rule *ret)
+int loader_rules_get(const struct loader_rules *r, uint64_t id, struct op_entry *ret)
 {
 	int error = bpf_map_lookup_elem(r->fd, &id, ret);
 

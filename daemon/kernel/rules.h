@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct op_rule;
+struct op_entry;
 
 /*
  * Largest rules map. The map is preallocated, at about 80 bytes an entry, so that no lookup or
@@ -32,19 +32,19 @@ void loader_rules_done(struct loader_rules *r);
  * they do not fit, or errno of bpf(2).
  */
 int loader_rules_fill(const struct loader_rules *r, const uint64_t *ids,
-		      const struct op_rule *rules, size_t n);
+		      const struct op_entry *entries, size_t n);
 
 /* Sets the entry of a cgroup. Returns 1 when it is new, 0 when it was there, -E2BIG when full. */
-int loader_rules_set(const struct loader_rules *r, uint64_t id, const struct op_rule *rule);
+int loader_rules_set(const struct loader_rules *r, uint64_t id, const struct op_entry *entry);
 
 /*
  * Removes the entry of a cgroup. Returns 1 when there was one, which is then in @ret; 0 when not;
  * or errno of bpf(2).
  */
-int loader_rules_remove(const struct loader_rules *r, uint64_t id, struct op_rule *ret);
+int loader_rules_remove(const struct loader_rules *r, uint64_t id, struct op_entry *ret);
 
 /* The entry of a key. Returns 1 and fills @ret; 0 where there is none; or errno of bpf(2). */
-int loader_rules_get(const struct loader_rules *r, uint64_t id, struct op_rule *ret);
+int loader_rules_get(const struct loader_rules *r, uint64_t id, struct op_entry *ret);
 
 /* Counts the entries as the kernel has them. Returns 0, -ENOMEM, or errno of bpf(2). */
 int loader_rules_count(const struct loader_rules *r, uint32_t *ret);

@@ -24,7 +24,7 @@ struct report_position {
 };
 
 struct report_callbacks {
-	/* A rule of the configuration behind a record, by its op_rule.index; what is in it is valid
+	/* A rule of the configuration behind a record, by its index; what is in it is valid
 	 * until the next call from here. */
 	struct record_rule (*find_rule)(const struct op_oom_event *e, uint32_t rule_index,
 					void *userdata);

@@ -78,9 +78,10 @@ static double run(const struct shape *shape, int n, char **paths, double *ret_pa
 	      "the rules are refused");
 	parsed = now_msec();
 	for (int i = 0; i < n; i++) {
-		struct op_rule entry;
+		struct op_entry entry;
 
-		if (config_compile_cgroup(c, paths[i], &entry) && entry.index == (uint32_t)i)
+		if (config_compile_cgroup(c, paths[i], &entry) &&
+		    entry.cgroup.rule_index == (uint32_t)i)
 			n_right++;
 	}
 	*ret_parse_msec = parsed - start;

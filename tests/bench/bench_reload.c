@@ -167,18 +167,18 @@ static struct config *parse(const char *text)
 static void fill_map(int n)
 {
 	uint64_t *ids = calloc((size_t)n, sizeof(*ids));
-	struct op_rule *rules = calloc((size_t)n, sizeof(*rules));
+	struct op_entry *entries = calloc((size_t)n, sizeof(*entries));
 	struct loader_rules map;
 
-	check(ids && rules, "out of memory");
+	check(ids && entries, "out of memory");
 	for (int i = 0; i < n; i++)
 		ids[i] = (uint64_t)i + 1;
 	check(loader_rules_init(&map, (size_t)n) == 0 &&
-		      loader_rules_fill(&map, ids, rules, (size_t)n) == 0,
+		      loader_rules_fill(&map, ids, entries, (size_t)n) == 0,
 	      "cannot make the kernel's map, which needs root");
 	loader_rules_done(&map);
 	free(ids);
-	free(rules);
+	free(entries);
 }
 
 static void run(const char *root, const char *text, char **paths, int n,
@@ -196,9 +196,10 @@ static void run(const char *root, const char *text, char **paths, int n,
 
 	start = now_msec();
 	for (int i = 0; i < n; i++) {
-		struct op_rule entry;
+		struct op_entry entry;
 
-		n_right += config_compile_cgroup(c, paths[i], &entry) && entry.index == (uint32_t)i;
+		n_right += config_compile_cgroup(c, paths[i], &entry) &&
+			   entry.cgroup.rule_index == (uint32_t)i;
 	}
 	ret_msec[FIGURE_COMPILE] = now_msec() - start;
 	check(n_right == n, "a cgroup has the wrong rule");

@@ -68,7 +68,7 @@ static void check_policies(const struct config *c)
 	for (size_t i = 0; i < c->n_policies; i++) {
 		const struct policy *p = &c->policies[i];
 		bool system_oom = p->scope != POLICY_SCOPE_MEMCG;
-		struct op_rule entry;
+		struct op_entry entry;
 
 		check(!config_check_policy_name(p->name));
 		if (p->file)
@@ -79,8 +79,8 @@ static void check_policies(const struct config *c)
 		check(policy_scope_to_string(p->scope) && policy_victim_to_string(p->victim));
 		check(config_policy_for(c, p->cgroup, system_oom) == i);
 		config_compile_policy(c, i, &entry);
-		check(entry.priority <= OP_PRIORITY_MAX);
-		check(entry.index <= OP_VICTIM_OLDEST);
+		check(entry.policy.default_priority <= OP_PRIORITY_MAX);
+		check(entry.policy.victim <= OP_VICTIM_OLDEST);
 		for (size_t j = 0; j < i; j++)
 			check(strcmp(p->name, c->policies[j].name) != 0);
 	}
@@ -142,18 +142,18 @@ static int take_first(const struct rule *rule, const struct pattern *pattern, vo
 static void check_match(const struct config *c, const char *path)
 {
 	const struct rule *rule = config_match(c, path), *first = NULL;
-	struct op_rule entry;
+	struct op_entry entry;
 
 	check(config_compile_cgroup(c, path, &entry) == !!rule);
 	config_explain(c, path, take_first, &first);
 	check(first == rule);
 	if (!rule)
 		return;
-	check(rule == &c->rules[entry.index]);
-	check(entry.flags & OP_RULE_MATCH);
-	check(entry.priority <= OP_PRIORITY_MAX);
-	check(!!(entry.flags & OP_RULE_PROTECT) == rule->protect);
-	check(!(entry.flags & OP_RULE_DEFAULT_PRIORITY) == rule->priority_set);
+	check(rule == &c->rules[entry.cgroup.rule_index]);
+	check(entry.cgroup.flags & OP_RULE_MATCH);
+	check(entry.cgroup.priority <= OP_PRIORITY_MAX);
+	check(!!(entry.cgroup.flags & OP_RULE_PROTECT) == rule->protect);
+	check(!(entry.cgroup.flags & OP_RULE_DEFAULT_PRIORITY) == rule->priority_set);
 }
 
 /* Each line from its first slash on, as far as that is a path. */

@@ -46,8 +46,7 @@ static struct config *make_config(const char *const *patterns)
 static void test_defaults(void)
 {
 	_cleanup_(config_freep) struct config *c = config_new();
-	struct op_rule policy;
-	struct op_rule entry;
+	struct op_entry entry;
 
 	CHECK_INT(c->backend, BACKEND_AUTO);
 	CHECK_INT(c->n_rules, 0);
@@ -64,10 +63,10 @@ static void test_defaults(void)
 	CHECK_INT(c->policies[0].scope, POLICY_SCOPE_ANY);
 	CHECK_INT(config_policy_for(c, "/", true), 0);
 	CHECK_INT(config_policy_for(c, "/a/b", false), 0);
-	memset(&policy, 0xff, sizeof(policy));
-	config_compile_policy(c, 0, &policy);
-	CHECK_INT(policy.priority, OP_PRIORITY_DEFAULT);
-	CHECK_INT(policy.index, OP_VICTIM_LARGEST);
+	memset(&entry, 0xff, sizeof(entry));
+	config_compile_policy(c, 0, &entry);
+	CHECK_INT(entry.policy.default_priority, OP_PRIORITY_DEFAULT);
+	CHECK_INT(entry.policy.victim, OP_VICTIM_LARGEST);
 	CHECK(!config_free(NULL));
 }
 
@@ -232,8 +231,7 @@ static void test_compile(void)
 	static const char *const patterns[] = {"/default", "/set",    "/zero", "/protected",
 					       "/process", "/cgroup", NULL};
 	_cleanup_(config_freep) struct config *c = make_config(patterns);
-	struct op_rule policy;
-	struct op_rule entry;
+	struct op_entry entry;
 
 	c->rules[1].priority = 7;
 	c->rules[1].priority_set = true;
@@ -246,30 +244,32 @@ static void test_compile(void)
 
 	memset(&entry, 0xff, sizeof(entry));
 	CHECK(config_compile_cgroup(c, "/default", &entry));
-	CHECK_INT(entry.priority, OP_PRIORITY_DEFAULT);
-	CHECK_INT(entry.index, 0);
-	CHECK_INT(entry.flags, OP_RULE_MATCH | OP_RULE_DEFAULT_PRIORITY);
-	CHECK_INT(entry.slot_memcg, 0);
-	CHECK_INT(entry.slot_system, 0);
+	CHECK_INT(entry.cgroup.priority, OP_PRIORITY_DEFAULT);
+	CHECK_INT(entry.cgroup.rule_index, 0);
+	CHECK_INT(entry.cgroup.flags, OP_RULE_MATCH | OP_RULE_DEFAULT_PRIORITY);
+	CHECK_INT(entry.cgroup.slot_memcg, 0);
+	CHECK_INT(entry.cgroup.slot_system, 0);
 	CHECK(config_compile_cgroup(c, "/set", &entry));
-	CHECK_INT(entry.priority, 7);
-	CHECK_INT(entry.index, 1);
-	CHECK_INT(entry.flags, OP_RULE_MATCH);
+	CHECK_INT(entry.cgroup.priority, 7);
+	CHECK_INT(entry.cgroup.rule_index, 1);
+	CHECK_INT(entry.cgroup.flags, OP_RULE_MATCH);
 	CHECK(config_compile_cgroup(c, "/zero", &entry));
-	CHECK_INT(entry.priority, 0);
-	CHECK_INT(entry.flags, OP_RULE_MATCH);
+	CHECK_INT(entry.cgroup.priority, 0);
+	CHECK_INT(entry.cgroup.flags, OP_RULE_MATCH);
 	CHECK(config_compile_cgroup(c, "/protected", &entry));
-	CHECK_INT(entry.index, 3);
-	CHECK_INT(entry.flags, OP_RULE_MATCH | OP_RULE_PROTECT | OP_RULE_DEFAULT_PRIORITY);
+	CHECK_INT(entry.cgroup.rule_index, 3);
+	CHECK_INT(entry.cgroup.flags, OP_RULE_MATCH | OP_RULE_PROTECT | OP_RULE_DEFAULT_PRIORITY);
 	CHECK(config_compile_cgroup(c, "/process", &entry));
-	CHECK_INT(entry.flags, OP_RULE_MATCH | OP_RULE_KILL_PROCESS | OP_RULE_DEFAULT_PRIORITY);
+	CHECK_INT(entry.cgroup.flags,
+		  OP_RULE_MATCH | OP_RULE_KILL_PROCESS | OP_RULE_DEFAULT_PRIORITY);
 	CHECK(config_compile_cgroup(c, "/cgroup", &entry));
-	CHECK_INT(entry.flags, OP_RULE_MATCH | OP_RULE_KILL_CGROUP | OP_RULE_DEFAULT_PRIORITY);
+	CHECK_INT(entry.cgroup.flags,
+		  OP_RULE_MATCH | OP_RULE_KILL_CGROUP | OP_RULE_DEFAULT_PRIORITY);
 	CHECK(!config_compile_cgroup(c, "/other", &entry));
 	CHECK(!config_compile_cgroup(c, "/set/child", &entry));
-	config_compile_policy(c, 0, &policy);
-	CHECK_INT(policy.priority, 444);
-	CHECK_INT(policy.index, OP_VICTIM_NEWEST);
+	config_compile_policy(c, 0, &entry);
+	CHECK_INT(entry.policy.default_priority, 444);
+	CHECK_INT(entry.policy.victim, OP_VICTIM_NEWEST);
 }
 
 static int append_pattern(const struct rule *rule, const struct pattern *pattern, void *userdata)

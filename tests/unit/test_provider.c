@@ -34,29 +34,32 @@ static struct tracker tracker = {.slots = {SLOT_ALL, SLOT_PART}, .n_ruled = 2};
 
 /* --- the kernel's side */
 
-int loader_rules_get(const struct loader_rules *r, uint64_t id, struct op_rule *ret)
+int loader_rules_get(const struct loader_rules *r, uint64_t id, struct op_entry *ret)
 {
 	const struct {
 		uint64_t id;
-		struct op_rule rule;
+		struct op_entry entry;
 	} entries[] = {
-		{OP_KEY_POLICY(SLOT_ALL), {.priority = 500}},
-		{OP_KEY_POLICY(SLOT_PART), {.priority = 300}},
+		{OP_KEY_POLICY(SLOT_ALL), {.policy.default_priority = 500}},
+		{OP_KEY_POLICY(SLOT_PART), {.policy.default_priority = 300}},
 		{files_inode(root, ""),
-		 {.index = OP_RULE_NONE, .slot_memcg = SLOT_ALL, .slot_system = SLOT_ALL}},
-		{files_inode(root, "/a"), {.index = OP_RULE_NONE, .slot_memcg = SLOT_PART}},
+		 {.cgroup.rule_index = OP_RULE_NONE,
+		  .cgroup.slot_memcg = SLOT_ALL,
+		  .cgroup.slot_system = SLOT_ALL}},
+		{files_inode(root, "/a"),
+		 {.cgroup.rule_index = OP_RULE_NONE, .cgroup.slot_memcg = SLOT_PART}},
 		{files_inode(root, "/a/low"),
-		 {.priority = 10, .index = 0, .flags = OP_RULE_MATCH | OP_RULE_KILL_CGROUP}},
+		 {.cgroup.priority = 10, .cgroup.flags = OP_RULE_MATCH | OP_RULE_KILL_CGROUP}},
 		{files_inode(root, "/a/low/safe"),
-		 {.priority = OP_PRIORITY_DEFAULT,
-		  .index = 1,
-		  .flags = OP_RULE_MATCH | OP_RULE_PROTECT | OP_RULE_DEFAULT_PRIORITY}},
+		 {.cgroup.priority = OP_PRIORITY_DEFAULT,
+		  .cgroup.rule_index = 1,
+		  .cgroup.flags = OP_RULE_MATCH | OP_RULE_PROTECT | OP_RULE_DEFAULT_PRIORITY}},
 	};
 
 	(void)r;
 	for (size_t i = 0; i < ARRAY_SIZE(entries); i++)
 		if (entries[i].id == id) {
-			*ret = entries[i].rule;
+			*ret = entries[i].entry;
 			return 1;
 		}
 	return 0;

@@ -16,7 +16,7 @@
 
 static struct {
 	uint64_t id;
-	struct op_rule rule;
+	struct op_entry entry;
 } map[FAKE_MAX];
 static size_t n_map, map_limit;
 
@@ -42,7 +42,7 @@ static size_t map_find(uint64_t id)
 	return i;
 }
 
-int loader_rules_set(const struct loader_rules *r, uint64_t id, const struct op_rule *rule)
+int loader_rules_set(const struct loader_rules *r, uint64_t id, const struct op_entry *entry)
 {
 	size_t i = map_find(id);
 	bool fresh = i == n_map;
@@ -51,16 +51,16 @@ int loader_rules_set(const struct loader_rules *r, uint64_t id, const struct op_
 	if (fresh && n_map == map_limit)
 		return -E2BIG;
 	map[i].id = id;
-	map[i].rule = *rule;
+	map[i].entry = *entry;
 	n_map += fresh;
 	return fresh;
 }
 
 int loader_rules_fill(const struct loader_rules *r, const uint64_t *ids,
-		      const struct op_rule *rules, size_t n)
+		      const struct op_entry *entries, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		int error = loader_rules_set(r, ids[i], &rules[i]);
+		int error = loader_rules_set(r, ids[i], &entries[i]);
 
 		if (error < 0)
 			return error;
@@ -69,14 +69,14 @@ int loader_rules_fill(const struct loader_rules *r, const uint64_t *ids,
 	return 0;
 }
 
-int loader_rules_remove(const struct loader_rules *r, uint64_t id, struct op_rule *ret)
+int loader_rules_remove(const struct loader_rules *r, uint64_t id, struct op_entry *ret)
 {
 	size_t i = map_find(id);
 
 	CHECK_INT(r->fd, FAKE_FD);
 	if (i == n_map)
 		return 0;
-	*ret = map[i].rule;
+	*ret = map[i].entry;
 	map[i] = map[--n_map];
 	return 1;
 }
@@ -108,8 +108,6 @@ static const uint16_t slots[] = {9, 2, 5, 7};
 /* The entries that are not of a cgroup, and that of the root, which two policies name. */
 #define N_FIXED (1 + ARRAY_SIZE(slots) + 1)
 #define CONFIG_NUMBER 42
-/* RunnersUp= at its default */
-#define CONFIG_RUNNERS (OP_RUNNERS_MAX << OP_CONFIG_RUNNERS_SHIFT)
 
 static uint64_t make(const char *path)
 {
@@ -177,24 +175,66 @@ static void apply(struct tracker *t, uint32_t type, uint64_t seq, uint64_t id, c
 	tracker_apply(t, config, &e, sizeof(e));
 }
 
-static const struct op_rule *entry(uint64_t id)
+static const struct op_entry *find_entry(uint64_t id)
 {
 	size_t i = map_find(id);
 
-	return i < n_map ? &map[i].rule : NULL;
+	return i < n_map ? &map[i].entry : NULL;
 }
 
-static void check_entry(uint64_t id, const struct op_rule *expected)
+static void check_entry(uint64_t id, const struct op_entry *expected)
 {
-	const struct op_rule *seen = entry(id);
+	const struct op_entry *seen = find_entry(id);
 
 	if (!seen)
 		FAIL("no entry for %llx", (unsigned long long)id);
-	if (memcmp(seen, expected, sizeof(*seen)) != 0)
-		FAIL("entry %llx is {%u, %u, %#x, %u, %u}, expected {%u, %u, %#x, %u, %u}",
-		     (unsigned long long)id, seen->priority, seen->index, seen->flags,
-		     seen->slot_memcg, seen->slot_system, expected->priority, expected->index,
-		     expected->flags, expected->slot_memcg, expected->slot_system);
+	if (memcmp(seen, expected, sizeof(*seen)) != 0) {
+		uint32_t a[4], b[4];
+
+		memcpy(a, seen, sizeof(a));
+		memcpy(b, expected, sizeof(b));
+		FAIL("entry %llx is {%u, %u, %#x, %#x}, expected {%u, %u, %#x, %#x}",
+		     (unsigned long long)id, a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]);
+	}
+}
+
+/* RunnersUp= is at its default. */
+static void check_config(uint32_t n_sorted, uint32_t flags)
+{
+	check_entry(OP_KEY_CONFIG, &(struct op_entry){
+					   .config.number = CONFIG_NUMBER,
+					   .config.flags = flags,
+					   .config.n_sorted = n_sorted,
+					   .config.runners_max = OP_RUNNERS_MAX,
+				   });
+}
+
+static void check_policy(uint16_t slot, uint32_t default_priority, uint32_t victim)
+{
+	check_entry(OP_KEY_POLICY(slot), &(struct op_entry){
+						 .policy.default_priority = default_priority,
+						 .policy.victim = victim,
+					 });
+}
+
+/* Of a cgroup that policies name and no rule matches. */
+static void check_slots(uint64_t id, uint16_t slot_memcg, uint16_t slot_system)
+{
+	check_entry(id, &(struct op_entry){
+				.cgroup.rule_index = OP_RULE_NONE,
+				.cgroup.slot_memcg = slot_memcg,
+				.cgroup.slot_system = slot_system,
+			});
+}
+
+/* Of a cgroup that a rule matches and no policy names. */
+static void check_rule(uint64_t id, uint32_t priority, uint32_t rule_index, uint32_t flags)
+{
+	check_entry(id, &(struct op_entry){
+				.cgroup.priority = priority,
+				.cgroup.rule_index = rule_index,
+				.cgroup.flags = flags,
+			});
 }
 
 static void test_walk(void)
@@ -207,17 +247,13 @@ static void test_walk(void)
 	CHECK(!t.stale);
 
 	/* The one that is ruled is protected: the order is empty. */
-	check_entry(OP_KEY_CONFIG, &(struct op_rule){.index = CONFIG_NUMBER,
-						     .flags = OP_CONFIG_ORDERED | CONFIG_RUNNERS});
-	check_entry(OP_KEY_POLICY(9), &(struct op_rule){400, OP_VICTIM_LARGEST, 0, 0, 0});
-	check_entry(OP_KEY_POLICY(2), &(struct op_rule){500, OP_VICTIM_OLDEST, 0, 0, 0});
-	check_entry(OP_KEY_POLICY(5), &(struct op_rule){500, OP_VICTIM_LARGEST, 0, 0, 0});
-	check_entry(OP_KEY_POLICY(7), &(struct op_rule){500, OP_VICTIM_LARGEST, 0, 0, 0});
-	check_entry(id_root, &(struct op_rule){0, OP_RULE_NONE, 0, 9, 2});
-	check_entry(id_one,
-		    &(struct op_rule){500, 1,
-				      OP_RULE_MATCH | OP_RULE_PROTECT | OP_RULE_DEFAULT_PRIORITY, 0,
-				      0});
+	check_config(0, OP_CONFIG_ORDERED);
+	check_policy(9, 400, OP_VICTIM_LARGEST);
+	check_policy(2, 500, OP_VICTIM_OLDEST);
+	check_policy(5, 500, OP_VICTIM_LARGEST);
+	check_policy(7, 500, OP_VICTIM_LARGEST);
+	check_slots(id_root, 9, 2);
+	check_rule(id_one, 500, 1, OP_RULE_MATCH | OP_RULE_PROTECT | OP_RULE_DEFAULT_PRIORITY);
 	end(&t);
 }
 
@@ -228,17 +264,21 @@ static void test_policy_cgroups(void)
 
 	begin(&t);
 	apply(&t, OP_EVENT_CGROUP_MKDIR, 1, 900001, "/later");
-	check_entry(900001, &(struct op_rule){0, OP_RULE_NONE, 0, 5, 5});
+	check_slots(900001, 5, 5);
 	CHECK_INT(t.n_ruled, 1);
 	apply(&t, OP_EVENT_CGROUP_MKDIR, 2, 900002, "/a/ruled");
-	check_entry(900002, &(struct op_rule){7, 0, OP_RULE_MATCH, 7, 0});
+	check_entry(900002, &(struct op_entry){
+				    .cgroup.priority = 7,
+				    .cgroup.flags = OP_RULE_MATCH,
+				    .cgroup.slot_memcg = 7,
+			    });
 	CHECK_INT(t.n_ruled, 2);
 	/* What is below them asks upwards. */
 	apply(&t, OP_EVENT_CGROUP_MKDIR, 3, 900003, "/later/child");
-	CHECK(!entry(900003));
+	CHECK(!find_entry(900003));
 
 	apply(&t, OP_EVENT_CGROUP_RMDIR, 4, 900001, "");
-	CHECK(!entry(900001));
+	CHECK(!find_entry(900001));
 	CHECK_INT(t.n_ruled, 2);
 	apply(&t, OP_EVENT_CGROUP_RMDIR, 5, 900002, "");
 	CHECK_INT(t.n_ruled, 1);
@@ -251,7 +291,7 @@ static void test_policy_cgroups(void)
 static void check_order(size_t i, uint64_t id, uint32_t priority)
 {
 	check_entry(OP_KEY_ORDER(i),
-		    &(struct op_rule){priority, (uint32_t)id, (uint32_t)(id >> 32), 0, 0});
+		    &(struct op_entry){.order.cgroup_id = id, .order.priority = priority});
 }
 
 /* Below the highest default priority, which is 500 here, and with a priority of their own. */
@@ -278,17 +318,15 @@ static void test_order(void)
 		  0);
 	CHECK_INT(tracker_init(tree, config, slots, CONFIG_NUMBER, &t), 0);
 	CHECK_INT(t.n_sorted, 2);
-	check_entry(OP_KEY_CONFIG,
-		    &(struct op_rule){2, CONFIG_NUMBER, OP_CONFIG_ORDERED | CONFIG_RUNNERS, 0, 0});
+	check_config(2, OP_CONFIG_ORDERED);
 	check_order(0, ids[1], 1);
 	check_order(1, ids[0], 5);
-	CHECK(!entry(OP_KEY_ORDER(2)));
+	CHECK(!find_entry(OP_KEY_ORDER(2)));
 
-	/* Both halves of an id. */
 	id = (7ULL << 32) | 900001;
 	apply(&t, OP_EVENT_CGROUP_MKDIR, 1, id, "/new1");
 	check_order(2, id, 3);
-	CHECK(!entry(OP_KEY_ORDER(3)));
+	CHECK(!find_entry(OP_KEY_ORDER(3)));
 	CHECK(!t.unordered);
 
 	/* No room: what is there is not to be used, and nothing else is wrong. */
@@ -296,8 +334,8 @@ static void test_order(void)
 	apply(&t, OP_EVENT_CGROUP_MKDIR, 2, 900002, "/new2");
 	CHECK(t.unordered);
 	CHECK(!t.stale);
-	check_entry(OP_KEY_CONFIG, &(struct op_rule){2, CONFIG_NUMBER, CONFIG_RUNNERS, 0, 0});
-	check_entry(900002, &(struct op_rule){3, 5, OP_RULE_MATCH, 0, 0});
+	check_config(2, 0);
+	check_rule(900002, 3, 5, OP_RULE_MATCH);
 
 	tracker_done(&t);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -313,7 +351,7 @@ static void test_come_and_go(void)
 	begin(&t);
 	apply(&t, OP_EVENT_CGROUP_MKDIR, 1, 900001, "/a/new");
 	CHECK_INT(t.n_ruled, 2);
-	CHECK_INT(map[map_find(900001)].rule.priority, 7);
+	CHECK_INT(map[map_find(900001)].entry.cgroup.priority, 7);
 	/* Twice is once. */
 	apply(&t, OP_EVENT_CGROUP_MKDIR, 2, 900001, "/a/new");
 	CHECK_INT(t.n_ruled, 2);
@@ -345,7 +383,7 @@ static void test_again(void)
 	apply(&t, OP_EVENT_CGROUP_MKDIR, 4, 900002, "/a/new");
 	apply(&t, OP_EVENT_CGROUP_RMDIR, 5, 900001, "");
 	CHECK_INT(t.n_ruled, 2);
-	CHECK_INT(map[map_find(900002)].rule.priority, 7);
+	CHECK_INT(map[map_find(900002)].entry.cgroup.priority, 7);
 	CHECK(!t.stale);
 	/* One whose end was not told of keeps its entry until the tree is walked, which is now. */
 	apply(&t, OP_EVENT_CGROUP_MKDIR, 7, 900002, "/b/new");
