@@ -44,12 +44,12 @@ static __always_inline int pass_over(void)
 	return selection.best.pid ? OP_BPF_EVAL_NEXT : OP_NO_BPF_POLICY;
 }
 
-/* Finds the policy in force under @slot. Returns whether it is there. */
+/* Finds the policy of the slot that the OOM was directed to. Returns whether it is there. */
 static __always_inline bool find_policy(const struct oom_state *state)
 {
 	__u64 key = OP_KEY_POLICY((__u64)state->slot);
 	__u32 number = state->number, index, zero = 0;
-	struct op_switch *in_force = bpf_map_lookup_elem(&op_switch_map, &zero);
+	struct op_switch *active = bpf_map_lookup_elem(&op_switch_map, &zero);
 	void *rules = find_rules();
 	struct op_entry *entry;
 	struct op_name *name;
@@ -59,7 +59,7 @@ static __always_inline bool find_policy(const struct oom_state *state)
 	entry = bpf_map_lookup_elem(rules, &key);
 	if (!entry)
 		return false;
-	set_daemon(in_force);
+	set_daemon(active);
 	criteria.default_priority = entry->policy.default_priority;
 	criteria.victim = entry->policy.victim;
 	index = OP_NAMES_INDEX(state->config, state->slot);
@@ -107,7 +107,7 @@ int BPF_PROG(op_begin, struct oom_control *oc)
 
 	current_oom.oc = 0;
 	state = bpf_map_lookup_elem(&op_oom, &zero);
-	if (!state || !is_in_force())
+	if (!state || !has_config())
 		return 0;
 	if (!is_begun())
 		op_record_flush();

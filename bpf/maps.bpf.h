@@ -8,7 +8,7 @@
 
 #include "kernel.h"
 
-/* Configurations; op_switch_map says which is in force. */
+/* Configurations; op_switch_map says which is active. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, OP_CONFIGS_MAX);

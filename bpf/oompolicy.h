@@ -82,7 +82,7 @@
  */
 #define OP_POLICIES_MAX 32
 #define OP_SLOT_DIRECTOR 0
-#define OP_SLOTS_MAX 128 /* those of the next configuration are attached beside those in force */
+#define OP_SLOTS_MAX 128 /* those of the next configuration are attached beside the active ones */
 
 #define OP_VICTIM_LARGEST 0 /* rss + swap + page tables */
 #define OP_VICTIM_BADNESS 1 /* the same with oom_score_adj, as the kernel's own killer */
@@ -124,8 +124,8 @@ struct op_entry {
 };
 
 /*
- * The maps of configurations wait in the slots of an array of maps; op_switch says which is in
- * force. A map is staged in the next slot, so that an OOM in hand keeps the one it began with.
+ * The maps of configurations wait in the slots of an array of maps; op_switch says which is active.
+ * A map is staged in the next slot, so that the current OOM keeps the one it began with.
  */
 #define OP_CONFIGS_MAX 8
 

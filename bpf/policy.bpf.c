@@ -10,7 +10,7 @@
  * the director, which runs first and looks up whose OOM it is (see oompolicy.h). What they share
  * is in maps; what an instance keeps to itself is in static memory.
  *
- * Handlers run under oom_lock, one OOM at a time, so all of the OOM in hand lives in static memory:
+ * Handlers run under oom_lock, one OOM at a time, so all of the current OOM lives in static memory:
  * nothing is allocated here, and the stack stays small. The steps are global functions: the
  * verifier then looks at each step once and tracks no value from one to the next, which keeps
  * loading fast.
@@ -204,10 +204,10 @@ static __always_inline void decide(struct oom_control *oc, __u64 domain_id)
 static __always_inline void answer(struct oom_control *oc, __u64 domain_id, struct oom_state *state)
 {
 	__u32 number = state->number, zero = 0;
-	struct op_switch *in_force = bpf_map_lookup_elem(&op_switch_map, &zero);
+	struct op_switch *active = bpf_map_lookup_elem(&op_switch_map, &zero);
 	void *rules = find_rules();
 
-	set_daemon(in_force);
+	set_daemon(active);
 	record.config = number;
 	bpf_probe_read_kernel_str(record.policy, sizeof(record.policy), (const void *)policy_name);
 	if (!rules || !is_config(rules, number)) {
@@ -249,7 +249,7 @@ int BPF_PROG(op_handle_oom, struct oom_control *oc)
 		return 0;
 
 	if (slot == OP_SLOT_DIRECTOR) {
-		if (!is_in_force())
+		if (!has_config())
 			return 0;
 		op_record_flush();
 	}

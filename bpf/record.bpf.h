@@ -421,13 +421,13 @@ static __always_inline void pending_set(struct pending *pending)
 /* Leaves the record to be completed. Returns false where nobody would do so. */
 static __always_inline bool record_defer(void)
 {
-	struct op_switch *in_force;
+	struct op_switch *active;
 	struct pending *pending;
 	__u32 zero = 0;
 
-	in_force = bpf_map_lookup_elem(&op_switch_map, &zero);
+	active = bpf_map_lookup_elem(&op_switch_map, &zero);
 	pending = find_pending();
-	if (!in_force || !in_force->follows || !pending)
+	if (!active || !active->follows || !pending)
 		return false;
 	pending_set(pending);
 	return true;

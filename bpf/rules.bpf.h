@@ -27,7 +27,7 @@ static __always_inline void *find_rules(void)
 	return bpf_map_lookup_elem(&op_configs, &config);
 }
 
-/* How many runners-up the OOM in hand is to name. */
+/* How many runners-up the current OOM is to name. */
 static __always_inline __u32 find_runners_max(void)
 {
 	struct oom_state *state;
@@ -37,7 +37,7 @@ static __always_inline __u32 find_runners_max(void)
 	return state ? state->runners_max : 0;
 }
 
-/* A map that has been exchanged under an OOM in hand is not the one it began with. */
+/* A map that was exchanged during the current OOM is not the one that it began with. */
 static __always_inline bool is_config(void *rules, __u32 number)
 {
 	struct op_entry *entry;
@@ -112,15 +112,15 @@ __noinline int op_find_policy(__u64 domain_id, __u32 is_memcg)
 
 /* Is there any configuration? Before the first this set of programs may be asked beside another,
  * and has nothing to say or to record. */
-static __always_inline bool is_in_force(void)
+static __always_inline bool has_config(void)
 {
-	struct op_switch *in_force;
+	struct op_switch *active;
 	__u32 zero = 0, index;
 
-	in_force = bpf_map_lookup_elem(&op_switch_map, &zero);
-	if (!in_force)
+	active = bpf_map_lookup_elem(&op_switch_map, &zero);
+	if (!active)
 		return false;
-	index = in_force->config;
+	index = active->config;
 	return bpf_map_lookup_elem(&op_configs, &index) != NULL;
 }
 
@@ -128,17 +128,17 @@ static __always_inline bool is_in_force(void)
 static __always_inline void direct(__u64 domain_id, bool is_memcg, struct oom_state *state)
 {
 	__u64 key = OP_KEY_CONFIG;
-	struct op_switch *in_force;
+	struct op_switch *active;
 	struct op_entry *entry;
 	__u32 zero = 0, index;
 	void *rules;
 
 	state->slot = 0;
 	state->number = 0;
-	in_force = bpf_map_lookup_elem(&op_switch_map, &zero);
-	if (!in_force)
+	active = bpf_map_lookup_elem(&op_switch_map, &zero);
+	if (!active)
 		return;
-	index = in_force->config;
+	index = active->config;
 	state->config = index;
 	rules = bpf_map_lookup_elem(&op_configs, &index);
 	if (!rules)

@@ -73,7 +73,7 @@ __hidden __u64 spare_cgroup = 0;
  * the top starts from, [n + 1] the cgroup n levels below the top. */
 __hidden struct effective chain[OP_DEPTH_MAX + 1] = {};
 
-/* The cgroup whose rule the walk in hand is confined to; 0: it is not. */
+/* The cgroup whose rule the current walk is confined to; 0: it is not. */
 __hidden __u64 walk_source_id = 0;
 
 /* The entry of the order that is next. */

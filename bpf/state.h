@@ -14,7 +14,7 @@ struct recent {
 	__u64 start_boottime_nsec;
 };
 
-/* The OOM in hand, as it was found when it began, and the victims of earlier ones. */
+/* The current OOM, as it was found when it began, and the victims of earlier ones. */
 struct oom_state {
 	__u32 config; /* index into op_configs */
 	__u32 number; /* of that configuration */

@@ -12,10 +12,10 @@
 __u32 daemon_tgid = 0;
 __u32 daemon_start_ticks = 0;
 
-static __always_inline void set_daemon(const struct op_switch *in_force)
+static __always_inline void set_daemon(const struct op_switch *active)
 {
-	daemon_tgid = in_force ? in_force->daemon_tgid : 0;
-	daemon_start_ticks = in_force ? in_force->daemon_start_ticks : 0;
+	daemon_tgid = active ? active->daemon_tgid : 0;
+	daemon_start_ticks = active ? active->daemon_start_ticks : 0;
 }
 
 static __always_inline bool is_daemon(struct task_struct *task)

@@ -226,9 +226,9 @@ static __always_inline void record_member(struct oom_state *state, struct task_s
 static __always_inline __u32 find_follows(void)
 {
 	__u32 zero = 0;
-	struct op_switch *in_force = bpf_map_lookup_elem(&op_switch_map, &zero);
+	struct op_switch *active = bpf_map_lookup_elem(&op_switch_map, &zero);
 
-	return in_force ? in_force->follows : OP_FOLLOWS_NOTHING;
+	return active ? active->follows : OP_FOLLOWS_NOTHING;
 }
 
 SEC("tp_btf/mark_victim")
