@@ -122,76 +122,75 @@ static void add(struct event *e, const char *field)
 	CHECK_INT(event_add(e, field, strlen(field)), 0);
 }
 
+static const char *const kill_fields[] = {
+	"MESSAGE=OOM in /work.slice: killed hog (pid 123, /work.slice/low.service, priority 10 "
+	"from /work.slice/low.service by rule low), triggered by db (pid 99, "
+	"/work.slice/db.service)\n"
+	"The limit is memory.max=64.0M of /work.slice, with 64.0M in use.",
+	"MESSAGE_ID=" MESSAGE_ID_KILL,
+	"PRIORITY=4",
+	"_PID=1",
+	"OOMPOLICY_POLICY=default",
+	"OOMPOLICY_DECISION=killed",
+	"OOMPOLICY_RULE=low",
+	"OOMPOLICY_EFFECTIVE_PRIORITY=10",
+	"OOMPOLICY_PRIORITY_SOURCE=/work.slice/low.service",
+	"OOMPOLICY_KILL=cgroup",
+	"OOMPOLICY_MEMBERS=2",
+	"OOMPOLICY_CONFIG=1",
+	"OOMPOLICY_DOMAIN=/work.slice",
+	"OOMPOLICY_DOMAIN_ID=4711",
+	"OOMPOLICY_DOMAIN_TYPE=memcg",
+	"OOMPOLICY_REMOTE=0",
+	"OOMPOLICY_SYSRQ=0",
+	"OOMPOLICY_CONSTRAINT=memcg",
+	"OOMPOLICY_GFP_MASK=0xcc0",
+	"OOMPOLICY_GFP_FLAGS=GFP_KERNEL",
+	"OOMPOLICY_LIMITS=67108864 67108864 max 0 0 /work.slice\n"
+	"67108864 max 1048576 4096 max /",
+	"OOMPOLICY_RUNNERS_UP=99 d\\x20b 33 0 500 - 1048576 priority "
+	"/work.slice/db.service\n"
+	"98 a 33 -7 10 low 4096 preference /work.slice/low.service\n"
+	"1 systemd 0 0 500 - 4096 spared /init.scope\n"
+	"97 x 0 -1000 500 - 4096 oom-score-adj /a b\n"
+	"96 y 0 0 500 - 4096 protected /c",
+	"OOMPOLICY_ORDER=0",
+	"OOMPOLICY_TASKS=12",
+	"OOMPOLICY_CGROUPS=3",
+	"OOMPOLICY_SELECT_NSEC=12345",
+	"OOMPOLICY_HANDLER_NSEC=345678",
+	"OOMPOLICY_SEQ=42",
+	"OOMPOLICY_LOST=3",
+	"OOMPOLICY_SUPPRESSED=0",
+	"OOMPOLICY_VICTIM_PID=123",
+	"OOMPOLICY_VICTIM_TID=123",
+	"OOMPOLICY_VICTIM_COMM=hog",
+	"OOMPOLICY_VICTIM_UID=1000",
+	"OOMPOLICY_VICTIM_CGROUP=/work.slice/low.service",
+	"OOMPOLICY_VICTIM_UNIT=low.service",
+	"OOMPOLICY_VICTIM_OOM_SCORE_ADJ=0",
+	"OOMPOLICY_VICTIM_ANON_BYTES=67108864",
+	"OOMPOLICY_VICTIM_FILE_BYTES=1258291",
+	"OOMPOLICY_VICTIM_SWAP_BYTES=0",
+	"OOMPOLICY_TRIGGER_PID=99",
+	"OOMPOLICY_TRIGGER_COMM=db",
+	"OOMPOLICY_TRIGGER_CGROUP=/work.slice/db.service",
+	"OOMPOLICY_MEMBER=124 hog 4096 /work.slice/low.service\n125 - 0 /work.slice/a",
+	"OOMPOLICY_FREED_USEC=35123",
+	"OOMPOLICY_FREED_BY=reaper",
+	"OOMPOLICY_LEFT_BYTES=1258291",
+	"OOMPOLICY_BACKEND=struct_ops",
+	"OOMPOLICY_DECLARED=--declare",
+	"OOMPOLICY_FROM_A_LATER_VERSION=one",
+	"OOMPOLICY_FROM_A_LATER_VERSION=two",
+};
+
 static struct event new_kill(void)
 {
-	static const char *const fields[] = {
-		"MESSAGE=OOM in /work.slice: killed hog (pid 123, /work.slice/low.service, "
-		"priority 10 "
-		"from /work.slice/low.service by rule low), triggered by db (pid 99, "
-		"/work.slice/db.service)\nThe limit is memory.max=64.0M of /work.slice, with 64.0M "
-		"in "
-		"use.",
-		"MESSAGE_ID=" MESSAGE_ID_KILL,
-		"PRIORITY=4",
-		"_PID=1",
-		"OOMPOLICY_POLICY=default",
-		"OOMPOLICY_DECISION=killed",
-		"OOMPOLICY_RULE=low",
-		"OOMPOLICY_EFFECTIVE_PRIORITY=10",
-		"OOMPOLICY_PRIORITY_SOURCE=/work.slice/low.service",
-		"OOMPOLICY_KILL=cgroup",
-		"OOMPOLICY_MEMBERS=2",
-		"OOMPOLICY_CONFIG=1",
-		"OOMPOLICY_DOMAIN=/work.slice",
-		"OOMPOLICY_DOMAIN_ID=4711",
-		"OOMPOLICY_DOMAIN_TYPE=memcg",
-		"OOMPOLICY_REMOTE=0",
-		"OOMPOLICY_SYSRQ=0",
-		"OOMPOLICY_CONSTRAINT=memcg",
-		"OOMPOLICY_GFP_MASK=0xcc0",
-		"OOMPOLICY_GFP_FLAGS=GFP_KERNEL",
-		"OOMPOLICY_LIMITS=67108864 67108864 max 0 0 /work.slice\n"
-		"67108864 max 1048576 4096 max /",
-		"OOMPOLICY_RUNNERS_UP=99 d\\x20b 33 0 500 - 1048576 priority "
-		"/work.slice/db.service\n"
-		"98 a 33 -7 10 low 4096 preference /work.slice/low.service\n"
-		"1 systemd 0 0 500 - 4096 spared /init.scope\n"
-		"97 x 0 -1000 500 - 4096 oom-score-adj /a b\n"
-		"96 y 0 0 500 - 4096 protected /c",
-		"OOMPOLICY_ORDER=0",
-		"OOMPOLICY_TASKS=12",
-		"OOMPOLICY_CGROUPS=3",
-		"OOMPOLICY_SELECT_NSEC=12345",
-		"OOMPOLICY_HANDLER_NSEC=345678",
-		"OOMPOLICY_SEQ=42",
-		"OOMPOLICY_LOST=3",
-		"OOMPOLICY_SUPPRESSED=0",
-		"OOMPOLICY_VICTIM_PID=123",
-		"OOMPOLICY_VICTIM_TID=123",
-		"OOMPOLICY_VICTIM_COMM=hog",
-		"OOMPOLICY_VICTIM_UID=1000",
-		"OOMPOLICY_VICTIM_CGROUP=/work.slice/low.service",
-		"OOMPOLICY_VICTIM_UNIT=low.service",
-		"OOMPOLICY_VICTIM_OOM_SCORE_ADJ=0",
-		"OOMPOLICY_VICTIM_ANON_BYTES=67108864",
-		"OOMPOLICY_VICTIM_FILE_BYTES=1258291",
-		"OOMPOLICY_VICTIM_SWAP_BYTES=0",
-		"OOMPOLICY_TRIGGER_PID=99",
-		"OOMPOLICY_TRIGGER_COMM=db",
-		"OOMPOLICY_TRIGGER_CGROUP=/work.slice/db.service",
-		"OOMPOLICY_MEMBER=124 hog 4096 /work.slice/low.service\n125 - 0 /work.slice/a",
-		"OOMPOLICY_FREED_USEC=35123",
-		"OOMPOLICY_FREED_BY=reaper",
-		"OOMPOLICY_LEFT_BYTES=1258291",
-		"OOMPOLICY_BACKEND=struct_ops",
-		"OOMPOLICY_DECLARED=--declare",
-		"OOMPOLICY_FROM_A_LATER_VERSION=one",
-		"OOMPOLICY_FROM_A_LATER_VERSION=two",
-	};
 	struct event e = {.real_usec = 1700000000123456};
 
-	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
-		add(&e, fields[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(kill_fields); i++)
+		add(&e, kill_fields[i]);
 	return e;
 }
 

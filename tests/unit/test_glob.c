@@ -11,97 +11,96 @@ static size_t n_steps;
 
 #include "util/basic.h"
 
+static const struct {
+	const char *pattern;
+	const char *path;
+	bool matches;
+} matches[] = {
+	/* no wildcards */
+	{"/", "/", true},
+	{"/", "/a", false},
+	{"/a", "/", false},
+	{"/a", "/a", true},
+	{"/a", "/a/b", false},
+	{"/a/b", "/a", false},
+	{"/a", "/A", false},
+	{"a.service", "a.service", true},
+	{"a.service", "/a.service", false},
+	{"/a.service", "a.service", false},
+	/* within a component */
+	{"/a*", "/a", true},
+	{"/a*", "/abc", true},
+	{"/a*", "/a/b", false},
+	{"/*", "/", false},
+	{"/*", "/a", true},
+	{"/*", "/a/b", false},
+	{"/*/b", "/a/b", true},
+	{"/a*c", "/abcbc", true},
+	{"/a*c", "/abcb", false},
+	{"/*b*", "/aba", true},
+	{"/*b*", "/aca", false},
+	{"/a*/*b", "/ab/ab", true},
+	{"/system.slice/postgresql*.service", "/system.slice/postgresql@15-main.service", true},
+	{"/system.slice/postgresql*.service", "/system.slice/postgresql.service", true},
+	{"/system.slice/postgresql*.service", "/system.slice/postgresql.slice", false},
+	{"/?", "/a", true},
+	{"/?", "/", false},
+	{"/?", "/ab", false},
+	{"/a?c", "/a/c", false},
+	{"/?*", "/", false},
+	{"/*?", "/a", true},
+	/* any depth */
+	{"/batch.slice/**", "/batch.slice", false},
+	{"/batch.slice/**", "/batch.slice/a", true},
+	{"/batch.slice/**", "/batch.slice/a/b/c", true},
+	{"/batch.slice/**", "/batch.slices/a", false},
+	{"/**", "/", false},
+	{"/**", "/a", true},
+	{"/**", "/a/b", true},
+	{"/**/x", "/x", true},
+	{"/**/x", "/a/b/x", true},
+	{"/**/x", "/a/b/x/c", false},
+	{"/**/x", "/ax", false},
+	{"/a/**/b", "/a/b", true},
+	{"/a/**/b", "/a/x/y/b", true},
+	{"/a/**/b", "/a/x/y/bb", false},
+	{"/a/**/**", "/a", false},
+	{"/a/**/**", "/a/b", true},
+	{"/**/b/*", "/a/b/b/c", true},
+	{"/**/b/*", "/a/b", false},
+	{"/**/a/**/b", "/a/a/b/c/b", true},
+	{"/**/a/b/**/c", "/a/x/a/b/c", true},
+	{"/**/a/b/c", "/a/b/a/b/c", true},
+	{"/**/a/b/c", "/a/b/a/c", false},
+	/* literal wildcards */
+	{"/a\\*", "/a*", true},
+	{"/a\\*", "/ab", false},
+	{"/a\\?", "/a?", true},
+	{"/a\\?", "/ab", false},
+	{"/a\\\\x2db", "/a\\x2db", true},
+	{"/a\\\\*", "/a\\bc", true},
+	{"/a\\\\*", "/abc", false},
+	{"/\\**", "/*a", true},
+	{"/\\*\\*", "/**", true},
+	{"/\\*\\*", "/a/b", false},
+	/* no brackets, no braces */
+	{"/[ab]", "/a", false},
+	{"/[ab]", "/[ab]", true},
+	{"/{a,b}", "/a", false},
+	/* bytes, not characters */
+	{"/?", "/\xc3\xa4", false},
+	{"/??", "/\xc3\xa4", true},
+	{"/\xff*", "/\xff\xfe", true},
+};
+
 static void test_table(void)
 {
-	static const struct {
-		const char *pattern;
-		const char *path;
-		bool matches;
-	} table[] = {
-		/* no wildcards */
-		{"/", "/", true},
-		{"/", "/a", false},
-		{"/a", "/", false},
-		{"/a", "/a", true},
-		{"/a", "/a/b", false},
-		{"/a/b", "/a", false},
-		{"/a", "/A", false},
-		{"a.service", "a.service", true},
-		{"a.service", "/a.service", false},
-		{"/a.service", "a.service", false},
-		/* within a component */
-		{"/a*", "/a", true},
-		{"/a*", "/abc", true},
-		{"/a*", "/a/b", false},
-		{"/*", "/", false},
-		{"/*", "/a", true},
-		{"/*", "/a/b", false},
-		{"/*/b", "/a/b", true},
-		{"/a*c", "/abcbc", true},
-		{"/a*c", "/abcb", false},
-		{"/*b*", "/aba", true},
-		{"/*b*", "/aca", false},
-		{"/a*/*b", "/ab/ab", true},
-		{"/system.slice/postgresql*.service", "/system.slice/postgresql@15-main.service",
-		 true},
-		{"/system.slice/postgresql*.service", "/system.slice/postgresql.service", true},
-		{"/system.slice/postgresql*.service", "/system.slice/postgresql.slice", false},
-		{"/?", "/a", true},
-		{"/?", "/", false},
-		{"/?", "/ab", false},
-		{"/a?c", "/a/c", false},
-		{"/?*", "/", false},
-		{"/*?", "/a", true},
-		/* any depth */
-		{"/batch.slice/**", "/batch.slice", false},
-		{"/batch.slice/**", "/batch.slice/a", true},
-		{"/batch.slice/**", "/batch.slice/a/b/c", true},
-		{"/batch.slice/**", "/batch.slices/a", false},
-		{"/**", "/", false},
-		{"/**", "/a", true},
-		{"/**", "/a/b", true},
-		{"/**/x", "/x", true},
-		{"/**/x", "/a/b/x", true},
-		{"/**/x", "/a/b/x/c", false},
-		{"/**/x", "/ax", false},
-		{"/a/**/b", "/a/b", true},
-		{"/a/**/b", "/a/x/y/b", true},
-		{"/a/**/b", "/a/x/y/bb", false},
-		{"/a/**/**", "/a", false},
-		{"/a/**/**", "/a/b", true},
-		{"/**/b/*", "/a/b/b/c", true},
-		{"/**/b/*", "/a/b", false},
-		{"/**/a/**/b", "/a/a/b/c/b", true},
-		{"/**/a/b/**/c", "/a/x/a/b/c", true},
-		{"/**/a/b/c", "/a/b/a/b/c", true},
-		{"/**/a/b/c", "/a/b/a/c", false},
-		/* literal wildcards */
-		{"/a\\*", "/a*", true},
-		{"/a\\*", "/ab", false},
-		{"/a\\?", "/a?", true},
-		{"/a\\?", "/ab", false},
-		{"/a\\\\x2db", "/a\\x2db", true},
-		{"/a\\\\*", "/a\\bc", true},
-		{"/a\\\\*", "/abc", false},
-		{"/\\**", "/*a", true},
-		{"/\\*\\*", "/**", true},
-		{"/\\*\\*", "/a/b", false},
-		/* no brackets, no braces */
-		{"/[ab]", "/a", false},
-		{"/[ab]", "/[ab]", true},
-		{"/{a,b}", "/a", false},
-		/* bytes, not characters */
-		{"/?", "/\xc3\xa4", false},
-		{"/??", "/\xc3\xa4", true},
-		{"/\xff*", "/\xff\xfe", true},
-	};
+	for (size_t i = 0; i < ARRAY_SIZE(matches); i++) {
+		bool seen = glob_match(matches[i].pattern, matches[i].path);
 
-	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
-		bool seen = glob_match(table[i].pattern, table[i].path);
-
-		if (seen != table[i].matches)
-			FAIL("%s matches %s: %d, expected %d", table[i].pattern, table[i].path,
-			     seen, table[i].matches);
+		if (seen != matches[i].matches)
+			FAIL("%s matches %s: %d, expected %d", matches[i].pattern, matches[i].path,
+			     seen, matches[i].matches);
 	}
 }
 

@@ -354,67 +354,66 @@ static void test_bad_files(void)
 	end_tree();
 }
 
+enum { SKIP_OWNER = -1 };
+
+/* The tree below the root, when the row's one thing is changed in it. */
+static const struct {
+	const char *path;
+	mode_t mode;
+	int owner; /* SKIP_OWNER: as it is */
+	const char *messages;
+} writers[] = {
+	{"/run/oompolicy.conf.d", 0755, SKIP_OWNER, NULL},
+	{"/run/oompolicy.conf.d", 0777, SKIP_OWNER,
+	 "/run/oompolicy.conf.d: everybody can write to it, expected no more than mode "
+	 "0755\n"},
+	/* It keeps nobody from adding a file. */
+	{"/run/oompolicy.conf.d", 01777, SKIP_OWNER,
+	 "/run/oompolicy.conf.d: everybody can write to it, expected no more than mode "
+	 "0755\n"},
+	{"/run/oompolicy.conf.d", 0755, 12345,
+	 "/run/oompolicy.conf.d: owned by another user, expected root or the calling "
+	 "user\n"},
+	{"/run", 0757, SKIP_OWNER,
+	 "/run: everybody can write to it, expected no more than mode 0755\n"},
+	{"/run", 01777, SKIP_OWNER, NULL},
+	{"/run", 0755, 12345, "/run: owned by another user, expected root or the calling user\n"},
+	{"", 0703, SKIP_OWNER, ": everybody can write to it, expected no more than mode 0755\n"},
+	{"/run/oompolicy.conf.d/1.conf", 0666, SKIP_OWNER,
+	 "/run/oompolicy.conf.d/1.conf: everybody can write to it, expected no more than "
+	 "mode 0644\n"},
+	{"/run/oompolicy.conf.d/1.conf", 0644, 12345,
+	 "/run/oompolicy.conf.d/1.conf: owned by another user, expected root or the "
+	 "calling user\n"},
+	{"/run/oompolicy.conf.d/empty.conf", 0666, SKIP_OWNER,
+	 "/run/oompolicy.conf.d/empty.conf: everybody can write to it, expected no more "
+	 "than mode 0644\n"},
+	/* Where a link leads to. */
+	{"/elsewhere/link.conf", 0666, SKIP_OWNER,
+	 "/run/oompolicy.conf.d/link.conf: everybody can write to it, expected no more "
+	 "than mode 0644\n"},
+	{"/elsewhere", 0757, SKIP_OWNER,
+	 "/elsewhere: everybody can write to it, expected no more than mode 0755\n"},
+	/* By a group; root has none that it lets pass. */
+	{"/run/oompolicy.conf.d/1.conf", 0664, 0,
+	 "/run/oompolicy.conf.d/1.conf: a group can write to it, expected no more than "
+	 "mode 0644\n"},
+	{"/run/oompolicy.conf.d", 0775, 0,
+	 "/run/oompolicy.conf.d: a group can write to it, expected no more than mode "
+	 "0755\n"},
+};
+
 /* Whoever can write to something, or replace it, decides who is killed. */
 static void test_writers(void)
 {
-	enum { SKIP_OWNER = -1 };
-	/* The tree below the root, when the row's one thing is changed in it. */
-	static const struct {
-		const char *path;
-		mode_t mode;
-		int owner; /* SKIP_OWNER: as it is */
-		const char *messages;
-	} rows[] = {
-		{"/run/oompolicy.conf.d", 0755, SKIP_OWNER, NULL},
-		{"/run/oompolicy.conf.d", 0777, SKIP_OWNER,
-		 "/run/oompolicy.conf.d: everybody can write to it, expected no more than mode "
-		 "0755\n"},
-		/* It keeps nobody from adding a file. */
-		{"/run/oompolicy.conf.d", 01777, SKIP_OWNER,
-		 "/run/oompolicy.conf.d: everybody can write to it, expected no more than mode "
-		 "0755\n"},
-		{"/run/oompolicy.conf.d", 0755, 12345,
-		 "/run/oompolicy.conf.d: owned by another user, expected root or the calling "
-		 "user\n"},
-		{"/run", 0757, SKIP_OWNER,
-		 "/run: everybody can write to it, expected no more than mode 0755\n"},
-		{"/run", 01777, SKIP_OWNER, NULL},
-		{"/run", 0755, 12345,
-		 "/run: owned by another user, expected root or the calling user\n"},
-		{"", 0703, SKIP_OWNER,
-		 ": everybody can write to it, expected no more than mode 0755\n"},
-		{"/run/oompolicy.conf.d/1.conf", 0666, SKIP_OWNER,
-		 "/run/oompolicy.conf.d/1.conf: everybody can write to it, expected no more than "
-		 "mode 0644\n"},
-		{"/run/oompolicy.conf.d/1.conf", 0644, 12345,
-		 "/run/oompolicy.conf.d/1.conf: owned by another user, expected root or the "
-		 "calling user\n"},
-		{"/run/oompolicy.conf.d/empty.conf", 0666, SKIP_OWNER,
-		 "/run/oompolicy.conf.d/empty.conf: everybody can write to it, expected no more "
-		 "than mode 0644\n"},
-		/* Where a link leads to. */
-		{"/elsewhere/link.conf", 0666, SKIP_OWNER,
-		 "/run/oompolicy.conf.d/link.conf: everybody can write to it, expected no more "
-		 "than mode 0644\n"},
-		{"/elsewhere", 0757, SKIP_OWNER,
-		 "/elsewhere: everybody can write to it, expected no more than mode 0755\n"},
-		/* By a group; root has none that it lets pass. */
-		{"/run/oompolicy.conf.d/1.conf", 0664, 0,
-		 "/run/oompolicy.conf.d/1.conf: a group can write to it, expected no more than "
-		 "mode 0644\n"},
-		{"/run/oompolicy.conf.d", 0775, 0,
-		 "/run/oompolicy.conf.d: a group can write to it, expected no more than mode "
-		 "0755\n"},
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(writers); i++) {
 		_cleanup_(diagnostics_done) struct diagnostics diag = {};
 		_cleanup_(config_freep) struct config *c = NULL;
 		_cleanup_free_ char *messages = NULL;
 		char path[512];
 		int r;
 
-		if (rows[i].owner != SKIP_OWNER && geteuid() != 0)
+		if (writers[i].owner != SKIP_OWNER && geteuid() != 0)
 			continue; /* only root can give things away */
 		begin_tree();
 		write_file(LOCAL, "oompolicy.conf", "[Rule a]\nCgroup=/a\nPriority=1\n");
@@ -427,16 +426,16 @@ static void test_writers(void)
 		snprintf(path, sizeof(path), "%s/elsewhere/link.conf", root);
 		link_file(RUN, "oompolicy.conf.d/link.conf", path);
 
-		snprintf(path, sizeof(path), "%s%s", root, rows[i].path);
-		if (rows[i].owner != SKIP_OWNER)
-			CHECK_INT(chown(path, (uid_t)rows[i].owner, 0), 0);
-		CHECK_INT(chmod(path, rows[i].mode), 0);
+		snprintf(path, sizeof(path), "%s%s", root, writers[i].path);
+		if (writers[i].owner != SKIP_OWNER)
+			CHECK_INT(chown(path, (uid_t)writers[i].owner, 0), 0);
+		CHECK_INT(chmod(path, writers[i].mode), 0);
 		r = layers_load(root, NULL, &diag, &c);
 		messages = join_messages(&diag);
-		if (rows[i].messages && !strstr(messages, rows[i].messages))
-			FAIL("row %zu: \"%s\", expected \"%s\"", i, messages, rows[i].messages);
-		CHECK_INT(diag.n_items, rows[i].messages ? 1 : 0);
-		CHECK_INT(r, rows[i].messages ? -EPERM : 0);
+		if (writers[i].messages && !strstr(messages, writers[i].messages))
+			FAIL("row %zu: \"%s\", expected \"%s\"", i, messages, writers[i].messages);
+		CHECK_INT(diag.n_items, writers[i].messages ? 1 : 0);
+		CHECK_INT(r, writers[i].messages ? -EPERM : 0);
 		end_tree();
 	}
 }

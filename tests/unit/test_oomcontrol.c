@@ -121,54 +121,55 @@ static void test_parse(void)
 }
 
 /* Steps: e COUNT, r SEQ, or x for what has waited too long; and what comes of each. */
+static const struct {
+	char what;
+	uint64_t value, now_usec;
+	uint64_t seqs[3]; /* joined, in this order */
+	uint64_t expired;
+} join_steps[] = {
+	/* the event first */
+	{'e', 1, 100, {}, 0},
+	{'r', 7, 200, {7}, 0},
+	{'x', 0, 5000000, {}, 0},
+	/* the record first */
+	{'r', 8, 6000000, {}, 0},
+	{'e', 1, 6999999, {8}, 0},
+	/* too old a record is of another OOM */
+	{'r', 9, 10000000, {}, 0},
+	{'e', 1, 11000001, {}, 0},
+	{'x', 0, 11000100, {}, 0},
+	{'x', 0, 12000001, {}, 1},
+	{'r', 10, 12000002, {}, 0},
+	/* several of both, which come in their order */
+	{'e', 3, 20000000, {}, 0},
+	{'r', 21, 20000001, {21}, 0},
+	{'r', 22, 20000002, {22}, 0},
+	{'x', 0, 21000000, {}, 1},
+	{'r', 30, 30000000, {}, 0},
+	{'r', 31, 30000001, {}, 0},
+	{'r', 32, 30000002, {}, 0},
+	{'e', 5, 30000003, {30, 31, 32}, 0},
+	{'x', 0, 31000003, {}, 2},
+};
+
 static void test_join(void)
 {
-	static const struct {
-		char what;
-		uint64_t value, now_usec;
-		uint64_t seqs[3]; /* joined, in this order */
-		uint64_t expired;
-	} table[] = {
-		/* the event first */
-		{'e', 1, 100, {}, 0},
-		{'r', 7, 200, {7}, 0},
-		{'x', 0, 5000000, {}, 0},
-		/* the record first */
-		{'r', 8, 6000000, {}, 0},
-		{'e', 1, 6999999, {8}, 0},
-		/* too old a record is of another OOM */
-		{'r', 9, 10000000, {}, 0},
-		{'e', 1, 11000001, {}, 0},
-		{'x', 0, 11000100, {}, 0},
-		{'x', 0, 12000001, {}, 1},
-		{'r', 10, 12000002, {}, 0},
-		/* several of both, which come in their order */
-		{'e', 3, 20000000, {}, 0},
-		{'r', 21, 20000001, {21}, 0},
-		{'r', 22, 20000002, {22}, 0},
-		{'x', 0, 21000000, {}, 1},
-		{'r', 30, 30000000, {}, 0},
-		{'r', 31, 30000001, {}, 0},
-		{'r', 32, 30000002, {}, 0},
-		{'e', 5, 30000003, {30, 31, 32}, 0},
-		{'x', 0, 31000003, {}, 2},
-	};
 	struct oomcontrol_join j = {};
 
-	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(join_steps); i++) {
 		uint64_t seq, expired = 0;
 		size_t n = 0;
 
-		if (table[i].what == 'e')
-			oomcontrol_join_event(&j, table[i].value, table[i].now_usec);
-		else if (table[i].what == 'r')
-			oomcontrol_join_record(&j, table[i].value, table[i].now_usec);
+		if (join_steps[i].what == 'e')
+			oomcontrol_join_event(&j, join_steps[i].value, join_steps[i].now_usec);
+		else if (join_steps[i].what == 'r')
+			oomcontrol_join_record(&j, join_steps[i].value, join_steps[i].now_usec);
 		else
-			expired = oomcontrol_join_expire(&j, table[i].now_usec);
-		while (oomcontrol_join_next(&j, table[i].now_usec, &seq))
-			if (n >= 3 || table[i].seqs[n++] != seq)
+			expired = oomcontrol_join_expire(&j, join_steps[i].now_usec);
+		while (oomcontrol_join_next(&j, join_steps[i].now_usec, &seq))
+			if (n >= 3 || join_steps[i].seqs[n++] != seq)
 				FAIL("step %zu gives %llu", i, (unsigned long long)seq);
-		if ((n < 3 && table[i].seqs[n]) || expired != table[i].expired)
+		if ((n < 3 && join_steps[i].seqs[n]) || expired != join_steps[i].expired)
 			FAIL("step %zu: %zu joined, %llu expired", i, n,
 			     (unsigned long long)expired);
 	}

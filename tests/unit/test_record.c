@@ -94,68 +94,69 @@ static const char *value(const char *name)
 	return found;
 }
 
+static const struct {
+	const char *name, *expected;
+} kill_fields[] = {
+	{"MESSAGE_ID", MESSAGE_ID_KILL},
+	{"PRIORITY", "4"},
+	{"OBJECT_PID", "123"},
+	{"UNIT", "low.service"},
+	{"OBJECT_SYSTEMD_UNIT", "low.service"},
+	{"USER_UNIT", NULL},
+	{"OOMPOLICY_POLICY", "default"},
+	{"OOMPOLICY_RULE", "low"},
+	{"OOMPOLICY_CONFIG", "6"},
+	{"OOMPOLICY_KILL", "process"},
+	{"OOMPOLICY_MEMBERS", "0"},
+	{"OOMPOLICY_MEMBER", NULL},
+	{"OOMPOLICY_BACKEND", "evaluate_task"},
+	{"OOMPOLICY_DECISION", "killed"},
+	{"OOMPOLICY_DECLARED", NULL},
+	{"OOMPOLICY_REASON", NULL},
+	{"OOMPOLICY_KILL_ERROR", NULL},
+	{"OOMPOLICY_EFFECTIVE_PRIORITY", "10"},
+	{"OOMPOLICY_PRIORITY_SOURCE", "/work.slice/low.service"},
+	{"OOMPOLICY_DOMAIN", "/work.slice"},
+	{"OOMPOLICY_DOMAIN_ID", "200"},
+	{"OOMPOLICY_DOMAIN_TYPE", "memcg"},
+	{"OOMPOLICY_REMOTE", "0"},
+	{"OOMPOLICY_SYSRQ", "0"},
+	{"OOMPOLICY_CONSTRAINT", "memcg"},
+	{"OOMPOLICY_GFP_MASK", "0x140cca"},
+	{"OOMPOLICY_ORDER", "3"},
+	{"OOMPOLICY_TASKS", "12"},
+	{"OOMPOLICY_CGROUPS", "4"},
+	{"OOMPOLICY_SELECT_NSEC", "12345"},
+	{"OOMPOLICY_HANDLER_NSEC", "45678"},
+	{"OOMPOLICY_KTIME_USEC", "5000"},
+	{"OOMPOLICY_SEQ", "7"},
+	{"OOMPOLICY_LOST", "0"},
+	{"OOMPOLICY_SUPPRESSED", "0"},
+	{"OOMPOLICY_PATH_CUT", "0"},
+	{"OOMPOLICY_VICTIM_PID", "123"},
+	{"OOMPOLICY_VICTIM_TID", "123"},
+	{"OOMPOLICY_VICTIM_COMM", "hog"},
+	{"OOMPOLICY_VICTIM_UID", "1000"},
+	{"OOMPOLICY_VICTIM_CGROUP", "/work.slice/low.service/x"},
+	{"OOMPOLICY_VICTIM_CGROUP_ID", "301"},
+	{"OOMPOLICY_VICTIM_UNIT", "low.service"},
+	{"OOMPOLICY_VICTIM_START_USEC", "7000"},
+	{"OOMPOLICY_VICTIM_OOM_SCORE_ADJ", "500"},
+	{"OOMPOLICY_VICTIM_ANON_BYTES", "8192"},
+	{"OOMPOLICY_VICTIM_FILE_BYTES", "12288"},
+	{"OOMPOLICY_VICTIM_SHMEM_BYTES", "16384"},
+	{"OOMPOLICY_VICTIM_SWAP_BYTES", "20480"},
+	{"OOMPOLICY_VICTIM_PGTABLES_BYTES", "8192"},
+	{"OOMPOLICY_TRIGGER_PID", "99"},
+	{"OOMPOLICY_TRIGGER_TID", "100"},
+	{"OOMPOLICY_TRIGGER_COMM", "db"},
+	{"OOMPOLICY_TRIGGER_UID", "5"},
+	{"OOMPOLICY_TRIGGER_OOM_SCORE_ADJ", "-100"},
+	{"OOMPOLICY_TRIGGER_UNIT", "db.service"},
+};
+
 static void test_kill(void)
 {
-	static const struct {
-		const char *name, *expected;
-	} table[] = {
-		{"MESSAGE_ID", MESSAGE_ID_KILL},
-		{"PRIORITY", "4"},
-		{"OBJECT_PID", "123"},
-		{"UNIT", "low.service"},
-		{"OBJECT_SYSTEMD_UNIT", "low.service"},
-		{"USER_UNIT", NULL},
-		{"OOMPOLICY_POLICY", "default"},
-		{"OOMPOLICY_RULE", "low"},
-		{"OOMPOLICY_CONFIG", "6"},
-		{"OOMPOLICY_KILL", "process"},
-		{"OOMPOLICY_MEMBERS", "0"},
-		{"OOMPOLICY_MEMBER", NULL},
-		{"OOMPOLICY_BACKEND", "evaluate_task"},
-		{"OOMPOLICY_DECISION", "killed"},
-		{"OOMPOLICY_DECLARED", NULL},
-		{"OOMPOLICY_REASON", NULL},
-		{"OOMPOLICY_KILL_ERROR", NULL},
-		{"OOMPOLICY_EFFECTIVE_PRIORITY", "10"},
-		{"OOMPOLICY_PRIORITY_SOURCE", "/work.slice/low.service"},
-		{"OOMPOLICY_DOMAIN", "/work.slice"},
-		{"OOMPOLICY_DOMAIN_ID", "200"},
-		{"OOMPOLICY_DOMAIN_TYPE", "memcg"},
-		{"OOMPOLICY_REMOTE", "0"},
-		{"OOMPOLICY_SYSRQ", "0"},
-		{"OOMPOLICY_CONSTRAINT", "memcg"},
-		{"OOMPOLICY_GFP_MASK", "0x140cca"},
-		{"OOMPOLICY_ORDER", "3"},
-		{"OOMPOLICY_TASKS", "12"},
-		{"OOMPOLICY_CGROUPS", "4"},
-		{"OOMPOLICY_SELECT_NSEC", "12345"},
-		{"OOMPOLICY_HANDLER_NSEC", "45678"},
-		{"OOMPOLICY_KTIME_USEC", "5000"},
-		{"OOMPOLICY_SEQ", "7"},
-		{"OOMPOLICY_LOST", "0"},
-		{"OOMPOLICY_SUPPRESSED", "0"},
-		{"OOMPOLICY_PATH_CUT", "0"},
-		{"OOMPOLICY_VICTIM_PID", "123"},
-		{"OOMPOLICY_VICTIM_TID", "123"},
-		{"OOMPOLICY_VICTIM_COMM", "hog"},
-		{"OOMPOLICY_VICTIM_UID", "1000"},
-		{"OOMPOLICY_VICTIM_CGROUP", "/work.slice/low.service/x"},
-		{"OOMPOLICY_VICTIM_CGROUP_ID", "301"},
-		{"OOMPOLICY_VICTIM_UNIT", "low.service"},
-		{"OOMPOLICY_VICTIM_START_USEC", "7000"},
-		{"OOMPOLICY_VICTIM_OOM_SCORE_ADJ", "500"},
-		{"OOMPOLICY_VICTIM_ANON_BYTES", "8192"},
-		{"OOMPOLICY_VICTIM_FILE_BYTES", "12288"},
-		{"OOMPOLICY_VICTIM_SHMEM_BYTES", "16384"},
-		{"OOMPOLICY_VICTIM_SWAP_BYTES", "20480"},
-		{"OOMPOLICY_VICTIM_PGTABLES_BYTES", "8192"},
-		{"OOMPOLICY_TRIGGER_PID", "99"},
-		{"OOMPOLICY_TRIGGER_TID", "100"},
-		{"OOMPOLICY_TRIGGER_COMM", "db"},
-		{"OOMPOLICY_TRIGGER_UID", "5"},
-		{"OOMPOLICY_TRIGGER_OOM_SCORE_ADJ", "-100"},
-		{"OOMPOLICY_TRIGGER_UNIT", "db.service"},
-	};
 	struct op_oom_event e = sample(), decoded;
 
 	CHECK_INT(record_decode_oom(&e, OP_OOM_EVENT_SIZE(0), &decoded), 0);
@@ -168,13 +169,14 @@ static void test_kill(void)
 		  "No other was found that could be killed.\n"
 		  "To have another die: Priority= of [Rule low], /etc/oompolicy.conf:12.");
 	CHECK_STR(value("MESSAGE"), text.message);
-	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
-		const char *seen = value(table[i].name);
+	for (size_t i = 0; i < ARRAY_SIZE(kill_fields); i++) {
+		const char *seen = value(kill_fields[i].name);
 
-		if (!seen || !table[i].expected ? seen != table[i].expected
-						: strcmp(seen, table[i].expected) != 0)
-			FAIL("%s is \"%s\", expected \"%s\"", table[i].name, seen ? seen : "(none)",
-			     table[i].expected ? table[i].expected : "(none)");
+		if (!seen || !kill_fields[i].expected ? seen != kill_fields[i].expected
+						      : strcmp(seen, kill_fields[i].expected) != 0)
+			FAIL("%s is \"%s\", expected \"%s\"", kill_fields[i].name,
+			     seen ? seen : "(none)",
+			     kill_fields[i].expected ? kill_fields[i].expected : "(none)");
 	}
 }
 
