@@ -787,6 +787,25 @@ static void write_file(int dir, const char *name, const char *text, mode_t mode)
 	close(fd);
 }
 
+/* More than one read(), up to the last byte. */
+static void write_long_file(int dir, const char *name)
+{
+	_cleanup_free_ char *lines = malloc(300000 + 1);
+
+	CHECK(lines);
+	memset(lines, '\n', 300000);
+	strcpy(lines + 300000 - 4, "last");
+	write_file(dir, name, lines, 0600);
+}
+
+static void write_sparse_file(int dir, const char *name, off_t size)
+{
+	_cleanup_close_ int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	CHECK(fd >= 0);
+	CHECK_INT(ftruncate(fd, size), 0);
+}
+
 static void test_files(void)
 {
 	static const char *const names[] = {"good",  "bad",  "world", "group", "root-group",
@@ -823,26 +842,9 @@ static void test_files(void)
 	check_file("fifo", -EPERM, "not a regular file");
 	check_file("missing", -ENOENT, "cannot open: No such file or directory");
 
-	/* More than one read(), up to the last byte. */
-	write_file(dir, "long", "", 0600);
-	{
-		_cleanup_close_ int fd = openat(dir, "long", O_WRONLY | O_CLOEXEC);
-		_cleanup_free_ char *comments = malloc(300000);
-
-		CHECK(fd >= 0 && comments);
-		memset(comments, '\n', 300000);
-		memcpy(comments + 300000 - 4, "last", 4);
-		CHECK_INT(write(fd, comments, 300000), 300000);
-	}
+	write_long_file(dir, "long");
 	check_file("long", -EINVAL, ":299997: \"last\" is not a setting");
-
-	write_file(dir, "large", "", 0600);
-	{
-		_cleanup_close_ int fd = openat(dir, "large", O_WRONLY | O_CLOEXEC);
-
-		CHECK(fd >= 0);
-		CHECK_INT(ftruncate(fd, FILE_SIZE_MAX + 1), 0);
-	}
+	write_sparse_file(dir, "large", FILE_SIZE_MAX + 1);
 	check_file("large", -EFBIG, "larger than 16777216 bytes");
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)

@@ -181,14 +181,12 @@ static void test_kill(void)
 }
 
 /* Each kind of record, by its sentence. */
-static void test_messages(void)
+static void test_by_default(void)
 {
 	struct record_context no_rule = context;
-	struct op_oom_event e;
+	struct op_oom_event e = sample();
 
 	no_rule.rule = (struct record_rule){};
-
-	e = sample();
 	e.source_id = 0;
 	e.source_path[0] = '\0';
 	e.rule_index = OP_RULE_NONE;
@@ -204,8 +202,12 @@ static void test_messages(void)
 	CHECK_STR(value("OOMPOLICY_PRIORITY_SOURCE"), "policy default");
 	CHECK_STR(value("OOMPOLICY_DOMAIN_TYPE"), "system");
 	CHECK_STR(value("OOMPOLICY_RULE"), NULL);
+}
 
-	e = sample();
+static void test_all_protected(void)
+{
+	struct op_oom_event e = sample();
+
 	e.decision = OP_DECISION_NONE;
 	e.reason = OP_REASON_ALL_PROTECTED;
 	memset(&e.victim, 0, sizeof(e.victim));
@@ -223,8 +225,12 @@ static void test_messages(void)
 	CHECK_STR(value("OOMPOLICY_MEMBERS"), NULL);
 	CHECK_STR(value("OOMPOLICY_CONFIG"), "6");
 	CHECK_STR(value("OBJECT_PID"), NULL);
+}
 
-	e = sample();
+static void test_kill_refused(void)
+{
+	struct op_oom_event e = sample();
+
 	e.decision = OP_DECISION_NONE;
 	e.reason = OP_REASON_KILL_FAILED;
 	e.kill_error = -22;
@@ -239,8 +245,12 @@ static void test_messages(void)
 	CHECK_STR(value("OOMPOLICY_SYSRQ"), "1");
 	CHECK_STR(value("OOMPOLICY_REMOTE"), "1");
 	CHECK_STR(value("OOMPOLICY_ORDER"), "-1");
+}
 
-	e = sample();
+static void test_waiting(void)
+{
+	struct op_oom_event e = sample();
+
 	e.decision = OP_DECISION_WAITING;
 	e.reason = OP_REASON_VICTIM_DYING;
 	memset(&e.victim, 0, sizeof(e.victim));
@@ -254,8 +264,12 @@ static void test_messages(void)
 	CHECK_INT(text.priority, 5);
 	CHECK_STR(value("OOMPOLICY_VICTIM_PID"), "55");
 	CHECK_STR(value("OOMPOLICY_VICTIM_UID"), NULL);
+}
 
-	e = sample();
+static void test_domain_gone(void)
+{
+	struct op_oom_event e = sample();
+
 	e.decision = OP_DECISION_NONE;
 	e.reason = OP_REASON_DOMAIN_GONE;
 	e.domain_path[0] = '\0';
@@ -267,7 +281,7 @@ static void test_messages(void)
 }
 
 /* What the kernel did where the policy had no opinion, or was not asked. */
-static void test_kernel(void)
+static void test_kernel_kill(void)
 {
 	struct op_oom_event e = sample();
 
@@ -295,8 +309,12 @@ static void test_kernel(void)
 	CHECK_STR(value("OOMPOLICY_MEMBERS"), "2");
 	CHECK_STR(value("OBJECT_PID"), "123");
 	CHECK_STR(value("UNIT"), "low.service");
+}
 
-	e = sample();
+static void test_kernel_found_nobody(void)
+{
+	struct op_oom_event e = sample();
+
 	e.decision = OP_DECISION_NOBODY;
 	e.reason = OP_REASON_NO_CANDIDATE;
 	e.backend = OP_BACKEND_STRUCT_OPS;
@@ -308,8 +326,12 @@ static void test_kernel(void)
 	CHECK_STR(text.message_id, MESSAGE_ID_NOBODY);
 	CHECK_STR(value("OOMPOLICY_BACKEND"), "struct_ops");
 	CHECK_STR(value("OOMPOLICY_EFFECTIVE_PRIORITY"), NULL);
+}
 
-	e = sample();
+static void test_kernel_not_asked(void)
+{
+	struct op_oom_event e = sample();
+
 	e.decision = OP_DECISION_KERNEL;
 	e.reason = OP_REASON_NOT_ASKED;
 	e.backend = OP_BACKEND_NONE;
@@ -326,8 +348,12 @@ static void test_kernel(void)
 	CHECK_STR(value("OOMPOLICY_EFFECTIVE_PRIORITY"), NULL);
 	CHECK_STR(value("OOMPOLICY_VICTIM_PID"), "123");
 	CHECK_STR(value("OOMPOLICY_SEQ"), "7");
+}
 
-	e = sample();
+static void test_unfinished(void)
+{
+	struct op_oom_event e = sample();
+
 	e.decision = OP_DECISION_NONE;
 	e.reason = OP_REASON_UNFINISHED;
 	record_format(&e, &context, &text);
@@ -770,6 +796,60 @@ static void test_hostile_names(void)
 	CHECK_STR(value("UNIT"), NULL);
 }
 
+#define FILL(array) (memset((array), 0x01, sizeof(array) - 1), (array)[sizeof(array) - 1] = '\0')
+
+/* Every byte of every name is one that is escaped. */
+static void fill_names(struct op_oom_event *e)
+{
+	FILL(e->victim.comm);
+	FILL(e->trigger.comm);
+	FILL(e->policy);
+	FILL(e->declared);
+	FILL(e->domain_path);
+	FILL(e->source_path);
+	/* As deep as there are levels. */
+	memset(e->domain_path + sizeof(e->domain_path) - 1 - 2 * OP_LEVELS_MAX, '/',
+	       2 * OP_LEVELS_MAX);
+	/* With units on top: as long as they get. */
+	FILL(e->victim_path);
+	memcpy(e->victim_path, "/user@1.service/", 16);
+	memset(e->victim_path + 16, 'u', 247);
+	memcpy(e->victim_path + 16 + 247, ".service", 8);
+	e->victim_path[16 + 255] = '/';
+	memcpy(e->trigger_path, e->victim_path, sizeof(e->trigger_path));
+}
+
+static void fill_runners_and_levels(struct op_oom_event *e)
+{
+	set_runners(e, OP_RUNNERS_MAX);
+	for (size_t i = 0; i < OP_RUNNERS_MAX; i++) {
+		e->runners[i] = sample_runner(UINT32_MAX, OP_RUNNER_PREFERENCE);
+		e->runners[i].uid = UINT32_MAX;
+		e->runners[i].size_pages = UINT64_MAX;
+		FILL(e->runners[i].comm);
+		FILL(e->runners[i].path);
+	}
+	e->n_levels = OP_LEVELS_MAX;
+	for (size_t i = 0; i < OP_LEVELS_MAX; i++)
+		e->levels[i] = (struct op_level){UINT64_MAX,	 UINT64_MAX - 1, UINT64_MAX - 1,
+						 UINT64_MAX - 1, UINT64_MAX - 1, UINT64_MAX - 1};
+}
+
+static void fill_numbers(struct op_oom_event *e)
+{
+	e->flags |= OP_OOM_DECLARED;
+	e->config = e->n_members = e->suppressed = UINT32_MAX;
+	e->kill = OP_RULE_KILL_PROCESS;
+	e->header.seq = e->header.ktime_nsec = e->handler_nsec = e->domain_id = UINT64_MAX;
+	e->kill_error = INT32_MIN;
+	e->nr_tasks = e->nr_cgroups = e->gfp_mask = UINT32_MAX;
+	e->victim.pid = e->victim.tid = e->victim.uid = UINT32_MAX;
+	e->victim.start_boottime_nsec = e->victim.cgroup_id = UINT64_MAX;
+	e->victim.anon_pages = e->victim.file_pages = e->victim.shmem_pages = UINT64_MAX;
+	e->victim.swap_pages = e->victim.pgtables_bytes = UINT64_MAX;
+	memcpy(&e->trigger, &e->victim, sizeof(e->trigger));
+}
+
 /* The longest record there can be fits, with every byte of every name escaped. */
 static void test_brimful(void)
 {
@@ -777,52 +857,14 @@ static void test_brimful(void)
 	struct record_context full = context;
 	char rule[256];
 
-#define FILL(array) (memset((array), 0x01, sizeof(array) - 1), (array)[sizeof(array) - 1] = '\0')
 	FILL(rule);
-	FILL(e.victim.comm);
-	FILL(e.trigger.comm);
-	FILL(e.policy);
-	FILL(e.declared);
-	e.flags |= OP_OOM_DECLARED;
-	FILL(e.domain_path);
-	FILL(e.trigger_path);
-	FILL(e.victim_path);
-	FILL(e.source_path);
-	set_runners(&e, OP_RUNNERS_MAX);
-	e.n_levels = OP_LEVELS_MAX;
-	for (size_t i = 0; i < OP_RUNNERS_MAX; i++) {
-		e.runners[i] = sample_runner(UINT32_MAX, OP_RUNNER_PREFERENCE);
-		e.runners[i].uid = UINT32_MAX;
-		e.runners[i].size_pages = UINT64_MAX;
-		FILL(e.runners[i].comm);
-		FILL(e.runners[i].path);
+	fill_names(&e);
+	fill_runners_and_levels(&e);
+	fill_numbers(&e);
+	for (size_t i = 0; i < OP_RUNNERS_MAX; i++)
 		full.runner_rules[i] = rule;
-	}
-	for (size_t i = 0; i < OP_LEVELS_MAX; i++)
-		e.levels[i] = (struct op_level){UINT64_MAX,	UINT64_MAX - 1, UINT64_MAX - 1,
-						UINT64_MAX - 1, UINT64_MAX - 1, UINT64_MAX - 1};
-	memset(e.domain_path + sizeof(e.domain_path) - 1 - 2 * OP_LEVELS_MAX, '/',
-	       2 * OP_LEVELS_MAX);
-#undef FILL
-	/* With units on top: as long as they get. */
-	memcpy(e.victim_path, "/user@1.service/", 16);
-	memset(e.victim_path + 16, 'u', 247);
-	memcpy(e.victim_path + 16 + 247, ".service", 8);
-	e.victim_path[16 + 255] = '/';
-	memcpy(e.trigger_path, e.victim_path, sizeof(e.trigger_path));
 	full.rule = (struct record_rule){rule, rule, UINT32_MAX};
 	full.n_lost = UINT64_MAX;
-	e.config = e.n_members = e.suppressed = UINT32_MAX;
-	e.kill = OP_RULE_KILL_PROCESS;
-	e.header.seq = e.header.ktime_nsec = e.handler_nsec = e.domain_id = UINT64_MAX;
-	e.kill_error = INT32_MIN;
-	e.nr_tasks = e.nr_cgroups = e.gfp_mask = UINT32_MAX;
-	e.victim.pid = e.victim.tid = e.victim.uid = UINT32_MAX;
-	e.victim.start_boottime_nsec = e.victim.cgroup_id = UINT64_MAX;
-	e.victim.anon_pages = e.victim.file_pages = e.victim.shmem_pages = UINT64_MAX;
-	e.victim.swap_pages = e.victim.pgtables_bytes = UINT64_MAX;
-	memcpy(&e.trigger, &e.victim, sizeof(e.trigger));
-
 	record_format(&e, &full, &text);
 	CHECK(!text.truncated);
 	/* Sizes saturate, they do not wrap. */
@@ -834,12 +876,30 @@ static void test_brimful(void)
 	record_format(&e, &full, &text);
 	CHECK(!text.truncated);
 }
+#undef FILL
 
 static const struct test_case cases[] = {
-	TEST_CASE(kill),	  TEST_CASE(messages),		 TEST_CASE(kernel),
-	TEST_CASE(group),	  TEST_CASE(members_of_another), TEST_CASE(many_members),
-	TEST_CASE(large_members), TEST_CASE(refused_members),	 TEST_CASE(user_unit),
-	TEST_CASE(refused),	  TEST_CASE(runners_up),	 TEST_CASE(refused_runners_up),
-	TEST_CASE(limits),	  TEST_CASE(hostile_names),	 TEST_CASE(brimful),
+	TEST_CASE(kill),
+	TEST_CASE(by_default),
+	TEST_CASE(all_protected),
+	TEST_CASE(kill_refused),
+	TEST_CASE(waiting),
+	TEST_CASE(domain_gone),
+	TEST_CASE(kernel_kill),
+	TEST_CASE(kernel_found_nobody),
+	TEST_CASE(kernel_not_asked),
+	TEST_CASE(unfinished),
+	TEST_CASE(group),
+	TEST_CASE(members_of_another),
+	TEST_CASE(many_members),
+	TEST_CASE(large_members),
+	TEST_CASE(refused_members),
+	TEST_CASE(user_unit),
+	TEST_CASE(refused),
+	TEST_CASE(runners_up),
+	TEST_CASE(refused_runners_up),
+	TEST_CASE(limits),
+	TEST_CASE(hostile_names),
+	TEST_CASE(brimful),
 };
 TEST_MAIN(cases)
