@@ -5,27 +5,8 @@
 #include <errno.h>
 
 #include "api/messages.h"
+#include "record_sample.h"
 #include "test.h"
-
-static struct record_text text;
-
-/* Of a field of the text; NULL where there is none. Valid until the next call. */
-static const char *value(const char *name)
-{
-	static char buf[256];
-	size_t length = strlen(name);
-
-	for (size_t i = 0; i < text.n_fields; i++) {
-		const char *field = text.fields[i].iov_base;
-		size_t size = text.fields[i].iov_len;
-
-		if (size <= length || field[length] != '=' || memcmp(field, name, length) != 0)
-			continue;
-		snprintf(buf, sizeof(buf), "%.*s", (int)(size - length - 1), field + length + 1);
-		return buf;
-	}
-	return NULL;
-}
 
 static void test_cgroup_events(void)
 {
