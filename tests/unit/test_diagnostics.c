@@ -4,14 +4,9 @@
 
 #include "test.h"
 
-static void diagnostics_donep(struct diagnostics *d)
-{
-	diagnostics_done(d);
-}
-
 static void test_format(void)
 {
-	_cleanup_(diagnostics_donep) struct diagnostics d = {};
+	_cleanup_(diagnostics_done) struct diagnostics d = {};
 
 	diagnostics_add(&d, DIAGNOSTIC_ERROR, "/etc/x.conf", 7, "bad %s, expected %d", "a", 5);
 	diagnostics_add(&d, DIAGNOSTIC_WARNING, "/etc/x.conf", 0, "odd");
@@ -27,7 +22,7 @@ static void test_format(void)
 
 static void test_untrusted_bytes(void)
 {
-	_cleanup_(diagnostics_donep) struct diagnostics d = {};
+	_cleanup_(diagnostics_done) struct diagnostics d = {};
 
 	diagnostics_add(&d, DIAGNOSTIC_ERROR, "a\nb", 1, "\"%s\" \\*",
 			"\x1b[2J\xff\xc3\xa9\xc2\x9b");
@@ -36,7 +31,7 @@ static void test_untrusted_bytes(void)
 
 static void test_more_than_kept(void)
 {
-	_cleanup_(diagnostics_donep) struct diagnostics d = {};
+	_cleanup_(diagnostics_done) struct diagnostics d = {};
 
 	for (unsigned i = 1; i <= DIAGNOSTICS_MAX + 50; i++)
 		diagnostics_add(&d, DIAGNOSTIC_WARNING, "f", i, "x");

@@ -2,6 +2,7 @@
 /* Which files count, in which order, and what several of them mean together. On a fake tree. */
 #include "config/layers.h"
 
+#include "diagnostics_text.h"
 #include "files.h"
 #include "test.h"
 
@@ -117,14 +118,8 @@ static void check_list(const char *expected)
 
 static char *join_messages(const struct diagnostics *diag)
 {
-	_cleanup_free_ char *text = NULL;
-	size_t size;
-	FILE *f = open_memstream(&text, &size);
+	_cleanup_free_ char *text = diagnostics_text(diag);
 
-	CHECK(f);
-	for (size_t i = 0; i < diag->n_items; i++)
-		fprintf(f, "%s\n", diag->items[i].message);
-	fclose(f);
 	return without_root(text);
 }
 

@@ -2,6 +2,7 @@
 /* Text to model: what a good file means, and every message that a bad one gets. */
 #include "config/parser.h"
 
+#include "diagnostics_text.h"
 #include "test.h"
 
 #include "bpf/oompolicy.h"
@@ -14,11 +15,6 @@
 #include <sys/stat.h>
 
 static char directory[] = "/tmp/oompolicy-test-XXXXXX";
-
-static void diagnostics_donep(struct diagnostics *d)
-{
-	diagnostics_done(d);
-}
 
 /* "alice" is 1001, "broken" cannot be looked up, nobody else is known. */
 static int resolve_user(const char *name, uid_t *ret, void *userdata)
@@ -41,20 +37,6 @@ static int parse_sized(const char *text, size_t size, struct diagnostics *diag, 
 	CHECK(copy);
 	memcpy(copy, text, size);
 	return parser_parse_buffer("f", copy, size, &users, diag, ret);
-}
-
-/* All messages, a line each. The caller frees it. */
-static char *join_messages(const struct diagnostics *diag)
-{
-	char *text = NULL;
-	size_t size;
-	FILE *f = open_memstream(&text, &size);
-
-	CHECK(f);
-	for (size_t i = 0; i < diag->n_items; i++)
-		fprintf(f, "%s\n", diag->items[i].message);
-	fclose(f);
-	return text;
 }
 
 /* The whole model as a text. A policy at its defaults is not mentioned. The caller frees it. */
@@ -194,12 +176,12 @@ static const struct {
 static void test_good(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(good_texts); i++) {
-		_cleanup_(diagnostics_donep) struct diagnostics diag = {};
+		_cleanup_(diagnostics_done) struct diagnostics diag = {};
 		_cleanup_(config_freep) struct config *p = NULL;
 		_cleanup_free_ char *messages = NULL, *model = NULL;
 		int r = parse_sized(good_texts[i].text, strlen(good_texts[i].text), &diag, &p);
 
-		messages = join_messages(&diag);
+		messages = diagnostics_text(&diag);
 		if (r != 0)
 			FAIL("\"%s\" is refused: %s", good_texts[i].text, messages);
 		CHECK_STR(messages, "");
@@ -221,7 +203,7 @@ static void test_booleans(void)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
-		_cleanup_(diagnostics_donep) struct diagnostics diag = {};
+		_cleanup_(diagnostics_done) struct diagnostics diag = {};
 		_cleanup_(config_freep) struct config *p = NULL;
 		char text[64];
 		int n = snprintf(text, sizeof(text), RULE "Priority=1\nProtect=%s\n",
@@ -414,14 +396,14 @@ static const struct {
 static void test_bad(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(bad_texts); i++) {
-		_cleanup_(diagnostics_donep) struct diagnostics diag = {};
+		_cleanup_(diagnostics_done) struct diagnostics diag = {};
 		struct config *p = NULL;
 		_cleanup_free_ char *messages = NULL;
 
 		CHECK_INT(parse_sized(bad_texts[i].text, strlen(bad_texts[i].text), &diag, &p),
 			  -EINVAL);
 		CHECK(!p);
-		messages = join_messages(&diag);
+		messages = diagnostics_text(&diag);
 		CHECK_STR(messages, bad_texts[i].messages);
 		CHECK_INT(diag.n_errors, diag.n_items);
 	}
@@ -454,17 +436,17 @@ static void test_warnings(void)
 	static char text[512] = "[Rule r]\nPriority=1\nCgroup=/";
 
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
-		_cleanup_(diagnostics_donep) struct diagnostics diag = {};
+		_cleanup_(diagnostics_done) struct diagnostics diag = {};
 		_cleanup_(config_freep) struct config *p = NULL;
 		_cleanup_free_ char *messages = NULL;
 
 		CHECK_INT(parse_sized(table[i].text, strlen(table[i].text), &diag, &p), 0);
-		messages = join_messages(&diag);
+		messages = diagnostics_text(&diag);
 		CHECK_STR(messages, table[i].messages);
 		CHECK_INT(diag.n_warnings, diag.n_items);
 	}
 	for (int length = 255; length <= 256; length++) {
-		_cleanup_(diagnostics_donep) struct diagnostics diag = {};
+		_cleanup_(diagnostics_done) struct diagnostics diag = {};
 		_cleanup_(config_freep) struct config *p = NULL;
 		size_t start = strlen("[Rule r]\nPriority=1\nCgroup=/");
 
@@ -479,7 +461,7 @@ static void test_warnings(void)
 static void test_nul(void)
 {
 	static const char text[] = "[Daemon]\nBackend=auto\0x\n";
-	_cleanup_(diagnostics_donep) struct diagnostics diag = {};
+	_cleanup_(diagnostics_done) struct diagnostics diag = {};
 	struct config *p = NULL;
 
 	CHECK_INT(parse_sized(text, sizeof(text) - 1, &diag, &p), -EINVAL);
@@ -490,7 +472,7 @@ static void test_nul(void)
 /* Diagnostics of a file before do not make this one bad. */
 static void test_earlier_errors(void)
 {
-	_cleanup_(diagnostics_donep) struct diagnostics diag = {};
+	_cleanup_(diagnostics_done) struct diagnostics diag = {};
 	_cleanup_(config_freep) struct config *p = NULL;
 
 	diagnostics_add(&diag, DIAGNOSTIC_ERROR, "other", 1, "x");
@@ -506,7 +488,7 @@ static void test_value_lengths(void)
 	static char pattern[CONFIG_PATTERN_LEN_MAX + 2], text[PARSER_LINE_MAX + 64];
 
 	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
-		_cleanup_(diagnostics_donep) struct diagnostics diag = {};
+		_cleanup_(diagnostics_done) struct diagnostics diag = {};
 		_cleanup_(config_freep) struct config *p = NULL;
 		int n;
 
@@ -526,7 +508,7 @@ static void test_value_lengths(void)
 static void test_name_lengths(void)
 {
 	for (size_t length = 1; length <= CONFIG_RULE_NAME_MAX + 1; length++) {
-		_cleanup_(diagnostics_donep) struct diagnostics diag = {};
+		_cleanup_(diagnostics_done) struct diagnostics diag = {};
 		_cleanup_(config_freep) struct config *p = NULL;
 		char name[CONFIG_RULE_NAME_MAX + 2], text[1024];
 		int n, r;
@@ -561,7 +543,7 @@ static void test_line_lengths(void)
 
 	for (size_t i = 0; i < ARRAY_SIZE(starts); i++)
 		for (size_t length = PARSER_LINE_MAX - 1; length <= PARSER_LINE_MAX + 1; length++) {
-			_cleanup_(diagnostics_donep) struct diagnostics diag = {};
+			_cleanup_(diagnostics_done) struct diagnostics diag = {};
 			_cleanup_(config_freep) struct config *p = NULL;
 			size_t start_length = strlen(starts[i]);
 			char *end = stpcpy(text, "[Rule r]\nCgroup=/r\n");
@@ -590,7 +572,7 @@ static void test_line_lengths(void)
 static void test_key_lengths(void)
 {
 	for (size_t length = 1; length < 400; length++) {
-		_cleanup_(diagnostics_donep) struct diagnostics diag = {};
+		_cleanup_(diagnostics_done) struct diagnostics diag = {};
 		struct config *p = NULL;
 		char text[512] = "[Daemon]\n";
 
@@ -605,7 +587,7 @@ static void test_key_lengths(void)
 static void test_too_many_rules(void)
 {
 	for (int extra = 0; extra <= 2; extra++) {
-		_cleanup_(diagnostics_donep) struct diagnostics diag = {};
+		_cleanup_(diagnostics_done) struct diagnostics diag = {};
 		_cleanup_(config_freep) struct config *p = NULL;
 		_cleanup_free_ char *text = NULL;
 		size_t size;
@@ -645,11 +627,11 @@ static void test_bad_file(void)
 	_cleanup_free_ char *text = read_source("tests/unit/data/bad.conf");
 	_cleanup_free_ char *expected = read_source("tests/unit/data/bad.messages");
 	_cleanup_free_ char *messages = NULL;
-	_cleanup_(diagnostics_donep) struct diagnostics diag = {};
+	_cleanup_(diagnostics_done) struct diagnostics diag = {};
 	struct config *p = NULL;
 
 	CHECK_INT(parser_parse_buffer("bad.conf", text, strlen(text), NULL, &diag, &p), -EINVAL);
-	messages = join_messages(&diag);
+	messages = diagnostics_text(&diag);
 	CHECK_STR(messages, expected);
 }
 
@@ -658,7 +640,7 @@ static void test_good_file(void)
 	_cleanup_free_ char *text = read_source("tests/unit/data/good.conf");
 	_cleanup_free_ char *expected = read_source("tests/unit/data/good.model");
 	_cleanup_free_ char *model = NULL;
-	_cleanup_(diagnostics_donep) struct diagnostics diag = {};
+	_cleanup_(diagnostics_done) struct diagnostics diag = {};
 	_cleanup_(config_freep) struct config *p = NULL;
 
 	CHECK_INT(parser_parse_buffer("good.conf", text, strlen(text), &users, &diag, &p), 0);
@@ -673,7 +655,7 @@ static void test_every_prefix(void)
 	_cleanup_free_ char *text = read_source("tests/unit/data/good.conf");
 
 	for (size_t size = 0; size <= strlen(text); size++) {
-		_cleanup_(diagnostics_donep) struct diagnostics diag = {};
+		_cleanup_(diagnostics_done) struct diagnostics diag = {};
 		_cleanup_(config_freep) struct config *p = NULL;
 		int r = parse_sized(text, size, &diag, &p);
 
@@ -684,12 +666,12 @@ static void test_every_prefix(void)
 
 static struct config *parse_shipped(const char *text)
 {
-	_cleanup_(diagnostics_donep) struct diagnostics diag = {};
+	_cleanup_(diagnostics_done) struct diagnostics diag = {};
 	_cleanup_free_ char *messages = NULL;
 	struct config *p = NULL;
 	int r = parse_sized(text, strlen(text), &diag, &p);
 
-	messages = join_messages(&diag);
+	messages = diagnostics_text(&diag);
 	CHECK_STR(messages, "");
 	CHECK_INT(r, 0);
 	return p;
@@ -757,7 +739,7 @@ static void test_shipped_file(void)
 
 static void check_file(const char *name, int expected, const char *message)
 {
-	_cleanup_(diagnostics_donep) struct diagnostics diag = {};
+	_cleanup_(diagnostics_done) struct diagnostics diag = {};
 	_cleanup_(config_freep) struct config *p = NULL;
 	char path[256];
 	int r;
