@@ -16,10 +16,12 @@
 
 static char directory[] = "/tmp/oompolicy-test-XXXXXX";
 
+static char users_data;
+
 /* "alice" is 1001, "broken" cannot be looked up, nobody else is known. */
 static int resolve_user(const char *name, uid_t *ret, void *userdata)
 {
-	CHECK(userdata == (void *)directory);
+	CHECK(userdata == &users_data);
 	if (strcmp(name, "alice") == 0) {
 		*ret = 1001;
 		return 0;
@@ -27,7 +29,7 @@ static int resolve_user(const char *name, uid_t *ret, void *userdata)
 	return strcmp(name, "broken") == 0 ? -EIO : -ESRCH;
 }
 
-static const struct parser_users users = {.resolve = resolve_user, .userdata = directory};
+static const struct parser_users users = {.resolve = resolve_user, .userdata = &users_data};
 
 /* Parses a copy that ends where the text ends, so that a look beyond it is found. */
 static int parse_sized(const char *text, size_t size, struct diagnostics *diag, struct config **ret)
