@@ -31,7 +31,8 @@ struct test_case {
 
 #define TEST_CASE(function) {#function, test_##function}
 
-static const char *test_current;
+/* The case that runs. TEST_MAIN() defines it. */
+extern const char *test_current;
 
 __attribute__((noreturn, format(printf, 3, 4))) static inline void
 test_fail(const char *file, int line, const char *format, ...)
@@ -94,6 +95,7 @@ static inline int test_main(int argc, char **argv, const struct test_case *cases
 }
 
 #define TEST_MAIN(cases)                                                                 \
+	const char *test_current;                                                        \
 	int main(int argc, char **argv)                                                  \
 	{                                                                                \
 		return test_main(argc, argv, cases, sizeof(cases) / sizeof((cases)[0])); \
