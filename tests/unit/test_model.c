@@ -233,17 +233,17 @@ static void check_table(const struct scenario *s)
 
 static void test_tables_agree_with_model(void)
 {
-	CHECK(n_victim_tables > 0);
-	for (size_t i = 0; i < n_victim_tables; i++)
-		check_table(&victim_tables[i]);
+	CHECK(victims_count() > 0);
+	for (size_t i = 0; i < victims_count(); i++)
+		check_table(victims_table(i));
 }
 
 static void test_table_names_are_unique(void)
 {
-	for (size_t i = 0; i < n_victim_tables; i++)
+	for (size_t i = 0; i < victims_count(); i++)
 		for (size_t j = 0; j < i; j++)
-			if (strcmp(victim_tables[i].name, victim_tables[j].name) == 0)
-				FAIL("two tables are named %s", victim_tables[i].name);
+			if (strcmp(victims_table(i)->name, victims_table(j)->name) == 0)
+				FAIL("two tables are named %s", victims_table(i)->name);
 }
 
 static void test_random_tables_are_repeatable(void)

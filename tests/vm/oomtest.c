@@ -132,8 +132,8 @@ static bool run_tables(const struct request *q)
 {
 	bool passed = true;
 
-	for (size_t i = 0; i < n_victim_tables; i++) {
-		struct scenario s = victim_tables[i];
+	for (size_t i = 0; i < victims_count(); i++) {
+		struct scenario s = *victims_table(i);
 		struct scenario_outcome o;
 
 		if (!is_chosen(q, &s))
@@ -208,13 +208,13 @@ static int run_request(const struct request *q)
 		return run_tables(q) ? EXIT_SUCCESS : EXIT_FAILURE;
 	if (q->verb == VERB_RANDOM)
 		return run_random(q) ? EXIT_SUCCESS : EXIT_FAILURE;
-	for (size_t i = 0; i < n_victim_tables && r == 0; i++) {
-		if (!is_chosen(q, &victim_tables[i]))
+	for (size_t i = 0; i < victims_count() && r == 0; i++) {
+		if (!is_chosen(q, victims_table(i)))
 			continue;
 		if (q->verb == VERB_LIST)
-			puts(victim_tables[i].name);
+			puts(victims_table(i)->name);
 		else if (q->verb == VERB_CREATE)
-			r = scenario_create_cgroups(&victim_tables[i]);
+			r = scenario_create_cgroups(victims_table(i));
 	}
 	if (r < 0)
 		fprintf(stderr, "oomtest: cannot make the cgroups: %s\n", strerror(-r));

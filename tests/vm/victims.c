@@ -17,7 +17,7 @@
 
 /* A row a line. */
 /* clang-format off */
-const struct scenario victim_tables[] = {
+static const struct scenario tables[] = {
 	{
 		/* The largest allocates, the kernel alone would take it. */
 		.name = "flat",
@@ -881,4 +881,12 @@ const struct scenario victim_tables[] = {
 };
 /* clang-format on */
 
-const size_t n_victim_tables = ARRAY_SIZE(victim_tables);
+size_t victims_count(void)
+{
+	return ARRAY_SIZE(tables);
+}
+
+const struct scenario *victims_table(size_t i)
+{
+	return &tables[i];
+}

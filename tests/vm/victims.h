@@ -5,7 +5,9 @@
 
 #include "table.h"
 
-extern const struct scenario victim_tables[];
-extern const size_t n_victim_tables;
+size_t victims_count(void);
+
+/* The @i-th of them, in the order in which they run. */
+const struct scenario *victims_table(size_t i);
 
 #endif
