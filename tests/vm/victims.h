@@ -10,4 +10,8 @@ size_t victims_count(void);
 /* The @i-th of them, in the order in which they run. */
 const struct scenario *victims_table(size_t i);
 
+/* Those of victims_language.c, which come last of all. */
+extern const struct scenario victims_language[];
+extern const size_t n_victims_language;
+
 #endif
