@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The door of daemon/kernel/, which alone knows libbpf and the skeletons: can this kernel do it,
- *load it, hand it rules, read its records. Of this folder the rest of the daemon includes no other
- *header.
+ * load it, hand it rules, read its records. Of this folder the rest of the daemon includes no other
+ * header.
  *
  * Behind it each file includes and calls only what stands below it:
  *
@@ -19,8 +19,8 @@
  *	why          the sentences for the administrator
  *	types        what the door returns
  *
- * Below all of them are util/, bpf/oompolicy.h, config/policy.h, and of daemon/ gfp.h, messages.h
- *and report.h.
+ * Below all of them are util/, api/messages.h, bpf/oompolicy.h, config/policy.h, and gfp.h and
+ * report.h of daemon/record/.
  */
 #ifndef OP_KERNEL_LOADER_H
 #define OP_KERNEL_LOADER_H
