@@ -115,13 +115,31 @@ static __always_inline struct mm_struct *process_mm(struct task_struct *task)
 #define OP_PATH_MEMBER 4
 #define OP_PATH_RUNNER 8 /* and those after it, one for each */
 
+/* Where a path goes, OP_PATH_LEN bytes. */
+static __always_inline char *find_path(__u32 which)
+{
+	switch (which) {
+	case OP_PATH_DOMAIN:
+		return record.domain_path;
+	case OP_PATH_TRIGGER:
+		return record.trigger_path;
+	case OP_PATH_VICTIM:
+		return record.victim_path;
+	case OP_PATH_MEMBER:
+		return member_record.path;
+	case OP_PATH_SOURCE:
+		return record.source_path;
+	default:
+		return record.runners[which & (OP_RUNNERS_MAX - 1)].path;
+	}
+}
+
 /* Writes the path of the cgroup @id to one of the records'; leaves it empty if there is none. */
 __noinline int op_record_path(__u64 id, __u32 which)
 {
 	struct cgroup *cgrp;
 	__u32 used;
 	int level, i;
-	char *path;
 
 	cgrp = bpf_cgroup_from_id(id);
 	if (!cgrp)
@@ -157,27 +175,7 @@ __noinline int op_record_path(__u64 id, __u32 which)
 		record.flags |= OP_OOM_PATH_CUT;
 		path_buffer[OP_PATH_LEN - 1] = '\0';
 	}
-	switch (which) {
-	case OP_PATH_DOMAIN:
-		path = record.domain_path;
-		break;
-	case OP_PATH_TRIGGER:
-		path = record.trigger_path;
-		break;
-	case OP_PATH_VICTIM:
-		path = record.victim_path;
-		break;
-	case OP_PATH_MEMBER:
-		path = member_record.path;
-		break;
-	case OP_PATH_SOURCE:
-		path = record.source_path;
-		break;
-	default:
-		path = record.runners[which & (OP_RUNNERS_MAX - 1)].path;
-		break;
-	}
-	bpf_probe_read_kernel(path, OP_PATH_LEN, path_buffer);
+	bpf_probe_read_kernel(find_path(which), OP_PATH_LEN, path_buffer);
 	return 0;
 }
 
