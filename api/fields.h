@@ -28,7 +28,7 @@
 	F(WHO##_SWAP_BYTES)    \
 	F(WHO##_PGTABLES_BYTES)
 
-/* Of the records, each shown by `oompolicyctl info` in its place (ctl/show-event.c). */
+/* Of the records, each shown by `oompolicyctl info` in its place (ctl/show-record.c). */
 #define RECORD_FIELDS(F)       \
 	F(POLICY)              \
 	F(BACKEND)             \

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Connects to the bus for each question, and turns replies into the structs of model.h. Trusts the
- * daemon to be who has the name, as the bus's policy gives it to root alone, but no byte of what it
- * says: names in it were chosen by others.
+ * Connects to the bus for each question, and turns replies into the structs of replies.h. Trusts
+ * the daemon to be who has the name, as the bus's policy gives it to root alone, but no byte of
+ * what it says: names in it were chosen by others.
  */
 #include "bus-client.h"
 
@@ -13,7 +13,7 @@
 
 #include "api/bus-names.h"
 #include "bus-values.h"
-#include "model.h"
+#include "replies.h"
 #include "util/basic.h"
 #include "util/bytes.h"
 

@@ -12,10 +12,10 @@
 #include "config/layers.h"
 #include "config/policy.h"
 #include "config/value.h"
-#include "event.h"
-#include "history.h"
+#include "entry.h"
+#include "journal-reader.h"
 #include "json.h"
-#include "model.h"
+#include "replies.h"
 #include "show.h"
 #include "term.h"
 #include "text.h"
@@ -33,7 +33,7 @@
 struct arguments {
 	enum json_mode json;
 	bool pager, legend, all, yes, follow;
-	struct event_filter filter;
+	struct entry_filter filter;
 	size_t n_last;		 /* SIZE_MAX: all */
 	const char *directory;	 /* of the journal; NULL: this machine's */
 	const char *cgroup_root; /* for tests */
@@ -294,7 +294,7 @@ struct listing {
 	size_t n;
 };
 
-static int list_event(struct event *e, void *userdata)
+static int list_record(struct entry *e, void *userdata)
 {
 	struct listing *l = userdata;
 	_cleanup_(json_freep) struct json *object = NULL;
@@ -302,13 +302,13 @@ static int list_event(struct event *e, void *userdata)
 
 	if (l->arguments->json == JSON_OFF) {
 		if (l->n == 0 && l->term->legend)
-			show_event_heading(l->term);
-		r = show_event_line(e, l->term);
+			show_record_heading(l->term);
+		r = show_record_line(e, l->term);
 	} else if (l->array) {
-		json_append(l->array, event_to_json(e));
+		json_append(l->array, record_to_json(e));
 		r = 0;
 	} else {
-		object = event_to_json(e);
+		object = record_to_json(e);
 		r = json_print(object, l->arguments->json, l->term->out);
 	}
 	l->n++;
@@ -317,21 +317,21 @@ static int list_event(struct event *e, void *userdata)
 	return r;
 }
 
-static int info_event(struct event *e, void *userdata)
+static int info_record(struct entry *e, void *userdata)
 {
 	struct listing *l = userdata;
-	int r = history_add_freed(l->arguments->directory, e);
+	int r = journal_reader_add_freed(l->arguments->directory, e);
 
 	if (r < 0)
 		return r;
 	if (l->arguments->json != JSON_OFF)
-		return list_event(e, userdata);
+		return list_record(e, userdata);
 	if (l->n++ > 0)
 		fputc('\n', l->term->out);
-	return show_event(e, l->term);
+	return show_record(e, l->term);
 }
 
-static bool is_filtered(const struct event_filter *f)
+static bool is_filtered(const struct entry_filter *f)
 {
 	return f->unit || f->policy || f->since_usec || f->until_usec;
 }
@@ -370,7 +370,7 @@ static int run_list(const struct arguments *a)
 	l.term = &t;
 	if (a->json != JSON_OFF && !a->follow)
 		l.array = json_new_array();
-	r = history_read(a->directory, &a->filter, n_last, a->follow, list_event, &l);
+	r = journal_reader_read(a->directory, &a->filter, n_last, a->follow, list_record, &l);
 	return end_listing(&l, &t, r);
 }
 
@@ -385,7 +385,7 @@ static int run_info(const struct arguments *a)
 	for (int i = 0; i < a->n_rest; i++) {
 		uint64_t id;
 
-		if (event_parse_id(a->rest[i], &id) < 0) {
+		if (entry_parse_id(a->rest[i], &id) < 0) {
 			complain("'%s' is no id, see the first column of `%s list`.", a->rest[i],
 				 program_invocation_short_name);
 			return EX_USAGE;
@@ -396,18 +396,18 @@ static int run_info(const struct arguments *a)
 	if (a->json != JSON_OFF)
 		l.array = json_new_array();
 	if (a->n_rest == 0)
-		r = history_read(a->directory, &a->filter, filtered ? a->n_last : 1, false,
-				 info_event, &l);
+		r = journal_reader_read(a->directory, &a->filter, filtered ? a->n_last : 1, false,
+					info_record, &l);
 	for (int i = 0; i < a->n_rest && r >= 0; i++) {
-		_cleanup_(event_done) struct event e = {};
+		_cleanup_(entry_done) struct entry e = {};
 		uint64_t id = 0;
 
-		event_parse_id(a->rest[i], &id);
-		r = history_find(a->directory, id, &e);
+		entry_parse_id(a->rest[i], &id);
+		r = journal_reader_find(a->directory, id, &e);
 		if (r == -ENOENT)
 			complain("There is no record %s.", a->rest[i]);
 		if (r == 0)
-			r = info_event(&e, &l);
+			r = info_record(&e, &l);
 	}
 	if (r == -ENOENT) {
 		json_free(l.array);

@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "model.h"
+#include "replies.h"
 #include "table.h"
 #include "text.h"
 #include "util/basic.h"

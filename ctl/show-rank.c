@@ -6,7 +6,7 @@
 
 #include "api/words.h"
 #include "bpf/oompolicy.h"
-#include "model.h"
+#include "replies.h"
 #include "table.h"
 #include "text.h"
 #include "util/basic.h"

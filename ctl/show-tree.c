@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "model.h"
+#include "replies.h"
 #include "table.h"
 #include "text.h"
 #include "util/basic.h"

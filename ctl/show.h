@@ -11,7 +11,7 @@
 #include "json.h"
 #include "term.h"
 
-struct event;
+struct entry;
 struct explanation;
 struct ranking;
 struct status_report;
@@ -34,13 +34,13 @@ int show_ranking(const struct ranking *ranking, size_t n_first, enum json_mode m
 int show_explanation(const struct explanation *e, enum json_mode mode, const struct term *t);
 
 /* One line a record. The heading comes by itself, as records may come one by one. */
-void show_event_heading(const struct term *t);
-int show_event_line(const struct event *e, const struct term *t);
+void show_record_heading(const struct term *t);
+int show_record_line(const struct entry *e, const struct term *t);
 
 /* All of a record. */
-int show_event(const struct event *e, const struct term *t);
+int show_record(const struct entry *e, const struct term *t);
 
 /* The caller's; NULL when memory is out. */
-struct json *event_to_json(const struct event *e);
+struct json *record_to_json(const struct entry *e);
 
 #endif

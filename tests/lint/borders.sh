@@ -23,7 +23,7 @@ only inih 'ini\.h' config/reader.c
 only NSS '(pwd|grp)\.h' config/user.c
 only libcgroup 'libcgroup(/.*)?\.h' daemon/cgroups/cgroup.c
 only libbpf 'bpf/(libbpf|bpf|btf)\.h|.*\.skel\.h' daemon/kernel/*.c
-only sd-journal 'systemd/sd-journal\.h' util/journal.c daemon/record/journal-find.c ctl/history.c
+only sd-journal 'systemd/sd-journal\.h' util/journal.c daemon/record/journal-find.c ctl/journal-reader.c
 only sd-bus 'systemd/sd-bus\.h' daemon/bus/bus.c daemon/bus/introspect.c daemon/bus/object.c daemon/bus/polkit.c daemon/bus/values.c daemon/job.c ctl/bus-client.c ctl/bus-values.c
 only jansson 'jansson\.h' ctl/json.c
 

@@ -6,9 +6,9 @@
 #include <locale.h>
 
 #include "api/messages.h"
-#include "ctl/event.h"
+#include "ctl/entry.h"
 #include "ctl/json.h"
-#include "ctl/model.h"
+#include "ctl/replies.h"
 #include "ctl/show.h"
 #include "ctl/table.h"
 #include "ctl/term.h"
@@ -117,9 +117,9 @@ static void test_status(void)
 	done_term();
 }
 
-static void add(struct event *e, const char *field)
+static void add(struct entry *e, const char *field)
 {
-	CHECK_INT(event_add(e, field, strlen(field)), 0);
+	CHECK_INT(entry_add(e, field, strlen(field)), 0);
 }
 
 static const char *const kill_fields[] = {
@@ -185,9 +185,9 @@ static const char *const kill_fields[] = {
 	"OOMPOLICY_FROM_A_LATER_VERSION=two",
 };
 
-static struct event new_kill(void)
+static struct entry new_kill(void)
 {
-	struct event e = {.real_usec = 1700000000123456};
+	struct entry e = {.real_usec = 1700000000123456};
 
 	for (size_t i = 0; i < ARRAY_SIZE(kill_fields); i++)
 		add(&e, kill_fields[i]);
@@ -195,9 +195,9 @@ static struct event new_kill(void)
 }
 
 /* Every byte that others chose is hostile. */
-static struct event new_hostile(void)
+static struct entry new_hostile(void)
 {
-	struct event e = {.real_usec = 1700000001000000};
+	struct entry e = {.real_usec = 1700000001000000};
 
 	add(&e, "MESSAGE=OOM in the system: killed e\\n\033[31m\nand another line\r");
 	add(&e, "OOMPOLICY_DECISION=killed");
@@ -214,9 +214,9 @@ static struct event new_hostile(void)
 	return e;
 }
 
-static struct event new_none(void)
+static struct entry new_none(void)
 {
-	struct event e = {.real_usec = 1700000002000000};
+	struct entry e = {.real_usec = 1700000002000000};
 
 	add(&e,
 	    "MESSAGE=OOM in /a: left to the kernel, every task that could be killed is protected");
@@ -239,17 +239,17 @@ static void check_printable(void)
 
 static void test_list(void)
 {
-	_cleanup_(event_done) struct event a = new_kill(), b = new_hostile(), c = new_none();
+	_cleanup_(entry_done) struct entry a = new_kill(), b = new_hostile(), c = new_none();
 	static const size_t widths[] = {80, 120, 0};
 
 	for (size_t i = 0; i < ARRAY_SIZE(widths); i++) {
 		struct term t = new_term(widths[i]);
 		char name[32];
 
-		show_event_heading(&t);
-		CHECK_INT(show_event_line(&a, &t), 0);
-		CHECK_INT(show_event_line(&b, &t), 0);
-		CHECK_INT(show_event_line(&c, &t), 0);
+		show_record_heading(&t);
+		CHECK_INT(show_record_line(&a, &t), 0);
+		CHECK_INT(show_record_line(&b, &t), 0);
+		CHECK_INT(show_record_line(&c, &t), 0);
 		end_term(&t);
 		snprintf(name, sizeof(name), "list-%zu", widths[i]);
 		compare(name);
@@ -262,14 +262,14 @@ static void test_list(void)
 
 static void test_info(void)
 {
-	_cleanup_(event_done) struct event a = new_kill(), b = new_hostile(), c = new_none();
+	_cleanup_(entry_done) struct entry a = new_kill(), b = new_hostile(), c = new_none();
 	struct term t = new_term(80);
 
-	CHECK_INT(show_event(&a, &t), 0);
+	CHECK_INT(show_record(&a, &t), 0);
 	fputc('\n', t.out);
-	CHECK_INT(show_event(&b, &t), 0);
+	CHECK_INT(show_record(&b, &t), 0);
 	fputc('\n', t.out);
-	CHECK_INT(show_event(&c, &t), 0);
+	CHECK_INT(show_record(&c, &t), 0);
 	end_term(&t);
 	compare("info");
 	check_width(80);
@@ -279,12 +279,12 @@ static void test_info(void)
 
 static void test_json(void)
 {
-	_cleanup_(event_done) struct event a = new_kill(), b = new_hostile();
+	_cleanup_(entry_done) struct entry a = new_kill(), b = new_hostile();
 	struct json *array = json_new_array();
 	struct term t = new_term(0);
 
-	json_append(array, event_to_json(&a));
-	json_append(array, event_to_json(&b));
+	json_append(array, record_to_json(&a));
+	json_append(array, record_to_json(&b));
 	CHECK_INT(json_print(array, JSON_SHORT, t.out), 0);
 	json_free(array);
 	end_term(&t);
@@ -442,9 +442,9 @@ static void test_rank(void)
 
 static void test_filter(void)
 {
-	_cleanup_(event_done) struct event e = new_kill(), none = {};
+	_cleanup_(entry_done) struct entry e = new_kill(), none = {};
 	static const struct {
-		struct event_filter filter;
+		struct entry_filter filter;
 		bool matches;
 	} cases[] = {
 		{{}, true},
@@ -461,21 +461,21 @@ static void test_filter(void)
 		{{.until_usec = 1700000000123455}, false},
 	};
 	uint64_t id;
-	char text[EVENT_ID_SIZE];
+	char text[ENTRY_ID_SIZE];
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-		if (event_matches(&e, &cases[i].filter) != cases[i].matches)
+		if (entry_matches(&e, &cases[i].filter) != cases[i].matches)
 			FAIL("case %zu", i);
 	add(&none, "MESSAGE=something else");
-	CHECK(!event_matches(&none, &cases[0].filter));
+	CHECK(!entry_matches(&none, &cases[0].filter));
 
-	event_format_id(&e, text);
-	CHECK_INT(event_parse_id(text, &id), 0);
+	entry_format_id(&e, text);
+	CHECK_INT(entry_parse_id(text, &id), 0);
 	CHECK(id == e.real_usec);
-	CHECK_INT(event_parse_id("", &id), -EINVAL);
-	CHECK_INT(event_parse_id("0x1", &id), -EINVAL);
-	CHECK_INT(event_parse_id("-1", &id), -EINVAL);
-	CHECK_INT(event_parse_id("11112222333344445", &id), -EINVAL);
+	CHECK_INT(entry_parse_id("", &id), -EINVAL);
+	CHECK_INT(entry_parse_id("0x1", &id), -EINVAL);
+	CHECK_INT(entry_parse_id("-1", &id), -EINVAL);
+	CHECK_INT(entry_parse_id("11112222333344445", &id), -EINVAL);
 }
 
 static void test_times(void)

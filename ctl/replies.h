@@ -3,8 +3,8 @@
  * What the daemon told, before it is shown. Texts belong to the struct's reply, paths
  * are owned; every *_done() takes an empty one.
  */
-#ifndef OP_MODEL_H
-#define OP_MODEL_H
+#ifndef OP_REPLIES_H
+#define OP_REPLIES_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -12,7 +12,7 @@
 #include "api/fields.h"
 #include "api/words.h"
 #include "config/value.h"
-#include "event.h"
+#include "entry.h"
 #include "text.h"
 #include "util/basic.h"
 #include "util/escape.h"
@@ -51,7 +51,7 @@ static void print_line(const struct term *t, const char *const cells[static 6])
 	fputc('\n', t->out);
 }
 
-void show_event_heading(const struct term *t)
+void show_record_heading(const struct term *t)
 {
 	static const char *const titles[] = {"ID", "TIME", "OUTCOME", "PRIO", "VICTIM", "OOM IN"};
 
@@ -61,29 +61,29 @@ void show_event_heading(const struct term *t)
 }
 
 /* A field for a table: escaped, "-" where there is none. NULL when memory is out. */
-static char *get_escaped(const struct event *e, enum field field)
+static char *get_escaped(const struct entry *e, enum field field)
 {
-	const char *value = event_get_field(e, field);
+	const char *value = entry_get_field(e, field);
 
 	return value && *value ? text_escape(value, strlen(value)) : strdup("-");
 }
 
-int show_event_line(const struct event *e, const struct term *t)
+int show_record_line(const struct entry *e, const struct term *t)
 {
 	_cleanup_free_ char *outcome = get_escaped(e, FIELD_DECISION);
 	_cleanup_free_ char *priority = get_escaped(e, FIELD_EFFECTIVE_PRIORITY);
 	_cleanup_free_ char *comm = get_escaped(e, FIELD_VICTIM_COMM);
 	_cleanup_free_ char *domain = get_escaped(e, FIELD_DOMAIN), *victim = NULL;
-	uint64_t pid = event_get_number(e, FIELD_VICTIM_PID);
-	const char *type = event_get_field(e, FIELD_DOMAIN_TYPE);
-	char id[EVENT_ID_SIZE], time[TEXT_TIME_SIZE];
+	uint64_t pid = entry_get_number(e, FIELD_VICTIM_PID);
+	const char *type = entry_get_field(e, FIELD_DOMAIN_TYPE);
+	char id[ENTRY_ID_SIZE], time[TEXT_TIME_SIZE];
 
 	if (!outcome || !priority || !comm || !domain)
 		return -ENOMEM;
 	victim = pid == UINT64_MAX ? strdup("-") : format_string("%s[%" PRIu64 "]", comm, pid);
 	if (!victim)
 		return -ENOMEM;
-	event_format_id(e, id);
+	entry_format_id(e, id);
 	print_line(t, (const char *const[]){
 			      id,
 			      text_format_time(e->real_usec, time),
@@ -99,14 +99,14 @@ int show_event_line(const struct event *e, const struct term *t)
 
 /* A page that is being written; memory that runs out is told at its end. */
 struct page {
-	const struct event *event;
+	const struct entry *entry;
 	const struct term *term;
 	int error;
 };
 
 static const char *get(const struct page *p, enum field field)
 {
-	return event_get_field(p->event, field);
+	return entry_get_field(p->entry, field);
 }
 
 /*
@@ -150,7 +150,7 @@ static void print(struct page *p, const char *name, const char *format, ...)
 /* The message may have several lines; what is in them was escaped by the daemon. */
 static void print_message(struct page *p)
 {
-	const char *rest = event_get(p->event, "MESSAGE") ?: "", *name = "Message";
+	const char *rest = entry_get(p->entry, "MESSAGE") ?: "", *name = "Message";
 
 	while (*rest) {
 		size_t length = strcspn(rest, "\n");
@@ -194,7 +194,7 @@ static void print_memory(struct page *p, enum field first)
 
 	text[0] = '\0';
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
-		uint64_t bytes = event_get_number(p->event, parts[i].field);
+		uint64_t bytes = entry_get_number(p->entry, parts[i].field);
 		char size[TEXT_BYTES_SIZE];
 
 		if (bytes == UINT64_MAX || bytes == 0)
@@ -232,8 +232,8 @@ static void print_task(struct page *p, const char *title, enum field first)
 /* When the victim's memory was back, where that is known. */
 static void print_freed(struct page *p)
 {
-	uint64_t usec = event_get_number(p->event, FIELD_FREED_USEC);
-	uint64_t left = event_get_number(p->event, FIELD_LEFT_BYTES);
+	uint64_t usec = entry_get_number(p->entry, FIELD_FREED_USEC);
+	uint64_t left = entry_get_number(p->entry, FIELD_LEFT_BYTES);
 	char span[TEXT_SPAN_SIZE], size[TEXT_BYTES_SIZE];
 
 	if (usec == UINT64_MAX || usec > UINT64_MAX / 1000)
@@ -345,8 +345,8 @@ static void print_runners_up(struct page *p)
 
 static void print_domain(struct page *p)
 {
-	uint64_t select_nsec = event_get_number(p->event, FIELD_SELECT_NSEC);
-	uint64_t handler_nsec = event_get_number(p->event, FIELD_HANDLER_NSEC);
+	uint64_t select_nsec = entry_get_number(p->entry, FIELD_SELECT_NSEC);
+	uint64_t handler_nsec = entry_get_number(p->entry, FIELD_HANDLER_NSEC);
 	const char *type = get(p, FIELD_DOMAIN_TYPE), *tasks = get(p, FIELD_TASKS);
 	const char *cgroups = get(p, FIELD_CGROUPS) ?: "?";
 	char selected[TEXT_SPAN_SIZE], handled[TEXT_SPAN_SIZE];
@@ -378,8 +378,8 @@ static void print_domain(struct page *p)
 /* What matters only where it is not 0. */
 static void print_missing(struct page *p)
 {
-	uint64_t lost = event_get_number(p->event, FIELD_LOST);
-	uint64_t suppressed = event_get_number(p->event, FIELD_SUPPRESSED);
+	uint64_t lost = entry_get_number(p->entry, FIELD_LOST);
+	uint64_t suppressed = entry_get_number(p->entry, FIELD_SUPPRESSED);
 
 	if (lost != UINT64_MAX && lost > 0)
 		print(p, "Lost", "%" PRIu64 " records before this one", lost);
@@ -393,8 +393,8 @@ static void print_members(struct page *p)
 {
 	bool first = true;
 
-	for (size_t i = 0; i < p->event->n_fields; i++) {
-		const struct event_field *field = &p->event->fields[i];
+	for (size_t i = 0; i < p->entry->n_fields; i++) {
+		const struct entry_field *field = &p->entry->fields[i];
 		const char *rest = field->value;
 
 		if (strcmp(field->name, field_name(FIELD_MEMBER)) != 0)
@@ -420,8 +420,8 @@ static void print_others(struct page *p)
 {
 	bool first = true;
 
-	for (size_t i = 0; i < p->event->n_fields; i++) {
-		const struct event_field *field = &p->event->fields[i];
+	for (size_t i = 0; i < p->entry->n_fields; i++) {
+		const struct entry_field *field = &p->entry->fields[i];
 		_cleanup_free_ char *name = NULL, *value = NULL;
 
 		if (strncmp(field->name, FIELD_PREFIX, strlen(FIELD_PREFIX)) != 0 ||
@@ -439,12 +439,12 @@ static void print_others(struct page *p)
 	}
 }
 
-int show_event(const struct event *e, const struct term *t)
+int show_record(const struct entry *e, const struct term *t)
 {
-	struct page p = {.event = e, .term = t};
-	char id[EVENT_ID_SIZE], time[TEXT_TIME_SIZE];
+	struct page p = {.entry = e, .term = t};
+	char id[ENTRY_ID_SIZE], time[TEXT_TIME_SIZE];
 
-	event_format_id(e, id);
+	entry_format_id(e, id);
 	print(&p, "ID", "%s", id);
 	print(&p, "Time", "%s", text_format_time(e->real_usec, time));
 	print_message(&p);
@@ -470,7 +470,7 @@ static bool is_shown(const char *name)
 }
 
 /* A name that comes several times has an array of its values. */
-static void add_field(struct json *object, const struct event *e, size_t i)
+static void add_field(struct json *object, const struct entry *e, size_t i)
 {
 	const char *name = e->fields[i].name;
 	struct json *array = NULL;
@@ -491,12 +491,12 @@ static void add_field(struct json *object, const struct event *e, size_t i)
 	json_add(object, name, array);
 }
 
-struct json *event_to_json(const struct event *e)
+struct json *record_to_json(const struct entry *e)
 {
 	struct json *object = json_new_object(), *fields = json_new_object();
-	char id[EVENT_ID_SIZE];
+	char id[ENTRY_ID_SIZE];
 
-	event_format_id(e, id);
+	entry_format_id(e, id);
 	json_add_text(object, "id", id);
 	json_add_number(object, "time_usec", e->real_usec);
 	for (size_t i = 0; i < e->n_fields; i++)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Owns copies of what the journal said. Knows few of the fields, and keeps all. */
-#include "event.h"
+#include "entry.h"
 
 #include <string.h>
 
@@ -8,16 +8,16 @@
 #include "util/basic.h"
 #include "util/grow.h"
 
-int event_add(struct event *e, const char *field, size_t size)
+int entry_add(struct entry *e, const char *field, size_t size)
 {
 	const char *end = memchr(field, '=', size);
-	struct event_field added;
+	struct entry_field added;
 
 	if (!end)
 		return 0;
 	if (GROW(e->fields, e->n_fields) < 0)
 		return -ENOMEM;
-	added = (struct event_field){
+	added = (struct entry_field){
 		.name = strndup(field, (size_t)(end - field)),
 		.size = size - (size_t)(end - field) - 1,
 	};
@@ -33,17 +33,17 @@ int event_add(struct event *e, const char *field, size_t size)
 	return 0;
 }
 
-void event_done(struct event *e)
+void entry_done(struct entry *e)
 {
 	for (size_t i = 0; i < e->n_fields; i++) {
 		free(e->fields[i].name);
 		free(e->fields[i].value);
 	}
 	free(e->fields);
-	*e = (struct event){};
+	*e = (struct entry){};
 }
 
-const char *event_get(const struct event *e, const char *name)
+const char *entry_get(const struct entry *e, const char *name)
 {
 	for (size_t i = 0; i < e->n_fields; i++)
 		if (strcmp(e->fields[i].name, name) == 0)
@@ -51,25 +51,25 @@ const char *event_get(const struct event *e, const char *name)
 	return NULL;
 }
 
-const char *event_get_field(const struct event *e, enum field field)
+const char *entry_get_field(const struct entry *e, enum field field)
 {
-	return event_get(e, field_name(field));
+	return entry_get(e, field_name(field));
 }
 
-uint64_t event_get_number(const struct event *e, enum field field)
+uint64_t entry_get_number(const struct entry *e, enum field field)
 {
-	const char *value = event_get_field(e, field);
+	const char *value = entry_get_field(e, field);
 	uint64_t number;
 
 	return value && value_parse_number(value, UINT64_MAX, &number) == 0 ? number : UINT64_MAX;
 }
 
-void event_format_id(const struct event *e, char buf[static EVENT_ID_SIZE])
+void entry_format_id(const struct entry *e, char buf[static ENTRY_ID_SIZE])
 {
-	snprintf(buf, EVENT_ID_SIZE, "%llx", (unsigned long long)e->real_usec);
+	snprintf(buf, ENTRY_ID_SIZE, "%llx", (unsigned long long)e->real_usec);
 }
 
-int event_parse_id(const char *s, uint64_t *ret_real_usec)
+int entry_parse_id(const char *s, uint64_t *ret_real_usec)
 {
 	size_t length = strlen(s);
 
@@ -89,14 +89,14 @@ static bool unit_matches(const char *value, const char *unit)
 	       (!strchr(unit, '.') && strcmp(value + length, ".service") == 0);
 }
 
-bool event_matches(const struct event *e, const struct event_filter *filter)
+bool entry_matches(const struct entry *e, const struct entry_filter *filter)
 {
-	const char *policy = event_get_field(e, FIELD_POLICY);
+	const char *policy = entry_get_field(e, FIELD_POLICY);
 
-	if (!event_get_field(e, FIELD_DECISION))
+	if (!entry_get_field(e, FIELD_DECISION))
 		return false;
-	if (filter->unit && !unit_matches(event_get_field(e, FIELD_VICTIM_UNIT), filter->unit) &&
-	    !unit_matches(event_get_field(e, FIELD_VICTIM_USER_UNIT), filter->unit))
+	if (filter->unit && !unit_matches(entry_get_field(e, FIELD_VICTIM_UNIT), filter->unit) &&
+	    !unit_matches(entry_get_field(e, FIELD_VICTIM_USER_UNIT), filter->unit))
 		return false;
 	if (filter->policy && (!policy || strcmp(policy, filter->policy) != 0))
 		return false;

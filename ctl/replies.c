@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Owns the order in which a tree is shown. Reads the cgroup file system, and asks nobody. */
-#include "model.h"
+#include "replies.h"
 
 #include <fcntl.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * Owns the journal that is read. Believes only entries that root wrote, by fields that journald
  * adds itself: anybody can send an entry with our fields in it.
  */
-#include "history.h"
+#include "journal-reader.h"
 
 #include <string.h>
 
@@ -11,7 +11,7 @@
 
 #include "api/fields.h"
 #include "api/messages.h"
-#include "event.h"
+#include "entry.h"
 #include "util/basic.h"
 #include "util/format.h"
 
@@ -41,9 +41,9 @@ static int open_journal(const char *directory, sd_journal **ret)
 }
 
 /* Reads the entry that the journal is at. */
-static int read_entry(sd_journal *j, struct event *ret)
+static int read_entry(sd_journal *j, struct entry *ret)
 {
-	struct event e = {};
+	struct entry e = {};
 	const void *data;
 	size_t size;
 	int r;
@@ -51,9 +51,9 @@ static int read_entry(sd_journal *j, struct event *ret)
 	r = sd_journal_get_realtime_usec(j, &e.real_usec);
 	sd_journal_restart_data(j);
 	while (r >= 0 && (r = sd_journal_enumerate_available_data(j, &data, &size)) > 0)
-		r = event_add(&e, data, size);
+		r = entry_add(&e, data, size);
 	if (r < 0) {
-		event_done(&e);
+		entry_done(&e);
 		return r;
 	}
 	*ret = e;
@@ -61,10 +61,10 @@ static int read_entry(sd_journal *j, struct event *ret)
 }
 
 /* Passes the entry that the journal is at, if it is wanted. Returns 1 if it was, or an error. */
-static int pass_entry(sd_journal *j, const struct event_filter *filter, history_visit_t visit,
-		      void *userdata)
+static int pass_entry(sd_journal *j, const struct entry_filter *filter,
+		      journal_reader_visit_t visit, void *userdata)
 {
-	struct event e;
+	struct entry e;
 	int r;
 
 	r = read_entry(j, &e);
@@ -72,15 +72,15 @@ static int pass_entry(sd_journal *j, const struct event_filter *filter, history_
 	if (r < 0)
 		return r == -ENOMEM ? r : 0;
 	r = 0;
-	if (event_matches(&e, filter)) {
+	if (entry_matches(&e, filter)) {
 		r = visit(&e, userdata);
 		r = r < 0 ? r : 1;
 	}
-	event_done(&e);
+	entry_done(&e);
 	return r;
 }
 
-static int visit_nothing(struct event *e _unused_, void *userdata _unused_)
+static int visit_nothing(struct entry *e _unused_, void *userdata _unused_)
 {
 	return 0;
 }
@@ -89,7 +89,7 @@ static int visit_nothing(struct event *e _unused_, void *userdata _unused_)
  * Goes to before the entry where the reading begins. Returns 1 when there is an entry there
  * already, which sd_journal_next() would leave out; 0 when not.
  */
-static int seek_start(sd_journal *j, const struct event_filter *filter, size_t n_last)
+static int seek_start(sd_journal *j, const struct entry_filter *filter, size_t n_last)
 {
 	size_t n = 0;
 	int r;
@@ -117,8 +117,8 @@ static int seek_start(sd_journal *j, const struct event_filter *filter, size_t n
 	return r < 0 ? r : sd_journal_seek_head(j);
 }
 
-int history_read(const char *directory, const struct event_filter *filter, size_t n_last,
-		 bool follow, history_visit_t visit, void *userdata)
+int journal_reader_read(const char *directory, const struct entry_filter *filter, size_t n_last,
+			bool follow, journal_reader_visit_t visit, void *userdata)
 {
 	_cleanup_(journalp) sd_journal *j = NULL;
 	int r, n = 0;
@@ -156,9 +156,9 @@ int history_read(const char *directory, const struct event_filter *filter, size_
 	}
 }
 
-int history_find(const char *directory, uint64_t real_usec, struct event *ret)
+int journal_reader_find(const char *directory, uint64_t real_usec, struct entry *ret)
 {
-	static const struct event_filter any = {};
+	static const struct entry_filter any = {};
 	_cleanup_(journalp) sd_journal *j = NULL;
 	int r;
 
@@ -166,25 +166,25 @@ int history_find(const char *directory, uint64_t real_usec, struct event *ret)
 	if (r >= 0)
 		r = sd_journal_seek_realtime_usec(j, real_usec);
 	while (r >= 0 && (r = sd_journal_next(j)) > 0) {
-		struct event e;
+		struct entry e;
 
 		r = read_entry(j, &e);
 		if (r < 0)
 			return r;
 		if (e.real_usec > real_usec) {
-			event_done(&e);
+			entry_done(&e);
 			break;
 		}
-		if (e.real_usec == real_usec && event_matches(&e, &any)) {
+		if (e.real_usec == real_usec && entry_matches(&e, &any)) {
 			*ret = e;
 			return 0;
 		}
-		event_done(&e);
+		entry_done(&e);
 	}
 	return r < 0 ? r : -ENOENT;
 }
 
-int history_add_freed(const char *directory, struct event *e)
+int journal_reader_add_freed(const char *directory, struct entry *e)
 {
 	const char *const keys[] = {field_name(FIELD_SEQ), field_name(FIELD_KTIME_USEC),
 				    "_BOOT_ID"};
@@ -196,7 +196,7 @@ int history_add_freed(const char *directory, struct event *e)
 	if (r >= 0)
 		r = sd_journal_add_match(j, "MESSAGE_ID=" MESSAGE_ID_FREED, 0);
 	for (size_t i = 0; i < ARRAY_SIZE(keys) && r >= 0; i++) {
-		const char *value = event_get(e, keys[i]);
+		const char *value = entry_get(e, keys[i]);
 		_cleanup_free_ char *match = NULL;
 
 		if (!value)
@@ -216,7 +216,7 @@ int history_add_freed(const char *directory, struct event *e)
 
 		if (sd_journal_get_data(j, field_name(added[i]), &data, &size) < 0)
 			continue;
-		if (event_add(e, data, size) < 0)
+		if (entry_add(e, data, size) < 0)
 			return -ENOMEM;
 	}
 	return r < 0 ? r : 0;
