@@ -22,7 +22,7 @@ static __u64 records; /* sequence number of the last record */
 
 static __always_inline void report(struct cgroup *cgrp, __u32 type, const char *path)
 {
-	struct op_cgroup_event *event;
+	struct op_cgroup_record *event;
 	__u64 seq = ++records;
 
 	event = bpf_ringbuf_reserve(&op_cgroup_events, sizeof(*event), 0);
@@ -48,13 +48,13 @@ static __always_inline void report(struct cgroup *cgrp, __u32 type, const char *
 SEC("tp_btf/cgroup_mkdir")
 int BPF_PROG(op_mkdir, struct cgroup *cgrp, const char *path)
 {
-	report(cgrp, OP_EVENT_CGROUP_MKDIR, path);
+	report(cgrp, OP_RECORD_CGROUP_MKDIR, path);
 	return 0;
 }
 
 SEC("tp_btf/cgroup_rmdir")
 int BPF_PROG(op_rmdir, struct cgroup *cgrp, const char *path)
 {
-	report(cgrp, OP_EVENT_CGROUP_RMDIR, NULL);
+	report(cgrp, OP_RECORD_CGROUP_RMDIR, NULL);
 	return 0;
 }

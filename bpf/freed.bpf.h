@@ -22,7 +22,7 @@
 struct outstanding {
 	/* Without a sequence number as long as its record is not sent, without a time as long as
 	 * the memory is not back. */
-	struct op_freed_event event;
+	struct op_freed_record event;
 	__u64 reapable_pages; /* what the reaper could take when it was marked: anonymous, swap */
 };
 
@@ -47,7 +47,7 @@ static __always_inline __u64 reapable_pages(struct mm_struct *mm)
 static __always_inline void freed_end(struct oom_state *state, __u64 mm,
 				      const struct outstanding *victim)
 {
-	struct op_freed_event event = victim->event;
+	struct op_freed_record event = victim->event;
 
 	if (bpf_map_delete_elem(&op_outstanding, &mm))
 		return;

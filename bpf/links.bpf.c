@@ -43,7 +43,7 @@ struct bpf_tramp_link {
 
 static __always_inline void tell(__u32 link_id)
 {
-	struct op_link_event *event = bpf_ringbuf_reserve(&op_link_events, sizeof(*event), 0);
+	struct op_link_record *event = bpf_ringbuf_reserve(&op_link_events, sizeof(*event), 0);
 
 	if (!event)
 		return;

@@ -160,23 +160,23 @@ struct op_name {
 
 /* --- records. Each starts with this header. */
 
-#define OP_EVENT_OOM 1		/* struct op_oom_event, on op_events */
-#define OP_EVENT_CGROUP_MKDIR 2 /* struct op_cgroup_event, on op_cgroups */
-#define OP_EVENT_CGROUP_RMDIR 3 /* struct op_cgroup_event, on op_cgroups; path is empty */
-#define OP_EVENT_MEMBER 4	/* struct op_member_event, on op_events, before its OOM's record */
-#define OP_EVENT_FREED 5	/* struct op_freed_event, on op_events, after its OOM's record */
+#define OP_RECORD_OOM 1		 /* struct op_oom_record, on op_events */
+#define OP_RECORD_CGROUP_MKDIR 2 /* struct op_cgroup_record, on op_cgroups */
+#define OP_RECORD_CGROUP_RMDIR 3 /* struct op_cgroup_record, on op_cgroups; path is empty */
+#define OP_RECORD_MEMBER 4 /* struct op_member_record, on op_events, before its OOM's record */
+#define OP_RECORD_FREED 5  /* struct op_freed_record, on op_events, after its OOM's record */
 
-struct op_event_header {
+struct op_record_header {
 	__u32 version; /* OP_ABI_VERSION */
-	__u32 type;    /* OP_EVENT_* */
+	__u32 type;    /* OP_RECORD_* */
 	__u32 size;    /* of the whole record, bytes */
 	__u32 pad;
 	__u64 seq;	  /* counts the records of this ring from 1; a gap is the number lost */
 	__u64 ktime_nsec; /* CLOCK_MONOTONIC when the record was begun */
 };
 
-struct op_cgroup_event {
-	struct op_event_header header;
+struct op_cgroup_record {
+	struct op_record_header header;
 	__u64 id;	    /* cgroup id: the inode number of its directory */
 	__u32 hierarchy_id; /* 0 is the unified hierarchy */
 	__u32 pad;
@@ -262,8 +262,8 @@ struct op_level {
 	__u64 swap_max_pages;	/* memory.swap.max */
 };
 
-struct op_oom_event {
-	struct op_event_header header;
+struct op_oom_record {
+	struct op_record_header header;
 	__u32 decision;	  /* OP_DECISION_* */
 	__u32 reason;	  /* OP_REASON_* */
 	__u32 flags;	  /* OP_OOM_* */
@@ -278,7 +278,7 @@ struct op_oom_event {
 	__u32 suppressed;   /* OOMs like this one that left no record, since the last that did */
 	__u32 config;	    /* number of the configuration that decided */
 	__u32 kill;	    /* OP_RULE_KILL_PROCESS, OP_RULE_KILL_CGROUP, or 0 */
-	__u32 n_members;    /* killed with the victim; each has left an OP_EVENT_MEMBER */
+	__u32 n_members;    /* killed with the victim; each has left an OP_RECORD_MEMBER */
 	__u32 backend;	    /* OP_BACKEND_* */
 	__u32 n_levels;	    /* in levels */
 	__u32 n_runners;    /* in runners */
@@ -300,14 +300,14 @@ struct op_oom_event {
 };
 
 /* Not as what is left out: the verifier of 6.12 knows no bounds of a product below zero. */
-#define OP_OOM_EVENT_SIZE(n_runners)                                               \
-	(sizeof(struct op_oom_event) - OP_RUNNERS_MAX * sizeof(struct op_runner) + \
+#define OP_OOM_RECORD_SIZE(n_runners)                                               \
+	(sizeof(struct op_oom_record) - OP_RUNNERS_MAX * sizeof(struct op_runner) + \
 	 (n_runners) * sizeof(struct op_runner))
 
 /* One process that died with the victim, by Kill=cgroup or memory.oom.group. Its sequence number
  * counts with the OOMs'. */
-struct op_member_event {
-	struct op_event_header header;
+struct op_member_record {
+	struct op_record_header header;
 	struct op_task task;
 	char path[OP_PATH_LEN];
 };
@@ -320,10 +320,10 @@ struct op_member_event {
  * The memory of the victim of a record is back. It counts with no others: the header has the
  * sequence number of that record, so that one that finds the ring full leaves no gap.
  */
-struct op_freed_event {
-	struct op_event_header header; /* ktime_nsec: when it was back */
-	__u64 oom_ktime_nsec;	       /* of the header of that record */
-	__u64 killed_nsec;	       /* CLOCK_MONOTONIC when the kernel marked it as a victim */
+struct op_freed_record {
+	struct op_record_header header; /* ktime_nsec: when it was back */
+	__u64 oom_ktime_nsec;		/* of the header of that record */
+	__u64 killed_nsec;		/* CLOCK_MONOTONIC when the kernel marked it as a victim */
 	__u64 left_pages;	/* rss and swap that the reaper may not take; 0 at the exit */
 	__u32 pid;		/* thread group id in the initial pid namespace */
 	__u32 by;		/* OP_FREED_* */
@@ -331,7 +331,7 @@ struct op_freed_event {
 };
 
 /* --- op_link_events: somebody has attached something. Of one build alone, and without a header. */
-struct op_link_event {
+struct op_link_record {
 	__u32 link_id; /* 0: it has none, or none yet */
 	__u32 pid;     /* of the process that did it */
 	char comm[OP_COMM_LEN];
@@ -418,20 +418,20 @@ _Static_assert(sizeof(((struct op_entry *)0)->policy) == 16, "op_entry.policy la
 _Static_assert(sizeof(((struct op_entry *)0)->config) == 16, "op_entry.config layout");
 _Static_assert(sizeof(((struct op_entry *)0)->order) == 16, "op_entry.order layout");
 _Static_assert(sizeof(struct op_switch) == 16, "op_switch layout");
-_Static_assert(sizeof(struct op_member_event) == 32 + 88 + OP_PATH_LEN, "op_member_event layout");
-_Static_assert(sizeof(struct op_freed_event) == 32 + 32 + OP_COMM_LEN, "op_freed_event layout");
-_Static_assert(sizeof(struct op_event_header) == 32, "op_event_header layout");
-_Static_assert(sizeof(struct op_cgroup_event) == 48 + OP_PATH_LEN, "op_cgroup_event layout");
+_Static_assert(sizeof(struct op_member_record) == 32 + 88 + OP_PATH_LEN, "op_member_record layout");
+_Static_assert(sizeof(struct op_freed_record) == 32 + 32 + OP_COMM_LEN, "op_freed_record layout");
+_Static_assert(sizeof(struct op_record_header) == 32, "op_record_header layout");
+_Static_assert(sizeof(struct op_cgroup_record) == 48 + OP_PATH_LEN, "op_cgroup_record layout");
 _Static_assert(sizeof(struct op_task) == 88, "op_task layout");
 _Static_assert(sizeof(struct op_runner) == 56 + OP_PATH_LEN, "op_runner layout");
 _Static_assert(sizeof(struct op_level) == 48, "op_level layout");
-_Static_assert(OP_OOM_EVENT_SIZE(0) ==
+_Static_assert(OP_OOM_RECORD_SIZE(0) ==
 		       32 + 72 + 32 + 2 * 88 + 2 * 64 + 4 * OP_PATH_LEN + OP_LEVELS_MAX * 48,
-	       "op_oom_event layout");
+	       "op_oom_record layout");
 _Static_assert(sizeof(struct op_declaration) == 16 + OP_DECLARED_LEN, "op_declaration layout");
 _Static_assert(sizeof(struct op_ranked) == 88, "op_ranked layout");
 _Static_assert(sizeof(struct op_rank_run) == 72, "op_rank_run layout");
-_Static_assert(sizeof(struct op_link_event) == 24, "op_link_event layout");
+_Static_assert(sizeof(struct op_link_record) == 24, "op_link_record layout");
 _Static_assert(sizeof(struct op_stats) == 56, "op_stats layout");
 
 #endif

@@ -22,8 +22,8 @@
 
 /* Hidden and not static: clang takes a static struct apart, and the object's types then fit no
  * longer. */
-__hidden struct op_oom_event record = {};
-__hidden struct op_member_event member_record = {};
+__hidden struct op_oom_record record = {};
+__hidden struct op_member_record member_record = {};
 
 /* A component is copied at once, so a path needs room for one name behind its end. */
 __hidden char path_buffer[OP_PATH_LEN + OP_CGROUP_NAME_MAX + 1] = {};
@@ -50,7 +50,7 @@ struct pending {
 	__u32 pad;
 	struct choice choice;
 	struct runners runners; /* of that choice */
-	struct op_oom_event record;
+	struct op_oom_record record;
 };
 
 struct {
@@ -206,13 +206,13 @@ static __always_inline void record_task(struct task_struct *task, struct op_task
 
 /* The numbers and tasks of a record: all from its decision up to its first string. */
 #define OP_RECORD_NUMBERS_SIZE \
-	(offsetof(struct op_oom_event, policy) - offsetof(struct op_oom_event, decision))
+	(offsetof(struct op_oom_record, policy) - offsetof(struct op_oom_record, decision))
 
 /* Of a string the first byte is enough: what is behind its end nobody reads. */
 static __always_inline void record_begin(__u64 now, __u32 backend)
 {
 	record.header.version = OP_ABI_VERSION;
-	record.header.type = OP_EVENT_OOM;
+	record.header.type = OP_RECORD_OOM;
 	record.header.ktime_nsec = now;
 	__builtin_memset(&record.decision, 0, OP_RECORD_NUMBERS_SIZE);
 	record.decision = OP_DECISION_NONE;
@@ -371,7 +371,7 @@ __noinline int op_record_send(void)
 		return 0;
 	barrier_var(
 		size); /* or clang goes on from a copy whose bounds the verifier does not know */
-	size = OP_OOM_EVENT_SIZE(size);
+	size = OP_OOM_RECORD_SIZE(size);
 	record.header.size = size;
 	if (record.decision == OP_DECISION_KILLED)
 		stats->kills++;
@@ -489,7 +489,7 @@ static __always_inline void record_runners(const struct runners *list)
 static __always_inline void member_begin(struct task_struct *task)
 {
 	member_record.header.version = OP_ABI_VERSION;
-	member_record.header.type = OP_EVENT_MEMBER;
+	member_record.header.type = OP_RECORD_MEMBER;
 	member_record.header.size = sizeof(member_record);
 	member_record.header.ktime_nsec = record.header.ktime_nsec;
 	member_record.path[0] = '\0';

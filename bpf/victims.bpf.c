@@ -123,7 +123,7 @@ static __always_inline void expect_memory(struct oom_state *state, struct task_s
 	struct mm_struct *mm = READ_ONLY(task)->signal->oom_mm;
 	struct outstanding victim = {
 		.event.header.version = OP_ABI_VERSION,
-		.event.header.type = OP_EVENT_FREED,
+		.event.header.type = OP_RECORD_FREED,
 		.event.header.size = sizeof(victim.event),
 		.event.killed_nsec = now,
 		.event.pid = task->tgid,

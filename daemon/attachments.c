@@ -55,7 +55,7 @@ struct attachments {
 	struct loader_other others[LOADER_OTHERS_MAX];
 	int n_others; /* also those that are not in the list */
 	uint64_t looked_usec;
-	struct op_link_event attached; /* the last that was told of */
+	struct op_link_record attached; /* the last that was told of */
 
 	sd_event_source *detach_source, *watch_source, *look_timer, *retry_timer;
 	sd_event_source *pins_source, *pins_timer;
@@ -111,7 +111,7 @@ static void log_other(const struct attachments *g, const struct loader_other *ot
 	char text[OTHER_TEXT_SIZE], who[128] = "", name[32 + OP_POLICY_NAME_LEN], hook[64],
 				    order[64], link[48], program[48];
 	const char *const fields[] = {name, hook, order, link, program};
-	const struct op_link_event *e = &g->attached;
+	const struct op_link_record *e = &g->attached;
 
 	if (e->pid && (!e->link_id || e->link_id == other->link_id)) {
 		char comm[ESCAPE_SIZE(OP_COMM_LEN)];
@@ -174,7 +174,7 @@ void attachments_note_oom(struct attachments *g)
 		attachments_look(g);
 }
 
-static void note_attached(const struct op_link_event *e, void *userdata)
+static void note_attached(const struct op_link_record *e, void *userdata)
 {
 	struct attachments *g = userdata;
 
@@ -187,7 +187,7 @@ static int on_attached(sd_event_source *source _unused_, int fd _unused_, uint32
 {
 	struct attachments *g = userdata;
 
-	g->attached = (struct op_link_event){};
+	g->attached = (struct op_link_record){};
 	loader_consume_others(g->loader, note_attached, g);
 	if (g->attached.pid &&
 	    sd_event_source_set_time_relative(g->look_timer, LOOK_DELAY_USEC) >= 0)
@@ -200,7 +200,7 @@ static int on_look_timer(sd_event_source *source _unused_, uint64_t usec _unused
 	struct attachments *g = userdata;
 
 	attachments_look(g);
-	g->attached = (struct op_link_event){};
+	g->attached = (struct op_link_record){};
 	return 0;
 }
 

@@ -80,7 +80,7 @@ void declare_text(const char *name, char ret[static OP_DECLARED_LEN])
 	memset(ret + i, 0, OP_DECLARED_LEN - i);
 }
 
-void declare_seen(struct declare *d, const struct op_oom_event *e)
+void declare_seen(struct declare *d, const struct op_oom_record *e)
 {
 	/* The task that declares is, to the kernel, the one that allocates. */
 	if (!d->begun_nsec || e->header.ktime_nsec < d->begun_nsec ||

@@ -14,7 +14,7 @@
 struct config;
 struct declare;
 struct loader;
-struct op_oom_event;
+struct op_oom_record;
 struct sd_event;
 struct triggers;
 
@@ -60,7 +60,7 @@ int declare_arm_triggers(struct declare *d, struct sd_event *event, const char *
 			 char message[static DECLARE_MESSAGE_SIZE]);
 
 /* To be called with each record: the one that is being declared tells who died. */
-void declare_seen(struct declare *d, const struct op_oom_event *e);
+void declare_seen(struct declare *d, const struct op_oom_record *e);
 
 /*
  * @name as the kernel's report can take it: what reads the report splits it at commas, spaces and

@@ -123,7 +123,7 @@ static void schedule_status(struct manager *m)
 
 /* --- records */
 
-static void on_oom(const struct op_oom_event *e, const struct record_text *text, void *userdata)
+static void on_oom(const struct op_oom_record *e, const struct record_text *text, void *userdata)
 {
 	struct manager *m = userdata;
 

@@ -40,7 +40,7 @@ struct oom_log {
 };
 
 /* By the configuration that the record was made under. */
-static struct record_rule find_rule(const struct op_oom_event *e, uint32_t rule_index,
+static struct record_rule find_rule(const struct op_oom_record *e, uint32_t rule_index,
 				    void *userdata)
 {
 	const struct oom_log *l = userdata;
@@ -57,7 +57,7 @@ static struct record_rule find_rule(const struct op_oom_event *e, uint32_t rule_
 	return (struct record_rule){.name = rule->name, .file = rule->file, .line = rule->line};
 }
 
-static void on_sent(const struct op_oom_event *e, const struct record_text *text, void *userdata)
+static void on_sent(const struct op_oom_record *e, const struct record_text *text, void *userdata)
 {
 	const struct oom_log *l = userdata;
 

@@ -12,13 +12,13 @@
 struct config;
 struct loader;
 struct oom_log;
-struct op_oom_event;
+struct op_oom_record;
 struct record_text;
 struct sd_event;
 
 /* Called for each OOM after its entry was sent, with a checked record (see record_decode_oom()) and
  * its text, both valid during the call. */
-typedef void (*oom_log_seen_t)(const struct op_oom_event *e, const struct record_text *text,
+typedef void (*oom_log_seen_t)(const struct op_oom_record *e, const struct record_text *text,
 			       void *userdata);
 
 /* Makes all that is needed while memory is short. Returns 0 and what the caller owns, or -ENOMEM.

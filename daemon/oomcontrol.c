@@ -231,7 +231,7 @@ static int on_event(sd_event_source *source _unused_, int fd, uint32_t revents _
 	return 0;
 }
 
-void oomcontrol_seen(struct oomcontrol *o, const struct op_oom_event *e)
+void oomcontrol_seen(struct oomcontrol *o, const struct op_oom_record *e)
 {
 	bool is_memcg = e->flags & OP_OOM_MEMCG;
 

@@ -13,7 +13,7 @@
 
 struct config;
 struct oomcontrol;
-struct op_oom_event;
+struct op_oom_record;
 struct sd_event;
 
 /*
@@ -39,7 +39,7 @@ void oomcontrol_set(struct oomcontrol **o, struct sd_event *event, const char *m
 struct oomcontrol *oomcontrol_free(struct oomcontrol *o);
 
 /* To be called with each record. */
-void oomcontrol_seen(struct oomcontrol *o, const struct op_oom_event *e);
+void oomcontrol_seen(struct oomcontrol *o, const struct op_oom_record *e);
 
 /* The content of a memory.oom_control. */
 struct oomcontrol_state {

@@ -342,14 +342,14 @@ static void find(struct watch *w)
 
 void triggers_apply(struct triggers *t, const void *data, size_t size)
 {
-	struct op_cgroup_event e;
+	struct op_cgroup_record e;
 
 	if (t->n_watches == 0 || record_decode_cgroup(data, size, &e) < 0 || e.hierarchy_id != 0)
 		return;
 	for (size_t i = 0; i < t->n_watches; i++) {
 		struct watch *w = &t->watches[i];
 
-		if (e.header.type == OP_EVENT_CGROUP_RMDIR) {
+		if (e.header.type == OP_RECORD_CGROUP_RMDIR) {
 			if (w->fd >= 0 && w->cgroup_id == e.id)
 				lose(w);
 		} else if (w->fd < 0 && strcmp(w->cgroup, e.path) == 0) {

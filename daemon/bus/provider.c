@@ -605,7 +605,7 @@ void provider_note_cgroups(struct provider *a)
 	bus_send_changed(a->bus, STATUS_CGROUPS);
 }
 
-void provider_note_oom(struct provider *a, const struct op_oom_event *e,
+void provider_note_oom(struct provider *a, const struct op_oom_record *e,
 		       const struct record_text *text)
 {
 	a->last_oom_seq = e->header.seq;

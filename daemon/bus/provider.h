@@ -11,7 +11,7 @@
 
 struct bus;
 struct bus_provider;
-struct op_oom_event;
+struct op_oom_record;
 struct record_text;
 struct sd_event;
 struct view;
@@ -46,7 +46,7 @@ void provider_note_config(struct provider *a);
 void provider_note_reload(struct provider *a);
 void provider_note_cgroups(struct provider *a);
 void provider_note_policies(struct provider *a);
-void provider_note_oom(struct provider *a, const struct op_oom_event *e,
+void provider_note_oom(struct provider *a, const struct op_oom_record *e,
 		       const struct record_text *text);
 
 #endif

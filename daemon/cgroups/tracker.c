@@ -210,7 +210,7 @@ static void extend_order(struct tracker *t, const struct config *config, uint64_
 }
 
 static void apply_mkdir(struct tracker *t, const struct config *config,
-			const struct op_cgroup_event *e)
+			const struct op_cgroup_record *e)
 {
 	struct op_entry entry = {};
 	int r;
@@ -232,7 +232,7 @@ static void apply_mkdir(struct tracker *t, const struct config *config,
 	t->n_ruled += r > 0 && (entry.cgroup.flags & OP_RULE_MATCH);
 }
 
-static void apply_rmdir(struct tracker *t, const struct op_cgroup_event *e)
+static void apply_rmdir(struct tracker *t, const struct op_cgroup_record *e)
 {
 	struct op_entry entry;
 	int r = loader_rules_remove(&t->rules, e->id, &entry);
@@ -244,7 +244,7 @@ static void apply_rmdir(struct tracker *t, const struct op_cgroup_event *e)
 
 void tracker_apply(struct tracker *t, const struct config *config, const void *data, size_t size)
 {
-	struct op_cgroup_event e;
+	struct op_cgroup_record e;
 
 	if (record_decode_cgroup(data, size, &e) < 0) {
 		log_debug("A record of a cgroup is not valid, walking the tree again.");
@@ -258,7 +258,7 @@ void tracker_apply(struct tracker *t, const struct config *config, const void *d
 	/* cgroup v1 hierarchies have ids and paths of their own. */
 	if (e.hierarchy_id != 0)
 		return;
-	if (e.header.type == OP_EVENT_CGROUP_MKDIR)
+	if (e.header.type == OP_RECORD_CGROUP_MKDIR)
 		apply_mkdir(t, config, &e);
 	else
 		apply_rmdir(t, &e);

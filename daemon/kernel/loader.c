@@ -86,7 +86,7 @@ struct old {
 
 static int pass_old(const void *data, size_t size, void *userdata)
 {
-	const struct op_event_header *header = data;
+	const struct op_record_header *header = data;
 	const struct old *old = userdata;
 
 	return size >= sizeof(*header) && header->ktime_nsec >= old->until_nsec
@@ -522,10 +522,10 @@ int loader_restore(struct loader *l, char why[static LOADER_WHY_SIZE])
 
 static int count_oom(const void *data, size_t size, void *userdata)
 {
-	const struct op_event_header *header = data;
+	const struct op_record_header *header = data;
 	size_t *n = userdata;
 
-	*n += size >= sizeof(*header) && header->type == OP_EVENT_OOM;
+	*n += size >= sizeof(*header) && header->type == OP_RECORD_OOM;
 	return 0;
 }
 

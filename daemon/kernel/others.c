@@ -223,7 +223,7 @@ static int pass(void *userdata, void *data, size_t size)
 {
 	struct others_watch *w = userdata;
 
-	if (size >= sizeof(struct op_link_event))
+	if (size >= sizeof(struct op_link_record))
 		w->attached(data, w->userdata);
 	return 0;
 }

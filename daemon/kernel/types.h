@@ -60,6 +60,6 @@ struct loader_other {
 #define LOADER_OTHERS_MAX 16
 
 /* Called for each that was attached. It may be ours, or of no interest. */
-typedef void (*loader_attached_t)(const struct op_link_event *e, void *userdata);
+typedef void (*loader_attached_t)(const struct op_link_record *e, void *userdata);
 
 #endif

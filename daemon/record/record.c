@@ -33,7 +33,7 @@
 
 #define HAS_END(array) (memchr((array), '\0', sizeof(array)) != NULL)
 
-static bool header_is_valid(const struct op_event_header *h, size_t size)
+static bool header_is_valid(const struct op_record_header *h, size_t size)
 {
 	return h->version == OP_ABI_VERSION && h->size == size && h->seq > 0;
 }
@@ -50,15 +50,15 @@ static bool runner_is_valid(const struct op_runner *r)
 	       r->oom_score_adj <= 1000 && HAS_END(r->comm) && HAS_END(r->path);
 }
 
-int record_decode_oom(const void *data, size_t size, struct op_oom_event *ret)
+int record_decode_oom(const void *data, size_t size, struct op_oom_record *ret)
 {
-	if (size < OP_OOM_EVENT_SIZE(0) || size > sizeof(*ret))
+	if (size < OP_OOM_RECORD_SIZE(0) || size > sizeof(*ret))
 		return -EBADMSG;
 	memcpy(ret, data, size);
 
-	if (!header_is_valid(&ret->header, size) || ret->header.type != OP_EVENT_OOM ||
+	if (!header_is_valid(&ret->header, size) || ret->header.type != OP_RECORD_OOM ||
 	    ret->n_runners > OP_RUNNERS_MAX || ret->n_levels > OP_LEVELS_MAX ||
-	    size != OP_OOM_EVENT_SIZE(ret->n_runners))
+	    size != OP_OOM_RECORD_SIZE(ret->n_runners))
 		return -EBADMSG;
 	for (uint32_t i = 0; i < ret->n_runners; i++)
 		if (!runner_is_valid(&ret->runners[i]))
@@ -83,32 +83,32 @@ int record_decode_oom(const void *data, size_t size, struct op_oom_event *ret)
 	return 0;
 }
 
-int record_decode_member(const void *data, size_t size, struct op_member_event *ret)
+int record_decode_member(const void *data, size_t size, struct op_member_record *ret)
 {
 	if (size != sizeof(*ret))
 		return -EBADMSG;
 	memcpy(ret, data, size);
 
-	if (!header_is_valid(&ret->header, size) || ret->header.type != OP_EVENT_MEMBER ||
+	if (!header_is_valid(&ret->header, size) || ret->header.type != OP_RECORD_MEMBER ||
 	    ret->task.pid == 0 || !task_is_valid(&ret->task) || !HAS_END(ret->path))
 		return -EBADMSG;
 	return 0;
 }
 
-int record_decode_freed(const void *data, size_t size, struct op_freed_event *ret)
+int record_decode_freed(const void *data, size_t size, struct op_freed_record *ret)
 {
 	if (size != sizeof(*ret))
 		return -EBADMSG;
 	memcpy(ret, data, size);
 
-	if (!header_is_valid(&ret->header, size) || ret->header.type != OP_EVENT_FREED ||
+	if (!header_is_valid(&ret->header, size) || ret->header.type != OP_RECORD_FREED ||
 	    ret->pid == 0 || !HAS_END(ret->comm) || ret->by == 0 || ret->by >= words_freed.n ||
 	    ret->header.ktime_nsec < ret->killed_nsec)
 		return -EBADMSG;
 	return 0;
 }
 
-int record_decode_cgroup(const void *data, size_t size, struct op_cgroup_event *ret)
+int record_decode_cgroup(const void *data, size_t size, struct op_cgroup_record *ret)
 {
 	if (size != sizeof(*ret))
 		return -EBADMSG;
@@ -117,9 +117,9 @@ int record_decode_cgroup(const void *data, size_t size, struct op_cgroup_event *
 	if (!header_is_valid(&ret->header, size) || !HAS_END(ret->path) || ret->id == 0)
 		return -EBADMSG;
 	switch (ret->header.type) {
-	case OP_EVENT_CGROUP_MKDIR:
+	case OP_RECORD_CGROUP_MKDIR:
 		return ret->path[0] == '/' ? 0 : -EBADMSG;
-	case OP_EVENT_CGROUP_RMDIR:
+	case OP_RECORD_CGROUP_RMDIR:
 		return 0;
 	default:
 		return -EBADMSG;
@@ -128,7 +128,7 @@ int record_decode_cgroup(const void *data, size_t size, struct op_cgroup_event *
 
 uint32_t record_type(const void *data, size_t size)
 {
-	struct op_event_header header;
+	struct op_record_header header;
 
 	if (size < sizeof(header))
 		return 0;
@@ -136,7 +136,7 @@ uint32_t record_type(const void *data, size_t size)
 	return header.type;
 }
 
-bool record_cgroup_path_is_cut(const struct op_cgroup_event *e)
+bool record_cgroup_path_is_cut(const struct op_cgroup_record *e)
 {
 	return strlen(e->path) >= sizeof(e->path) - 1;
 }
@@ -166,7 +166,7 @@ static void format_word(const char *text, char *buf, size_t size)
 }
 
 /* "pid comm rss_bytes cgroup". Returns the length, or 0 when it does not fit. */
-static size_t format_member(const struct op_member_event *e, uint64_t page_size_bytes, char *buf,
+static size_t format_member(const struct op_member_record *e, uint64_t page_size_bytes, char *buf,
 			    size_t size)
 {
 	char comm[ESCAPE_SIZE(OP_COMM_LEN)], path[ESCAPE_SIZE(OP_PATH_LEN)];
@@ -183,7 +183,7 @@ static size_t format_member(const struct op_member_event *e, uint64_t page_size_
 	return n < 0 || (size_t)n >= size ? 0 : (size_t)n;
 }
 
-void record_members_add(struct record_members *m, const struct op_member_event *e,
+void record_members_add(struct record_members *m, const struct op_member_record *e,
 			uint64_t page_size_bytes)
 {
 	char name[FIELD_NAME_SIZE],
@@ -267,7 +267,7 @@ static void format_task(struct record_text *t, enum field first, const struct op
  * OBJECT_SYSTEMD_UNIT= from every sender with uid 0; journald fills the latter in from OBJECT_PID=
  * while the process lives, which a victim seldom still does.
  */
-static void format_object(struct record_text *t, const struct op_oom_event *e)
+static void format_object(struct record_text *t, const struct op_oom_record *e)
 {
 	char unit[UNIT_NAME_SIZE], user_unit[UNIT_NAME_SIZE];
 
@@ -286,7 +286,7 @@ static void format_object(struct record_text *t, const struct op_oom_event *e)
 }
 
 /* Whose the victim was, by the rules; not known where the kernel chose without a policy. */
-static void format_priority(struct record_text *t, const struct op_oom_event *e,
+static void format_priority(struct record_text *t, const struct op_oom_record *e,
 			    const struct record_context *context)
 {
 	if (e->decision != OP_DECISION_KILLED &&
@@ -299,7 +299,7 @@ static void format_priority(struct record_text *t, const struct op_oom_event *e,
 		     e->source_id == 0 ? "policy default" : e->source_path);
 }
 
-static void format_decision(struct record_text *t, const struct op_oom_event *e,
+static void format_decision(struct record_text *t, const struct op_oom_record *e,
 			    const struct record_context *context)
 {
 	if (e->policy[0])
@@ -323,7 +323,7 @@ static void format_decision(struct record_text *t, const struct op_oom_event *e,
 }
 
 /* What ran out, and what was asked for. */
-static void format_domain(struct record_text *t, const struct op_oom_event *e,
+static void format_domain(struct record_text *t, const struct op_oom_record *e,
 			  const struct gfp_bits *gfp_bits)
 {
 	char flags[GFP_TEXT_SIZE];
@@ -348,7 +348,7 @@ static void format_domain(struct record_text *t, const struct op_oom_event *e,
 	record_field(t, FIELD_HANDLER_NSEC, "%llu", (unsigned long long)e->handler_nsec);
 }
 
-static void format_number(struct record_text *t, const struct op_oom_event *e,
+static void format_number(struct record_text *t, const struct op_oom_record *e,
 			  const struct record_context *context)
 {
 	record_field(t, FIELD_KTIME_USEC, "%llu", (unsigned long long)e->header.ktime_nsec / 1000);
@@ -369,7 +369,7 @@ static void append_limit(struct record_text *t, uint64_t pages, uint64_t page_si
 
 /* A line for each cgroup: "current max high swap.current swap.max cgroup". The paths are those of
  * the domain and its ancestors; where they are not known there are ids. */
-static void format_limits(struct record_text *t, const struct op_oom_event *e,
+static void format_limits(struct record_text *t, const struct op_oom_record *e,
 			  uint64_t page_size_bytes)
 {
 	size_t start = t->used;
@@ -395,7 +395,7 @@ static void format_limits(struct record_text *t, const struct op_oom_event *e,
 
 /* A line for each: "pid comm uid oom_score_adj priority rule size reason cgroup". The kernel may
  * have chosen one of them after all: it is not among them. */
-static void format_runners(struct record_text *t, const struct op_oom_event *e,
+static void format_runners(struct record_text *t, const struct op_oom_record *e,
 			   const struct record_context *context)
 {
 	size_t start = t->used;
@@ -425,7 +425,7 @@ static void format_runners(struct record_text *t, const struct op_oom_event *e,
 }
 
 /* Behind all others, where they do not count against RECORD_FIELDS_MAX. */
-static void format_members(struct record_text *t, const struct op_oom_event *e,
+static void format_members(struct record_text *t, const struct op_oom_record *e,
 			   const struct record_members *m)
 {
 	if (!m || m->ktime_nsec != e->header.ktime_nsec)
@@ -450,7 +450,7 @@ static void format_kind(struct record_text *t)
 	record_plain_field(t, "PRIORITY=%d", t->priority);
 }
 
-void record_format(const struct op_oom_event *e, const struct record_context *context,
+void record_format(const struct op_oom_record *e, const struct record_context *context,
 		   struct record_text *ret)
 {
 	static const struct {
@@ -479,7 +479,7 @@ void record_format(const struct op_oom_event *e, const struct record_context *co
 	format_members(ret, e, context->members);
 }
 
-void record_format_freed(const struct op_freed_event *e, uint64_t page_size_bytes,
+void record_format_freed(const struct op_freed_record *e, uint64_t page_size_bytes,
 			 struct record_text *ret)
 {
 	text_begin(ret, MESSAGE_ID_FREED, LOG_INFO);

@@ -37,16 +37,16 @@ struct gfp_bits;
  * when they are not a record of this version: a wrong size, version or type, a string without its
  * end, a value out of its range, a flag that is not known. @ret is then undefined.
  */
-int record_decode_oom(const void *data, size_t size, struct op_oom_event *ret);
-int record_decode_member(const void *data, size_t size, struct op_member_event *ret);
-int record_decode_freed(const void *data, size_t size, struct op_freed_event *ret);
-int record_decode_cgroup(const void *data, size_t size, struct op_cgroup_event *ret);
+int record_decode_oom(const void *data, size_t size, struct op_oom_record *ret);
+int record_decode_member(const void *data, size_t size, struct op_member_record *ret);
+int record_decode_freed(const void *data, size_t size, struct op_freed_record *ret);
+int record_decode_cgroup(const void *data, size_t size, struct op_cgroup_record *ret);
 
-/* The OP_EVENT_* of a record that is not checked yet, 0 where there is not even a header. */
+/* The OP_RECORD_* of a record that is not checked yet, 0 where there is not even a header. */
 uint32_t record_type(const void *data, size_t size);
 
 /* Whether the path of @e may have been cut: it fills its field to the end. */
-bool record_cgroup_path_is_cut(const struct op_cgroup_event *e);
+bool record_cgroup_path_is_cut(const struct op_cgroup_record *e);
 
 /*
  * How many records were lost between the one with sequence number @last (0: none was seen) and the
@@ -69,7 +69,7 @@ struct record_members {
 
 /* Adds a record that record_decode_member() accepted. One of another OOM than those before drops
  * these: their OOM's record was lost. */
-void record_members_add(struct record_members *m, const struct op_member_event *e,
+void record_members_add(struct record_members *m, const struct op_member_record *e,
 			uint64_t page_size_bytes);
 
 /* A [Rule NAME] of the configuration that decided. */
@@ -106,11 +106,11 @@ struct record_text {
 };
 
 /* Fills @ret with the message and all fields of a record that record_decode_oom() accepted. */
-void record_format(const struct op_oom_event *e, const struct record_context *context,
+void record_format(const struct op_oom_record *e, const struct record_context *context,
 		   struct record_text *ret);
 
 /* The same of the memory of a victim, of what record_decode_freed() accepted. */
-void record_format_freed(const struct op_freed_event *e, uint64_t page_size_bytes,
+void record_format_freed(const struct op_freed_record *e, uint64_t page_size_bytes,
 			 struct record_text *ret);
 
 #endif

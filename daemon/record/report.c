@@ -31,9 +31,9 @@ struct report {
 	bool waiting;	 /* the entry in text is not sent yet */
 	bool is_oom;	 /* that entry is an OOM's */
 
-	struct op_oom_event oom;
-	struct op_freed_event freed;
-	struct op_member_event member;
+	struct op_oom_record oom;
+	struct op_freed_record freed;
+	struct op_member_record member;
 	struct record_members members;
 	struct record_text text;
 };
@@ -104,7 +104,7 @@ int report_flush(struct report *r)
  * Whether it was sent by a daemon before us; if not, it is ours to send. A kill cannot come between
  * the journal's taking the entry and our saying so: it is said before, and the next daemon looks.
  */
-static bool was_sent(struct report *r, const struct op_event_header *header, uint64_t ktime_nsec,
+static bool was_sent(struct report *r, const struct op_record_header *header, uint64_t ktime_nsec,
 		     const char *message_id)
 {
 	if (r->doubtful_seq == header->seq && r->doubtful_type == header->type &&
@@ -159,7 +159,7 @@ static void count_lost(struct report *r, uint64_t seq)
 
 int report_apply(struct report *r, const void *data, size_t size)
 {
-	if (record_type(data, size) == OP_EVENT_MEMBER &&
+	if (record_type(data, size) == OP_RECORD_MEMBER &&
 	    record_decode_member(data, size, &r->member) == 0) {
 		count_lost(r, r->member.header.seq);
 		record_members_add(&r->members, &r->member, r->page_size_bytes);

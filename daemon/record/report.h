@@ -17,7 +17,7 @@ struct report;
  */
 struct report_position {
 	/* Of the record that was given to the journal last, or is being given: its number, and
-	 * OP_EVENT_*, as that of a victim's memory has the number of its OOM's. */
+	 * OP_RECORD_*, as that of a victim's memory has the number of its OOM's. */
 	uint64_t sending_seq, sending_type;
 	uint64_t last_seq;    /* of the record of an OOM that was dealt with last */
 	uint64_t n_lost_said; /* see report_update_lost() */
@@ -26,11 +26,11 @@ struct report_position {
 struct report_callbacks {
 	/* A rule of the configuration behind a record, by its index; what is in it is valid
 	 * until the next call from here. */
-	struct record_rule (*find_rule)(const struct op_oom_event *e, uint32_t rule_index,
+	struct record_rule (*find_rule)(const struct op_oom_record *e, uint32_t rule_index,
 					void *userdata);
 	/* Called for each OOM after its entry was sent, with a checked record (see
 	 * record_decode_oom()) and its text, both valid during the call. May be NULL. */
-	void (*oom)(const struct op_oom_event *e, const struct record_text *text, void *userdata);
+	void (*oom)(const struct op_oom_record *e, const struct record_text *text, void *userdata);
 	/* Whether the journal has an entry with these numbers, and of this kind where it is not
 	 * NULL, already: asked for the record that a daemon was killed over. */
 	bool (*is_sent)(uint64_t seq, uint64_t ktime_nsec, const char *message_id, void *userdata);

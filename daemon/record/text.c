@@ -84,7 +84,7 @@ void record_plain_field(struct record_text *t, const char *format, ...)
 	record_field_end(t, start);
 }
 
-void record_append_level_path(struct record_text *t, const struct op_oom_event *e, uint32_t level)
+void record_append_level_path(struct record_text *t, const struct op_oom_record *e, uint32_t level)
 {
 	size_t length = strnlen(e->domain_path, sizeof(e->domain_path));
 
@@ -116,12 +116,12 @@ static void append_task(struct record_text *t, const struct op_task *task, const
 	}
 }
 
-bool record_knows_domain(const struct op_oom_event *e)
+bool record_knows_domain(const struct op_oom_record *e)
 {
 	return e->reason != OP_REASON_NOT_ASKED;
 }
 
-static void append_domain(struct record_text *t, const struct op_oom_event *e)
+static void append_domain(struct record_text *t, const struct op_oom_record *e)
 {
 	if (!record_knows_domain(e)) {
 		record_append(t, "OOM: ");
@@ -145,7 +145,7 @@ static void append_domain(struct record_text *t, const struct op_oom_event *e)
 }
 
 /* ", priority 10 from /batch by rule batch": what a victim's place was. */
-static void append_priority(struct record_text *t, const struct op_oom_event *e,
+static void append_priority(struct record_text *t, const struct op_oom_record *e,
 			    const struct record_context *context)
 {
 	record_append(t, ", priority %u", e->priority);
@@ -161,7 +161,7 @@ static void append_priority(struct record_text *t, const struct op_oom_event *e,
 	}
 }
 
-static void append_members(struct record_text *t, const struct op_oom_event *e)
+static void append_members(struct record_text *t, const struct op_oom_record *e)
 {
 	if (e->n_members == 0)
 		return;
@@ -174,7 +174,7 @@ static void append_members(struct record_text *t, const struct op_oom_event *e)
 	}
 }
 
-static void append_kill(struct record_text *t, const struct op_oom_event *e,
+static void append_kill(struct record_text *t, const struct op_oom_record *e,
 			const struct record_context *context)
 {
 	record_append(t, "killed ");
@@ -184,7 +184,7 @@ static void append_kill(struct record_text *t, const struct op_oom_event *e,
 	append_members(t, e);
 }
 
-static void append_waiting(struct record_text *t, const struct op_oom_event *e)
+static void append_waiting(struct record_text *t, const struct op_oom_record *e)
 {
 	record_append(t, "nobody killed, ");
 	if (e->victim.pid == 0)
@@ -195,7 +195,7 @@ static void append_waiting(struct record_text *t, const struct op_oom_event *e)
 	}
 }
 
-static void append_none(struct record_text *t, const struct op_oom_event *e)
+static void append_none(struct record_text *t, const struct op_oom_record *e)
 {
 	record_append(t, "left to the kernel, %s", word_text(&words_reason, e->reason));
 	if (e->kill_error < 0)
@@ -211,7 +211,7 @@ static void append_none(struct record_text *t, const struct op_oom_event *e)
 }
 
 /* Whether a limit was hit, and so which. */
-static bool knows_limit(const struct op_oom_event *e)
+static bool knows_limit(const struct op_oom_record *e)
 {
 	return e->flags & OP_OOM_MEMCG && !(e->flags & OP_OOM_DECLARED) && e->n_levels > 0 &&
 	       e->levels[0].max_pages != OP_PAGES_UNLIMITED;
@@ -232,7 +232,7 @@ static void append_size(struct record_text *t, uint64_t pages, uint64_t page_siz
 }
 
 /* The first that could have died instead, or NULL. */
-static const struct op_runner *find_next(const struct op_oom_event *e)
+static const struct op_runner *find_next(const struct op_oom_record *e)
 {
 	for (uint32_t i = 0; i < e->n_runners; i++) {
 		const struct op_runner *r = &e->runners[i];
@@ -244,7 +244,7 @@ static const struct op_runner *find_next(const struct op_oom_event *e)
 	return NULL;
 }
 
-static void append_next(struct record_text *t, const struct op_oom_event *e,
+static void append_next(struct record_text *t, const struct op_oom_record *e,
 			const struct record_context *context)
 {
 	const struct op_runner *r = find_next(e);
@@ -276,7 +276,7 @@ static void append_next(struct record_text *t, const struct op_oom_event *e,
 }
 
 /* Why: the limit that was hit, and whom the victim was preferred to. */
-static void append_why(struct record_text *t, const struct op_oom_event *e,
+static void append_why(struct record_text *t, const struct op_oom_record *e,
 		       const struct record_context *context)
 {
 	bool killed = e->decision == OP_DECISION_KILLED;
@@ -300,7 +300,7 @@ static void append_why(struct record_text *t, const struct op_oom_event *e,
 }
 
 /* What gives the domain more memory: of a cgroup that systemd has made, its setting. */
-static void append_remedy(struct record_text *t, const struct op_oom_event *e)
+static void append_remedy(struct record_text *t, const struct op_oom_record *e)
 {
 	static const char *const suffixes[] = {".slice", ".service", ".scope"};
 	const char *slash = strrchr(e->domain_path, '/'), *dot = strrchr(e->domain_path, '.');
@@ -319,7 +319,7 @@ static void append_remedy(struct record_text *t, const struct op_oom_event *e)
 		record_append(t, "its memory.max.");
 }
 
-static void append_change(struct record_text *t, const struct op_oom_event *e,
+static void append_change(struct record_text *t, const struct op_oom_record *e,
 			  const struct record_context *context)
 {
 	if (e->decision == OP_DECISION_KILLED) {
@@ -363,7 +363,7 @@ static void append_span(struct record_text *t, uint64_t usec)
 			      (unsigned long long)(usec / 100000 % 10));
 }
 
-void record_append_freed_message(struct record_text *t, const struct op_freed_event *e,
+void record_append_freed_message(struct record_text *t, const struct op_freed_record *e,
 				 uint64_t page_size_bytes)
 {
 	size_t start = t->used;
@@ -381,7 +381,7 @@ void record_append_freed_message(struct record_text *t, const struct op_freed_ev
 	message_end(t, start);
 }
 
-void record_append_message(struct record_text *t, const struct op_oom_event *e,
+void record_append_message(struct record_text *t, const struct op_oom_record *e,
 			   const struct record_context *context)
 {
 	size_t start = t->used;

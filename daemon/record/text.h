@@ -22,19 +22,19 @@ void record_append(struct record_text *t, const char *format, ...) _printf_(2, 3
 /* Up to @size bytes, or to a NUL, as util/escape.h has them. */
 void record_append_escaped(struct record_text *t, const char *text, size_t size);
 /* The path of e->levels[@level], as far as it is known. */
-void record_append_level_path(struct record_text *t, const struct op_oom_event *e, uint32_t level);
+void record_append_level_path(struct record_text *t, const struct op_oom_record *e, uint32_t level);
 void record_field_end(struct record_text *t, size_t start);
 
 /* Adds MESSAGE= and sets t->message. */
-void record_append_message(struct record_text *t, const struct op_oom_event *e,
+void record_append_message(struct record_text *t, const struct op_oom_record *e,
 			   const struct record_context *context);
 
 /* Likewise for the memory of a victim that is back. */
-void record_append_freed_message(struct record_text *t, const struct op_freed_event *e,
+void record_append_freed_message(struct record_text *t, const struct op_freed_record *e,
 				 uint64_t page_size_bytes);
 
 /* False of an OOM that no policy was asked about: only the victim was seen. */
-bool record_knows_domain(const struct op_oom_event *e);
+bool record_knows_domain(const struct op_oom_record *e);
 
 /* Saturates, as no count in a record is trusted. */
 uint64_t record_pages_to_bytes(uint64_t pages, uint64_t page_size_bytes);

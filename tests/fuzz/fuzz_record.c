@@ -12,9 +12,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct op_oom_event oom;
-static struct op_member_event member;
-static struct op_freed_event freed;
+static struct op_oom_record oom;
+static struct op_member_record member;
+static struct op_freed_record freed;
 static struct record_members members;
 static struct record_text text;
 
@@ -43,7 +43,7 @@ static void check_text(size_t lines_max)
 	}
 }
 
-static void format(const struct op_oom_event *e)
+static void format(const struct op_oom_record *e)
 {
 	const struct record_context context = {
 		.rule = {e->rule_index & 1 ? "rule\n\"name\"" : NULL,
@@ -58,13 +58,13 @@ static void format(const struct op_oom_event *e)
 	check_text(3);
 }
 
-static void mend(struct op_oom_event *e)
+static void mend(struct op_oom_record *e)
 {
 	e->header.version = OP_ABI_VERSION;
-	e->header.type = OP_EVENT_OOM;
+	e->header.type = OP_RECORD_OOM;
 	e->n_levels %= OP_LEVELS_MAX + 1;
 	e->n_runners %= OP_RUNNERS_MAX + 1;
-	e->header.size = OP_OOM_EVENT_SIZE(e->n_runners);
+	e->header.size = OP_OOM_RECORD_SIZE(e->n_runners);
 	e->header.seq |= 1;
 	e->decision = 1 + e->decision % OP_DECISION_NOBODY;
 	e->reason %= OP_REASON_UNFINISHED + 1;
@@ -98,10 +98,10 @@ static void mend(struct op_oom_event *e)
 	e->source_path[sizeof(e->source_path) - 1] = '\0';
 }
 
-static void mend_member(struct op_member_event *e)
+static void mend_member(struct op_member_record *e)
 {
 	e->header.version = OP_ABI_VERSION;
-	e->header.type = OP_EVENT_MEMBER;
+	e->header.type = OP_RECORD_MEMBER;
 	e->header.size = sizeof(*e);
 	e->header.seq |= 1;
 	e->task.pid |= 1;
@@ -113,7 +113,7 @@ static void mend_member(struct op_member_event *e)
 /* A member from the first bytes, for the record that all of them make. */
 static void add_members(const uint8_t *data, size_t size)
 {
-	struct op_member_event mended = {};
+	struct op_member_record mended = {};
 
 	memcpy(&mended, data, size < sizeof(mended) ? size : sizeof(mended));
 	mend_member(&mended);
@@ -129,7 +129,7 @@ static void add_members(const uint8_t *data, size_t size)
 
 static void try_freed(const uint8_t *data, size_t size)
 {
-	struct op_freed_event e = {};
+	struct op_freed_record e = {};
 
 	if (record_decode_freed(data, size, &freed) == 0) {
 		record_format_freed(&freed, 4096, &text);
@@ -137,7 +137,7 @@ static void try_freed(const uint8_t *data, size_t size)
 	}
 	memcpy(&e, data, size < sizeof(e) ? size : sizeof(e));
 	e.header.version = OP_ABI_VERSION;
-	e.header.type = OP_EVENT_FREED;
+	e.header.type = OP_RECORD_FREED;
 	e.header.size = sizeof(e);
 	e.header.seq |= 1;
 	e.header.ktime_nsec |= 1ULL << 63;
@@ -153,8 +153,8 @@ static void try_freed(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct op_cgroup_event cgroup;
-	struct op_oom_event mended = {};
+	struct op_cgroup_record cgroup;
+	struct op_oom_record mended = {};
 
 	if (record_decode_cgroup(data, size, &cgroup) == 0)
 		(void)record_cgroup_path_is_cut(&cgroup);
@@ -167,7 +167,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	add_members(data, size);
 	memcpy(&mended, data, size < sizeof(mended) ? size : sizeof(mended));
 	mend(&mended);
-	if (record_decode_oom(&mended, OP_OOM_EVENT_SIZE(mended.n_runners), &oom) < 0)
+	if (record_decode_oom(&mended, OP_OOM_RECORD_SIZE(mended.n_runners), &oom) < 0)
 		abort();
 	format(&oom);
 	return 0;

@@ -17,14 +17,14 @@ static const struct record_context context = {
 };
 
 /* A kill in a memcg, with every member set. */
-static inline struct op_oom_event sample(void)
+static inline struct op_oom_record sample(void)
 {
-	struct op_oom_event e = {
+	struct op_oom_record e = {
 		.header =
 			{
 				.version = OP_ABI_VERSION,
-				.type = OP_EVENT_OOM,
-				.size = OP_OOM_EVENT_SIZE(0),
+				.type = OP_RECORD_OOM,
+				.size = OP_OOM_RECORD_SIZE(0),
 				.seq = 7,
 				.ktime_nsec = 5000999,
 			},

@@ -20,7 +20,7 @@ static struct declare *current;
 static struct {
 	int load, result;
 	bool late; /* a record that was waiting before */
-	struct op_oom_event record;
+	struct op_oom_record record;
 	/* what was asked for */
 	unsigned n;
 	uint64_t id;

@@ -48,7 +48,7 @@ static void test_format(void)
 static void test_field(void)
 {
 	static struct record_text text;
-	struct op_oom_event e = {.decision = OP_DECISION_NONE, .gfp_mask = 0x10};
+	struct op_oom_record e = {.decision = OP_DECISION_NONE, .gfp_mask = 0x10};
 	struct gfp_bits bits = {};
 	const struct record_context context = {.gfp_bits = &bits};
 

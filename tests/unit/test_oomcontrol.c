@@ -85,7 +85,7 @@ static void run(void)
 
 static void record(struct oomcontrol *o, uint64_t seq, uint32_t flags)
 {
-	const struct op_oom_event e = {.header = {.seq = seq}, .flags = flags};
+	const struct op_oom_record e = {.header = {.seq = seq}, .flags = flags};
 
 	oomcontrol_seen(o, &e);
 }

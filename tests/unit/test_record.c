@@ -73,9 +73,9 @@ static const struct {
 
 static void test_kill(void)
 {
-	struct op_oom_event e = sample(), decoded;
+	struct op_oom_record e = sample(), decoded;
 
-	CHECK_INT(record_decode_oom(&e, OP_OOM_EVENT_SIZE(0), &decoded), 0);
+	CHECK_INT(record_decode_oom(&e, OP_OOM_RECORD_SIZE(0), &decoded), 0);
 	record_format(&decoded, &context, &text);
 	CHECK(!text.truncated);
 	CHECK_STR(text.message,
@@ -100,7 +100,7 @@ static void test_kill(void)
 static void test_by_default(void)
 {
 	struct record_context no_rule = context;
-	struct op_oom_event e = sample();
+	struct op_oom_record e = sample();
 
 	no_rule.rule = (struct record_rule){};
 	e.source_id = 0;
@@ -122,7 +122,7 @@ static void test_by_default(void)
 
 static void test_all_protected(void)
 {
-	struct op_oom_event e = sample();
+	struct op_oom_record e = sample();
 
 	e.decision = OP_DECISION_NONE;
 	e.reason = OP_REASON_ALL_PROTECTED;
@@ -145,7 +145,7 @@ static void test_all_protected(void)
 
 static void test_kill_refused(void)
 {
-	struct op_oom_event e = sample();
+	struct op_oom_record e = sample();
 
 	e.decision = OP_DECISION_NONE;
 	e.reason = OP_REASON_KILL_FAILED;
@@ -165,7 +165,7 @@ static void test_kill_refused(void)
 
 static void test_waiting(void)
 {
-	struct op_oom_event e = sample();
+	struct op_oom_record e = sample();
 
 	e.decision = OP_DECISION_WAITING;
 	e.reason = OP_REASON_VICTIM_DYING;
@@ -184,7 +184,7 @@ static void test_waiting(void)
 
 static void test_domain_gone(void)
 {
-	struct op_oom_event e = sample();
+	struct op_oom_record e = sample();
 
 	e.decision = OP_DECISION_NONE;
 	e.reason = OP_REASON_DOMAIN_GONE;
@@ -199,7 +199,7 @@ static void test_domain_gone(void)
 /* What the kernel did where the policy had no opinion, or was not asked. */
 static void test_kernel_kill(void)
 {
-	struct op_oom_event e = sample();
+	struct op_oom_record e = sample();
 
 	e.decision = OP_DECISION_KERNEL;
 	e.n_members = 2;
@@ -229,7 +229,7 @@ static void test_kernel_kill(void)
 
 static void test_kernel_found_nobody(void)
 {
-	struct op_oom_event e = sample();
+	struct op_oom_record e = sample();
 
 	e.decision = OP_DECISION_NOBODY;
 	e.reason = OP_REASON_NO_CANDIDATE;
@@ -246,7 +246,7 @@ static void test_kernel_found_nobody(void)
 
 static void test_kernel_not_asked(void)
 {
-	struct op_oom_event e = sample();
+	struct op_oom_record e = sample();
 
 	e.decision = OP_DECISION_KERNEL;
 	e.reason = OP_REASON_NOT_ASKED;
@@ -268,7 +268,7 @@ static void test_kernel_not_asked(void)
 
 static void test_unfinished(void)
 {
-	struct op_oom_event e = sample();
+	struct op_oom_record e = sample();
 
 	e.decision = OP_DECISION_NONE;
 	e.reason = OP_REASON_UNFINISHED;
@@ -279,7 +279,7 @@ static void test_unfinished(void)
 
 static void test_user_unit(void)
 {
-	struct op_oom_event e = sample();
+	struct op_oom_record e = sample();
 
 	strcpy(e.victim_path,
 	       "/user.slice/user-1000.slice/user@1000.service/app.slice/editor.service");
@@ -293,30 +293,30 @@ static void test_user_unit(void)
 /* Every byte that is not as it must be, one at a time. */
 static void test_refused(void)
 {
-#define BREAK(statement)                                                           \
-	do {                                                                       \
-		struct op_oom_event e = sample(), ret;                             \
-		statement;                                                         \
-		if (record_decode_oom(&e, OP_OOM_EVENT_SIZE(0), &ret) != -EBADMSG) \
-			FAIL("accepted after %s", #statement);                     \
+#define BREAK(statement)                                                            \
+	do {                                                                        \
+		struct op_oom_record e = sample(), ret;                             \
+		statement;                                                          \
+		if (record_decode_oom(&e, OP_OOM_RECORD_SIZE(0), &ret) != -EBADMSG) \
+			FAIL("accepted after %s", #statement);                      \
 	} while (0)
-	struct op_oom_event good = sample(), out;
+	struct op_oom_record good = sample(), out;
 	char more[sizeof(good) + 8] = {};
 
-	CHECK_INT(record_decode_oom(&good, OP_OOM_EVENT_SIZE(0), &out), 0);
-	CHECK_INT(memcmp(&good, &out, OP_OOM_EVENT_SIZE(0)), 0);
+	CHECK_INT(record_decode_oom(&good, OP_OOM_RECORD_SIZE(0), &out), 0);
+	CHECK_INT(memcmp(&good, &out, OP_OOM_RECORD_SIZE(0)), 0);
 
 	/* Of any alignment. */
 	memcpy(more + 1, &good, sizeof(good));
-	CHECK_INT(record_decode_oom(more + 1, OP_OOM_EVENT_SIZE(0), &out), 0);
+	CHECK_INT(record_decode_oom(more + 1, OP_OOM_RECORD_SIZE(0), &out), 0);
 
-	CHECK_INT(record_decode_oom(&good, OP_OOM_EVENT_SIZE(0) - 1, &out), -EBADMSG);
-	CHECK_INT(record_decode_oom(more, OP_OOM_EVENT_SIZE(0) + 8, &out), -EBADMSG);
+	CHECK_INT(record_decode_oom(&good, OP_OOM_RECORD_SIZE(0) - 1, &out), -EBADMSG);
+	CHECK_INT(record_decode_oom(more, OP_OOM_RECORD_SIZE(0) + 8, &out), -EBADMSG);
 	CHECK_INT(record_decode_oom(&good, 0, &out), -EBADMSG);
 
 	BREAK(e.header.version++);
 	BREAK(e.header.version = 0);
-	BREAK(e.header.type = OP_EVENT_CGROUP_MKDIR);
+	BREAK(e.header.type = OP_RECORD_CGROUP_MKDIR);
 	BREAK(e.header.size--);
 	BREAK(e.header.seq = 0);
 	BREAK(e.decision = 0);
@@ -363,15 +363,15 @@ static struct op_runner sample_runner(uint32_t pid, uint32_t reason)
 	};
 }
 
-static void set_runners(struct op_oom_event *e, uint32_t n)
+static void set_runners(struct op_oom_record *e, uint32_t n)
 {
 	e->n_runners = n;
-	e->header.size = OP_OOM_EVENT_SIZE(n);
+	e->header.size = OP_OOM_RECORD_SIZE(n);
 }
 
 static void test_runners_up(void)
 {
-	struct op_oom_event e = sample(), decoded;
+	struct op_oom_record e = sample(), decoded;
 
 	set_runners(&e, 3);
 	e.runners[0] = sample_runner(7, OP_RUNNER_PRIORITY);
@@ -380,7 +380,7 @@ static void test_runners_up(void)
 	strcpy(e.runners[1].comm, "");
 	strcpy(e.runners[2].comm, "a\n7");
 	strcpy(e.runners[2].path, "/x\ny z");
-	CHECK_INT(record_decode_oom(&e, OP_OOM_EVENT_SIZE(3), &decoded), 0);
+	CHECK_INT(record_decode_oom(&e, OP_OOM_RECORD_SIZE(3), &decoded), 0);
 	record_format(&decoded, &context, &text);
 	CHECK_STR(value("OOMPOLICY_RUNNERS_UP"),
 		  "7 my\\x20db 33 -7 500 low 3670016 priority /work.slice/db.service\n"
@@ -411,19 +411,19 @@ static void test_runners_up(void)
 
 static void test_refused_runners_up(void)
 {
-	struct op_oom_event good = sample(), e, out;
+	struct op_oom_record good = sample(), e, out;
 
 	set_runners(&good, 2);
 	good.runners[0] = sample_runner(7, OP_RUNNER_PRIORITY);
 	good.runners[1] = sample_runner(8, OP_RUNNER_SPARED);
-	CHECK_INT(record_decode_oom(&good, OP_OOM_EVENT_SIZE(2), &out), 0);
-	CHECK_INT(record_decode_oom(&good, OP_OOM_EVENT_SIZE(1), &out), -EBADMSG);
+	CHECK_INT(record_decode_oom(&good, OP_OOM_RECORD_SIZE(2), &out), 0);
+	CHECK_INT(record_decode_oom(&good, OP_OOM_RECORD_SIZE(1), &out), -EBADMSG);
 
-#define REFUSED(change)                                                                 \
-	do {                                                                            \
-		e = good;                                                               \
-		change;                                                                 \
-		CHECK_INT(record_decode_oom(&e, OP_OOM_EVENT_SIZE(2), &out), -EBADMSG); \
+#define REFUSED(change)                                                                  \
+	do {                                                                             \
+		e = good;                                                                \
+		change;                                                                  \
+		CHECK_INT(record_decode_oom(&e, OP_OOM_RECORD_SIZE(2), &out), -EBADMSG); \
 	} while (0)
 	REFUSED(e.n_runners = 1);
 	REFUSED(e.n_runners = OP_RUNNERS_MAX + 1);
@@ -440,7 +440,7 @@ static void test_refused_runners_up(void)
 
 static void test_limits(void)
 {
-	struct op_oom_event e = sample();
+	struct op_oom_record e = sample();
 
 	strcpy(e.domain_path, "/a.slice/a\tb/c");
 	e.n_levels = 3;
@@ -482,7 +482,7 @@ static void test_limits(void)
 /* Names chosen to forge a line or a field. */
 static void test_hostile_names(void)
 {
-	struct op_oom_event e = sample();
+	struct op_oom_record e = sample();
 
 	strcpy(e.victim.comm, "a\nPRIORITY=0");
 	strcpy(e.victim_path, "/x\nMESSAGE=all is well\x1b[2J");
@@ -504,7 +504,7 @@ static void test_hostile_names(void)
 #define FILL(array) (memset((array), 0x01, sizeof(array) - 1), (array)[sizeof(array) - 1] = '\0')
 
 /* Every byte of every name is one that is escaped. */
-static void fill_names(struct op_oom_event *e)
+static void fill_names(struct op_oom_record *e)
 {
 	FILL(e->victim.comm);
 	FILL(e->trigger.comm);
@@ -524,7 +524,7 @@ static void fill_names(struct op_oom_event *e)
 	memcpy(e->trigger_path, e->victim_path, sizeof(e->trigger_path));
 }
 
-static void fill_runners_and_levels(struct op_oom_event *e)
+static void fill_runners_and_levels(struct op_oom_record *e)
 {
 	set_runners(e, OP_RUNNERS_MAX);
 	for (size_t i = 0; i < OP_RUNNERS_MAX; i++) {
@@ -540,7 +540,7 @@ static void fill_runners_and_levels(struct op_oom_event *e)
 						 UINT64_MAX - 1, UINT64_MAX - 1, UINT64_MAX - 1};
 }
 
-static void fill_numbers(struct op_oom_event *e)
+static void fill_numbers(struct op_oom_record *e)
 {
 	e->flags |= OP_OOM_DECLARED;
 	e->config = e->n_members = e->suppressed = UINT32_MAX;
@@ -558,7 +558,7 @@ static void fill_numbers(struct op_oom_event *e)
 /* The longest record there can be fits, with every byte of every name escaped. */
 static void test_brimful(void)
 {
-	struct op_oom_event e = sample();
+	struct op_oom_record e = sample();
 	struct record_context full = context;
 	char rule[256];
 

@@ -10,25 +10,25 @@
 
 static void test_cgroup_events(void)
 {
-	struct op_cgroup_event good = {
+	struct op_cgroup_record good = {
 		.header =
 			{
 				.version = OP_ABI_VERSION,
-				.type = OP_EVENT_CGROUP_MKDIR,
+				.type = OP_RECORD_CGROUP_MKDIR,
 				.size = sizeof(good),
 				.seq = 1,
 			},
 		.id = 42,
 		.path = "/a/b",
 	};
-	struct op_cgroup_event e, out;
+	struct op_cgroup_record e, out;
 
 	CHECK_INT(record_decode_cgroup(&good, sizeof(good), &out), 0);
 	CHECK_STR(out.path, "/a/b");
 	CHECK(!record_cgroup_path_is_cut(&out));
 
 	e = good;
-	e.header.type = OP_EVENT_CGROUP_RMDIR;
+	e.header.type = OP_RECORD_CGROUP_RMDIR;
 	e.path[0] = '\0';
 	CHECK_INT(record_decode_cgroup(&e, sizeof(e), &out), 0);
 
@@ -39,7 +39,7 @@ static void test_cgroup_events(void)
 	e.id = 0;
 	CHECK_INT(record_decode_cgroup(&e, sizeof(e), &out), -EBADMSG);
 	e = good;
-	e.header.type = OP_EVENT_OOM;
+	e.header.type = OP_RECORD_OOM;
 	CHECK_INT(record_decode_cgroup(&e, sizeof(e), &out), -EBADMSG);
 	e = good;
 	e.header.version++;
@@ -57,14 +57,14 @@ static void test_cgroup_events(void)
 	CHECK(!record_cgroup_path_is_cut(&out));
 }
 
-static struct op_freed_event sample_freed(void)
+static struct op_freed_record sample_freed(void)
 {
-	return (struct op_freed_event){
+	return (struct op_freed_record){
 		.header =
 			{
 				.version = OP_ABI_VERSION,
-				.type = OP_EVENT_FREED,
-				.size = sizeof(struct op_freed_event),
+				.type = OP_RECORD_FREED,
+				.size = sizeof(struct op_freed_record),
 				.seq = 7,
 				.ktime_nsec = 6035000999,
 			},
@@ -78,7 +78,7 @@ static struct op_freed_event sample_freed(void)
 
 static void test_freed(void)
 {
-	struct op_freed_event e = sample_freed(), decoded;
+	struct op_freed_record e = sample_freed(), decoded;
 
 	CHECK_INT(record_decode_freed(&e, sizeof(e), &decoded), 0);
 	record_format_freed(&decoded, 4096, &text);
@@ -127,8 +127,8 @@ static void test_freed(void)
 
 static void test_refused_freed(void)
 {
-	const struct op_freed_event good = sample_freed();
-	struct op_freed_event e, out;
+	const struct op_freed_record good = sample_freed();
+	struct op_freed_record e, out;
 
 	CHECK_INT(record_decode_freed(&good, sizeof(good), &out), 0);
 	CHECK_INT(record_decode_freed(&good, sizeof(good) - 1, &out), -EBADMSG);
@@ -141,7 +141,7 @@ static void test_refused_freed(void)
 		CHECK_INT(record_decode_freed(&e, sizeof(e), &out), -EBADMSG); \
 	} while (0)
 	BREAK(e.header.version++);
-	BREAK(e.header.type = OP_EVENT_OOM);
+	BREAK(e.header.type = OP_RECORD_OOM);
 	BREAK(e.header.size++);
 	BREAK(e.header.seq = 0);
 	BREAK(e.header.ktime_nsec = e.killed_nsec - 1);

@@ -11,14 +11,14 @@
 static struct record_members members;
 
 /* A member of the sample's OOM. */
-static struct op_member_event sample_member(uint32_t pid)
+static struct op_member_record sample_member(uint32_t pid)
 {
-	return (struct op_member_event){
+	return (struct op_member_record){
 		.header =
 			{
 				.version = OP_ABI_VERSION,
-				.type = OP_EVENT_MEMBER,
-				.size = sizeof(struct op_member_event),
+				.type = OP_RECORD_MEMBER,
+				.size = sizeof(struct op_member_record),
 				.seq = 1,
 				.ktime_nsec = 5000999,
 			},
@@ -36,11 +36,11 @@ static struct op_member_event sample_member(uint32_t pid)
 	};
 }
 
-static void add_member(const struct op_member_event *e)
+static void add_member(const struct op_member_record *e)
 {
-	struct op_member_event decoded;
+	struct op_member_record decoded;
 
-	CHECK_INT(record_type(e, sizeof(*e)), OP_EVENT_MEMBER);
+	CHECK_INT(record_type(e, sizeof(*e)), OP_RECORD_MEMBER);
 	CHECK_INT(record_decode_member(e, sizeof(*e), &decoded), 0);
 	record_members_add(&members, &decoded, 4096);
 }
@@ -68,7 +68,7 @@ static const char *member(size_t i)
 static void format_group(uint32_t n_members)
 {
 	struct record_context with_members = context;
-	struct op_oom_event e = sample();
+	struct op_oom_record e = sample();
 
 	with_members.members = &members;
 	e.kill = OP_RULE_KILL_CGROUP;
@@ -79,7 +79,7 @@ static void format_group(uint32_t n_members)
 
 static void test_group(void)
 {
-	struct op_member_event e;
+	struct op_member_record e;
 
 	memset(&members, 0, sizeof(members));
 	format_group(0);
@@ -117,7 +117,7 @@ static void test_group(void)
 /* Members whose own record was lost are not put into the next one. */
 static void test_members_of_another(void)
 {
-	struct op_member_event e = sample_member(124);
+	struct op_member_record e = sample_member(124);
 
 	memset(&members, 0, sizeof(members));
 	e.header.ktime_nsec--;
@@ -154,7 +154,7 @@ static void test_many_members(void)
 
 	memset(&members, 0, sizeof(members));
 	for (uint32_t i = 0; i < RECORD_MEMBERS_MAX + 10; i++) {
-		struct op_member_event e = sample_member(1000 + i);
+		struct op_member_record e = sample_member(1000 + i);
 
 		add_member(&e);
 	}
@@ -178,7 +178,7 @@ static void test_many_members(void)
 /* Names at their longest: what does not fit is counted, and nothing is cut in between. */
 static void test_large_members(void)
 {
-	struct op_member_event e = sample_member(UINT32_MAX);
+	struct op_member_record e = sample_member(UINT32_MAX);
 	size_t n;
 
 	memset(&members, 0, sizeof(members));
@@ -197,21 +197,21 @@ static void test_refused_members(void)
 {
 #define BREAK(statement)                                                   \
 	do {                                                               \
-		struct op_member_event e = sample_member(1), ret;          \
+		struct op_member_record e = sample_member(1), ret;         \
 		statement;                                                 \
 		if (record_decode_member(&e, sizeof(e), &ret) != -EBADMSG) \
 			FAIL("accepted after %s", #statement);             \
 	} while (0)
-	struct op_member_event good = sample_member(1), out;
+	struct op_member_record good = sample_member(1), out;
 
 	CHECK_INT(record_decode_member(&good, sizeof(good), &out), 0);
 	CHECK_INT(memcmp(&good, &out, sizeof(out)), 0);
 	CHECK_INT(record_decode_member(&good, sizeof(good) - 1, &out), -EBADMSG);
-	CHECK_INT(record_type(&good, sizeof(good.header)), OP_EVENT_MEMBER);
+	CHECK_INT(record_type(&good, sizeof(good.header)), OP_RECORD_MEMBER);
 	CHECK_INT(record_type(&good, sizeof(good.header) - 1), 0);
 
 	BREAK(e.header.version++);
-	BREAK(e.header.type = OP_EVENT_OOM);
+	BREAK(e.header.type = OP_RECORD_OOM);
 	BREAK(e.header.size++);
 	BREAK(e.header.seq = 0);
 	BREAK(e.task.pid = 0);

@@ -51,7 +51,7 @@ int log_message(int level, const char *message_id, const char *format, ...)
 	return 0;
 }
 
-static struct record_rule find_rule(const struct op_oom_event *e, uint32_t rule_index,
+static struct record_rule find_rule(const struct op_oom_record *e, uint32_t rule_index,
 				    void *userdata)
 {
 	(void)e;
@@ -60,7 +60,7 @@ static struct record_rule find_rule(const struct op_oom_event *e, uint32_t rule_
 	return (struct record_rule){};
 }
 
-static void on_oom(const struct op_oom_event *e, const struct record_text *text, void *userdata)
+static void on_oom(const struct op_oom_record *e, const struct record_text *text, void *userdata)
 {
 	(void)e;
 	(void)text;
@@ -93,18 +93,18 @@ static struct report *begin(bool journal)
 
 static int apply(struct report *r, uint64_t seq)
 {
-	static struct op_oom_event e;
+	static struct op_oom_record e;
 
-	e = (struct op_oom_event){
+	e = (struct op_oom_record){
 		.header = {.version = OP_ABI_VERSION,
-			   .type = OP_EVENT_OOM,
-			   .size = OP_OOM_EVENT_SIZE(0),
+			   .type = OP_RECORD_OOM,
+			   .size = OP_OOM_RECORD_SIZE(0),
 			   .seq = seq},
 		.decision = OP_DECISION_KILLED,
 		.rule_index = OP_RULE_NONE,
 		.victim = {.pid = (unsigned)(1000 + seq)},
 	};
-	return report_apply(r, &e, OP_OOM_EVENT_SIZE(0));
+	return report_apply(r, &e, OP_OOM_RECORD_SIZE(0));
 }
 
 static void test_sent_at_once(void)
@@ -194,7 +194,7 @@ static void test_said_where_the_journal_refuses(void)
 /* Bytes that are no record are said and left out, and show as lost with the next one. */
 static void test_invalid(void)
 {
-	static struct op_oom_event e;
+	static struct op_oom_record e;
 	static const size_t sizes[] = {
 		0, 1, sizeof(e.header) - 1, sizeof(e.header), sizeof(e) - 1, sizeof(e),
 	};
@@ -203,9 +203,9 @@ static void test_invalid(void)
 	CHECK_INT(apply(r, 1), 0);
 	/* Cut off, and at the end whole but of another version. */
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
-		e = (struct op_oom_event){
+		e = (struct op_oom_record){
 			.header = {.version = OP_ABI_VERSION + 1,
-				   .type = OP_EVENT_OOM,
+				   .type = OP_RECORD_OOM,
 				   .size = sizeof(e),
 				   .seq = 2 + i},
 			.decision = OP_DECISION_KILLED,
@@ -308,9 +308,9 @@ static void test_goes_on_after_an_end(void)
 
 static int apply_freed(struct report *r, uint64_t seq)
 {
-	struct op_freed_event e = {
+	struct op_freed_record e = {
 		.header = {.version = OP_ABI_VERSION,
-			   .type = OP_EVENT_FREED,
+			   .type = OP_RECORD_FREED,
 			   .size = sizeof(e),
 			   .seq = seq,
 			   .ktime_nsec = 9000},

@@ -160,7 +160,7 @@ static void end(struct tracker *t)
 
 static void apply(struct tracker *t, uint32_t type, uint64_t seq, uint64_t id, const char *path)
 {
-	struct op_cgroup_event e = {
+	struct op_cgroup_record e = {
 		.header =
 			{
 				.version = OP_ABI_VERSION,
@@ -263,10 +263,10 @@ static void test_policy_cgroups(void)
 	struct tracker t;
 
 	begin(&t);
-	apply(&t, OP_EVENT_CGROUP_MKDIR, 1, 900001, "/later");
+	apply(&t, OP_RECORD_CGROUP_MKDIR, 1, 900001, "/later");
 	check_slots(900001, 5, 5);
 	CHECK_INT(t.n_ruled, 1);
-	apply(&t, OP_EVENT_CGROUP_MKDIR, 2, 900002, "/a/ruled");
+	apply(&t, OP_RECORD_CGROUP_MKDIR, 2, 900002, "/a/ruled");
 	check_entry(900002, &(struct op_entry){
 				    .cgroup.priority = 7,
 				    .cgroup.flags = OP_RULE_MATCH,
@@ -274,13 +274,13 @@ static void test_policy_cgroups(void)
 			    });
 	CHECK_INT(t.n_ruled, 2);
 	/* What is below them asks upwards. */
-	apply(&t, OP_EVENT_CGROUP_MKDIR, 3, 900003, "/later/child");
+	apply(&t, OP_RECORD_CGROUP_MKDIR, 3, 900003, "/later/child");
 	CHECK(!find_entry(900003));
 
-	apply(&t, OP_EVENT_CGROUP_RMDIR, 4, 900001, "");
+	apply(&t, OP_RECORD_CGROUP_RMDIR, 4, 900001, "");
 	CHECK(!find_entry(900001));
 	CHECK_INT(t.n_ruled, 2);
-	apply(&t, OP_EVENT_CGROUP_RMDIR, 5, 900002, "");
+	apply(&t, OP_RECORD_CGROUP_RMDIR, 5, 900002, "");
 	CHECK_INT(t.n_ruled, 1);
 	/* What was in the order stays there: its cgroup is not found any more. */
 	CHECK_INT(n_map, N_FIXED + 1 + t.n_later);
@@ -324,14 +324,14 @@ static void test_order(void)
 	CHECK(!find_entry(OP_KEY_ORDER(2)));
 
 	id = (7ULL << 32) | 900001;
-	apply(&t, OP_EVENT_CGROUP_MKDIR, 1, id, "/new1");
+	apply(&t, OP_RECORD_CGROUP_MKDIR, 1, id, "/new1");
 	check_order(2, id, 3);
 	CHECK(!find_entry(OP_KEY_ORDER(3)));
 	CHECK(!t.unordered);
 
 	/* No room: what is there is not to be used, and nothing else is wrong. */
 	t.n_later = OP_ORDER_LATER_MAX;
-	apply(&t, OP_EVENT_CGROUP_MKDIR, 2, 900002, "/new2");
+	apply(&t, OP_RECORD_CGROUP_MKDIR, 2, 900002, "/new2");
 	CHECK(t.unordered);
 	CHECK(!t.stale);
 	check_config(2, 0);
@@ -349,20 +349,20 @@ static void test_come_and_go(void)
 	struct tracker t;
 
 	begin(&t);
-	apply(&t, OP_EVENT_CGROUP_MKDIR, 1, 900001, "/a/new");
+	apply(&t, OP_RECORD_CGROUP_MKDIR, 1, 900001, "/a/new");
 	CHECK_INT(t.n_ruled, 2);
 	CHECK_INT(map[map_find(900001)].entry.cgroup.priority, 7);
 	/* Twice is once. */
-	apply(&t, OP_EVENT_CGROUP_MKDIR, 2, 900001, "/a/new");
+	apply(&t, OP_RECORD_CGROUP_MKDIR, 2, 900001, "/a/new");
 	CHECK_INT(t.n_ruled, 2);
 	/* One that no rule matches inherits and has no entry. */
-	apply(&t, OP_EVENT_CGROUP_MKDIR, 3, 900002, "/b/new");
+	apply(&t, OP_RECORD_CGROUP_MKDIR, 3, 900002, "/b/new");
 	CHECK_INT(t.n_ruled, 2);
 	CHECK_INT(map_find(900002), n_map);
 
-	apply(&t, OP_EVENT_CGROUP_RMDIR, 4, 900001, "");
-	apply(&t, OP_EVENT_CGROUP_RMDIR, 5, 900001, "");
-	apply(&t, OP_EVENT_CGROUP_RMDIR, 6, 900002, "");
+	apply(&t, OP_RECORD_CGROUP_RMDIR, 4, 900001, "");
+	apply(&t, OP_RECORD_CGROUP_RMDIR, 5, 900001, "");
+	apply(&t, OP_RECORD_CGROUP_RMDIR, 6, 900002, "");
 	CHECK_INT(t.n_ruled, 1);
 	CHECK_INT(map_find(900001), n_map);
 	CHECK(!t.stale);
@@ -376,17 +376,17 @@ static void test_again(void)
 	struct tracker t;
 
 	begin(&t);
-	apply(&t, OP_EVENT_CGROUP_MKDIR, 1, 900001, "/a/new");
-	apply(&t, OP_EVENT_CGROUP_RMDIR, 2, 900001, "");
-	apply(&t, OP_EVENT_CGROUP_MKDIR, 3, 900001, "/b/new");
+	apply(&t, OP_RECORD_CGROUP_MKDIR, 1, 900001, "/a/new");
+	apply(&t, OP_RECORD_CGROUP_RMDIR, 2, 900001, "");
+	apply(&t, OP_RECORD_CGROUP_MKDIR, 3, 900001, "/b/new");
 	CHECK_INT(map_find(900001), n_map);
-	apply(&t, OP_EVENT_CGROUP_MKDIR, 4, 900002, "/a/new");
-	apply(&t, OP_EVENT_CGROUP_RMDIR, 5, 900001, "");
+	apply(&t, OP_RECORD_CGROUP_MKDIR, 4, 900002, "/a/new");
+	apply(&t, OP_RECORD_CGROUP_RMDIR, 5, 900001, "");
 	CHECK_INT(t.n_ruled, 2);
 	CHECK_INT(map[map_find(900002)].entry.cgroup.priority, 7);
 	CHECK(!t.stale);
 	/* One whose end was not told of keeps its entry until the tree is walked, which is now. */
-	apply(&t, OP_EVENT_CGROUP_MKDIR, 7, 900002, "/b/new");
+	apply(&t, OP_RECORD_CGROUP_MKDIR, 7, 900002, "/b/new");
 	CHECK(t.stale);
 	end(&t);
 }
@@ -394,7 +394,7 @@ static void test_again(void)
 /* cgroup v1 has ids of its own: neither its comings nor its goings count. */
 static void test_other_hierarchy(void)
 {
-	struct op_cgroup_event e = {
+	struct op_cgroup_record e = {
 		.header = {.version = OP_ABI_VERSION, .size = sizeof(e), .seq = 1},
 		.id = 900001,
 		.hierarchy_id = 3,
@@ -403,10 +403,10 @@ static void test_other_hierarchy(void)
 	struct tracker t;
 
 	begin(&t);
-	e.header.type = OP_EVENT_CGROUP_MKDIR;
+	e.header.type = OP_RECORD_CGROUP_MKDIR;
 	tracker_apply(&t, config, &e, sizeof(e));
 	CHECK_INT(t.n_ruled, 1);
-	e.header.type = OP_EVENT_CGROUP_RMDIR;
+	e.header.type = OP_RECORD_CGROUP_RMDIR;
 	e.header.seq = 2;
 	e.id = id_one;
 	tracker_apply(&t, config, &e, sizeof(e));
@@ -422,9 +422,9 @@ static void test_stale(void)
 	struct tracker t;
 
 	begin(&t);
-	apply(&t, OP_EVENT_CGROUP_MKDIR, 1, 900001, "/b/x");
+	apply(&t, OP_RECORD_CGROUP_MKDIR, 1, 900001, "/b/x");
 	CHECK(!t.stale);
-	apply(&t, OP_EVENT_CGROUP_MKDIR, 3, 900003, "/b/z");
+	apply(&t, OP_RECORD_CGROUP_MKDIR, 3, 900003, "/b/z");
 	CHECK(t.stale);
 	end(&t);
 
@@ -432,7 +432,7 @@ static void test_stale(void)
 	memset(path, 'x', sizeof(path) - 1);
 	path[0] = '/';
 	path[sizeof(path) - 1] = '\0';
-	apply(&t, OP_EVENT_CGROUP_MKDIR, 1, 900001, path);
+	apply(&t, OP_RECORD_CGROUP_MKDIR, 1, 900001, path);
 	CHECK(t.stale);
 	end(&t);
 
@@ -444,12 +444,12 @@ static void test_stale(void)
 
 	begin(&t);
 	map_limit = n_map;
-	apply(&t, OP_EVENT_CGROUP_MKDIR, 1, 900001, "/a/new");
+	apply(&t, OP_RECORD_CGROUP_MKDIR, 1, 900001, "/a/new");
 	CHECK(t.stale);
 	CHECK_INT(t.n_ruled, 1);
 	/* What is there already can still be set. */
 	t.stale = false;
-	apply(&t, OP_EVENT_CGROUP_MKDIR, 2, id_one, "/a/one");
+	apply(&t, OP_RECORD_CGROUP_MKDIR, 2, id_one, "/a/one");
 	CHECK(!t.stale);
 	end(&t);
 }

@@ -104,7 +104,7 @@ static void check_told(const char *path, const char *expected)
 
 static void record(struct triggers *t, uint32_t type, uint64_t id, const char *path)
 {
-	struct op_cgroup_event e = {
+	struct op_cgroup_record e = {
 		.header = {.version = OP_ABI_VERSION, .type = type, .size = sizeof(e), .seq = 1},
 		.id = id,
 	};
@@ -112,7 +112,7 @@ static void record(struct triggers *t, uint32_t type, uint64_t id, const char *p
 	snprintf(e.path, sizeof(e.path), "%s", path);
 	triggers_apply(t, &e, sizeof(e));
 	/* Those of cgroup v1 have the same ids and paths, and are others. */
-	if (type == OP_EVENT_CGROUP_RMDIR)
+	if (type == OP_RECORD_CGROUP_RMDIR)
 		return;
 	e.hierarchy_id = 3;
 	triggers_apply(t, &e, sizeof(e));
@@ -216,28 +216,28 @@ static void test_come_and_go(void)
 	CHECK(!triggers_is_armed(t, 0));
 
 	capture_begin();
-	record(t, OP_EVENT_CGROUP_MKDIR, 77, "/other");
-	record(t, OP_EVENT_CGROUP_MKDIR, 78, "/batch/below");
+	record(t, OP_RECORD_CGROUP_MKDIR, 77, "/other");
+	record(t, OP_RECORD_CGROUP_MKDIR, 78, "/batch/below");
 	CHECK_STR(capture_end(), "");
 	first = cgroup_make("batch", true);
 	capture_begin();
-	record(t, OP_EVENT_CGROUP_MKDIR, first, "/batch");
+	record(t, OP_RECORD_CGROUP_MKDIR, first, "/batch");
 	CHECK_STR(capture_end(), "[Trigger batch] is armed: /batch is there.\n");
 	CHECK(triggers_is_armed(t, 0));
 	check_told("/cgroup/batch/memory.pressure", "full 150000 1000000");
 	/* The walk saw it and the record comes after that. */
-	record(t, OP_EVENT_CGROUP_MKDIR, first, "/batch");
-	record(t, OP_EVENT_CGROUP_RMDIR, first + 1000, "");
+	record(t, OP_RECORD_CGROUP_MKDIR, first, "/batch");
+	record(t, OP_RECORD_CGROUP_RMDIR, first + 1000, "");
 	CHECK(triggers_is_armed(t, 0));
 
 	cgroup_remove("batch");
 	capture_begin();
-	record(t, OP_EVENT_CGROUP_RMDIR, first, "");
+	record(t, OP_RECORD_CGROUP_RMDIR, first, "");
 	CHECK_STR(capture_end(), "[Trigger batch] waits for /batch, which is gone.\n");
 	CHECK(!triggers_is_armed(t, 0));
 
 	second = cgroup_make("batch", true);
-	record(t, OP_EVENT_CGROUP_MKDIR, second, "/batch");
+	record(t, OP_RECORD_CGROUP_MKDIR, second, "/batch");
 	triggers_dispatch(t, 0, EPOLLPRI);
 	CHECK_INT(declared.id, second);
 	t = triggers_free(t);
@@ -286,18 +286,18 @@ static void test_record_first(void)
 	tree_begin();
 	CHECK_INT(make_triggers(BATCH, why, &t), 0);
 	triggers_enable(t);
-	record(t, OP_EVENT_CGROUP_MKDIR, 5, "/batch");
+	record(t, OP_RECORD_CGROUP_MKDIR, 5, "/batch");
 	CHECK(!triggers_is_armed(t, 0));
 	cgroup_make("batch", true);
 	CHECK(sd_event_run(event, 5000000) > 0);
 	CHECK(triggers_is_armed(t, 0));
 	cgroup_remove("batch");
-	record(t, OP_EVENT_CGROUP_RMDIR, 1, "");
+	record(t, OP_RECORD_CGROUP_RMDIR, 1, "");
 	triggers_dispatch(t, 0, EPOLLERR);
 
 	/* One that never comes is looked for a while, and then no more. */
 	CHECK(sd_event_now(event, CLOCK_MONOTONIC, &started) >= 0);
-	record(t, OP_EVENT_CGROUP_MKDIR, 6, "/batch");
+	record(t, OP_RECORD_CGROUP_MKDIR, 6, "/batch");
 	while (sd_event_run(event, 1000000) > 0)
 		;
 	CHECK(sd_event_now(event, CLOCK_MONOTONIC, &now) >= 0);
