@@ -134,7 +134,7 @@ int config_add_file(struct config *c, const char *file, const char **ret)
 	return 0;
 }
 
-int config_add_policy(struct config *c, const char *name)
+int config_add_policy(struct config *c, const char *name, const char *file, unsigned line)
 {
 	_cleanup_free_ char *copy = NULL, *cgroup = NULL;
 
@@ -150,13 +150,15 @@ int config_add_policy(struct config *c, const char *name)
 		return -ENOMEM;
 	c->policies[c->n_policies++] = (struct policy){
 		.name = TAKE_PTR(copy),
+		.file = file,
+		.line = line,
 		.cgroup = TAKE_PTR(cgroup),
 		.default_priority = OP_PRIORITY_DEFAULT,
 	};
 	return 0;
 }
 
-int config_add_rule(struct config *c, const char *name)
+int config_add_rule(struct config *c, const char *name, const char *file, unsigned line)
 {
 	char *copy;
 
@@ -169,11 +171,11 @@ int config_add_rule(struct config *c, const char *name)
 	copy = strdup(name);
 	if (!copy)
 		return -ENOMEM;
-	c->rules[c->n_rules++] = (struct rule){.name = copy};
+	c->rules[c->n_rules++] = (struct rule){.name = copy, .file = file, .line = line};
 	return 0;
 }
 
-int config_add_trigger(struct config *c, const char *name)
+int config_add_trigger(struct config *c, const char *name, const char *file, unsigned line)
 {
 	char *copy;
 
@@ -186,7 +188,7 @@ int config_add_trigger(struct config *c, const char *name)
 	copy = strdup(name);
 	if (!copy)
 		return -ENOMEM;
-	c->triggers[c->n_triggers++] = (struct trigger){.name = copy};
+	c->triggers[c->n_triggers++] = (struct trigger){.name = copy, .file = file, .line = line};
 	return 0;
 }
 
@@ -244,7 +246,7 @@ int config_finish(struct config *c)
 		n_patterns += c->rules[i].n_patterns;
 	if (n_patterns > CONFIG_PATTERNS_MAX)
 		return -E2BIG;
-	r = c->n_policies ? 0 : config_add_policy(c, "default");
+	r = c->n_policies ? 0 : config_add_policy(c, "default", NULL, 0);
 	if (r < 0)
 		return r;
 	return index_new(c, &c->index);

@@ -166,16 +166,16 @@ struct config *config_free(struct config *c);
 /*
  * Filling a model, all before config_finish(). Each returns 0, -ENOMEM, or -E2BIG at the limit.
  *
- * config_add_policy() and its like append an entry with every key at its default and a copy of
- * @name; it is the last of its array, which may move with each addition. The names are not
- * compared with those that are there. config_add_file() gives the copy of @file that the entries
- * point to. rule_add_pattern() takes over the strings of @pattern, which is left empty, or leaves
- * it as it was on an error; CONFIG_PATTERNS_MAX is config_finish()'s.
+ * config_add_policy() and its like append an entry with every key at its default, a copy of @name,
+ * and where it was read: @file, which config_add_file() gave, and @line; NULL and 0 for nowhere. It
+ * is the last of its array, which may move with each addition. The names are not compared with
+ * those that are there. rule_add_pattern() takes over the strings of @pattern, which is left empty,
+ * or leaves it as it was on an error; CONFIG_PATTERNS_MAX is config_finish()'s.
  */
 int config_add_file(struct config *c, const char *file, const char **ret);
-int config_add_policy(struct config *c, const char *name);
-int config_add_rule(struct config *c, const char *name);
-int config_add_trigger(struct config *c, const char *name);
+int config_add_policy(struct config *c, const char *name, const char *file, unsigned line);
+int config_add_rule(struct config *c, const char *name, const char *file, unsigned line);
+int config_add_trigger(struct config *c, const char *name, const char *file, unsigned line);
 /* Takes over @path, or leaves it the caller's on an error. */
 int config_add_oom_control(struct config *c, char *path);
 int rule_add_pattern(struct rule *rule, struct pattern *pattern);

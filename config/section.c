@@ -64,36 +64,16 @@ static int compare_sections(const void *a, const void *b)
 /* Appends an entry to the model. Returns 0, -E2BIG, -ENOMEM. */
 static int add_entry(struct sections *s, enum section_kind kind, const char *name)
 {
-	struct config *c = s->config;
-	int r = 0;
-
 	switch (kind) {
 	case SECTION_POLICY:
-		r = config_add_policy(c, name);
-		if (r == 0) {
-			c->policies[c->n_policies - 1].file = s->file;
-			c->policies[c->n_policies - 1].line = s->line;
-		}
-		break;
+		return config_add_policy(s->config, name, s->file, s->line);
 	case SECTION_RULE:
-		r = config_add_rule(c, name);
-		if (r == 0) {
-			c->rules[c->n_rules - 1].file = s->file;
-			c->rules[c->n_rules - 1].line = s->line;
-		}
-		break;
+		return config_add_rule(s->config, name, s->file, s->line);
 	case SECTION_TRIGGER:
-		r = config_add_trigger(c, name);
-		if (r == 0) {
-			c->triggers[c->n_triggers - 1].file = s->file;
-			c->triggers[c->n_triggers - 1].line = s->line;
-		}
-		break;
-	case SECTION_DAEMON: /* the model's own keys */
-	case _SECTION_MAX:
-		break;
+		return config_add_trigger(s->config, name, s->file, s->line);
+	default: /* [Daemon] is the model itself */
+		return 0;
 	}
-	return r;
 }
 
 static void check_name(struct sections *s, enum section_kind kind, const char *name)

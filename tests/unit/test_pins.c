@@ -232,8 +232,8 @@ static void test_rules_hash(void)
 
 	CHECK(a && b);
 	CHECK(note_hash_rules(a) == note_hash_rules(b));
-	CHECK(config_add_rule(a, "ab") == 0 && config_add_rule(a, "c") == 0);
-	CHECK(config_add_rule(b, "a") == 0 && config_add_rule(b, "bc") == 0);
+	CHECK(config_add_rule(a, "ab", NULL, 0) == 0 && config_add_rule(a, "c", NULL, 0) == 0);
+	CHECK(config_add_rule(b, "a", NULL, 0) == 0 && config_add_rule(b, "bc", NULL, 0) == 0);
 	CHECK(note_hash_rules(a) != note_hash_rules(b));
 	config_free(a);
 	config_free(b);

@@ -21,7 +21,7 @@ static void add_pattern(struct config *c, enum pattern_kind kind, const char *te
 
 static void add_rule(struct config *c, const char *name, enum pattern_kind kind, const char *text)
 {
-	CHECK_INT(config_add_rule(c, name), 0);
+	CHECK_INT(config_add_rule(c, name, NULL, 0), 0);
 	add_pattern(c, kind, text);
 }
 
@@ -144,7 +144,7 @@ static void test_lists(void)
 	add_pattern(c, PATTERN_USER, "user-7.slice");
 	add_rule(c, "narrow", PATTERN_CGROUP, "/b/*");
 	add_pattern(c, PATTERN_CGROUP, "/a/long*");
-	CHECK_INT(config_add_rule(c, "nobody"), 0);
+	CHECK_INT(config_add_rule(c, "nobody", NULL, 0), 0);
 	CHECK_INT(rule_add_pattern(&c->rules[2], &unknown), 0);
 	CHECK_INT(config_finish(c), 0);
 
@@ -205,7 +205,7 @@ static void test_policy_for(void)
 	_cleanup_(config_freep) struct config *c = config_new();
 
 	for (size_t i = 0; i < ARRAY_SIZE(policies); i++) {
-		CHECK_INT(config_add_policy(c, "p"), 0);
+		CHECK_INT(config_add_policy(c, "p", NULL, 0), 0);
 		free(c->policies[i].cgroup);
 		c->policies[i].cgroup = strdup(policies[i].cgroup);
 		c->policies[i].scope = policies[i].scope;
@@ -387,7 +387,7 @@ static void test_random_against_slow(void)
 
 		CHECK(c);
 		for (long i = 0; i < n_rules; i++) {
-			CHECK_INT(config_add_rule(c, "r"), 0);
+			CHECK_INT(config_add_rule(c, "r", NULL, 0), 0);
 			for (long n = 1 + random() % 3; n > 0;) {
 				bool is_cgroup = random() % 3 > 0;
 				enum pattern_kind kind = is_cgroup ? PATTERN_CGROUP : PATTERN_UNIT;
@@ -465,18 +465,18 @@ static void test_limits(void)
 		snprintf(path, sizeof(path), "/c%d", i);
 		add_rule(c, path, PATTERN_CGROUP, path);
 	}
-	CHECK_INT(config_add_rule(c, "one too many"), -E2BIG);
+	CHECK_INT(config_add_rule(c, "one too many", NULL, 0), -E2BIG);
 	for (int i = 1; i < CONFIG_RULE_PATTERNS_MAX; i++)
 		add_pattern(c, PATTERN_CGROUP, "/x");
 	CHECK_INT(rule_add_pattern(&c->rules[CONFIG_RULES_MAX - 1], &pattern), -E2BIG);
 	CHECK_STR(pattern.text, "/one-too-many");
 	free(pattern.text);
 	for (int i = 0; i < OP_POLICIES_MAX; i++)
-		CHECK_INT(config_add_policy(c, "p"), 0);
-	CHECK_INT(config_add_policy(c, "p"), -E2BIG);
+		CHECK_INT(config_add_policy(c, "p", NULL, 0), 0);
+	CHECK_INT(config_add_policy(c, "p", NULL, 0), -E2BIG);
 	for (int i = 0; i < CONFIG_TRIGGERS_MAX; i++)
-		CHECK_INT(config_add_trigger(c, "t"), 0);
-	CHECK_INT(config_add_trigger(c, "t"), -E2BIG);
+		CHECK_INT(config_add_trigger(c, "t", NULL, 0), 0);
+	CHECK_INT(config_add_trigger(c, "t", NULL, 0), -E2BIG);
 	for (int i = 0; i < CONFIG_OOM_CONTROLS_MAX; i++)
 		CHECK_INT(config_add_oom_control(c, strdup("/c")), 0);
 	CHECK_INT(config_add_oom_control(c, NULL), -E2BIG);
@@ -492,7 +492,7 @@ static void test_limits(void)
 
 	for (int i = 0; i <= CONFIG_PATTERNS_MAX; i++) {
 		if (i % CONFIG_RULE_PATTERNS_MAX == 0)
-			CHECK_INT(config_add_rule(many, "r"), 0);
+			CHECK_INT(config_add_rule(many, "r", NULL, 0), 0);
 		add_pattern(many, PATTERN_CGROUP, "/x");
 	}
 	CHECK_INT(config_finish(many), -E2BIG);

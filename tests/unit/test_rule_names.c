@@ -14,7 +14,7 @@ static void add(struct rule_names *h, uint32_t number, size_t n)
 	CHECK(c);
 	for (size_t i = 0; i < n; i++) {
 		snprintf(name, sizeof(name), "%u-%zu", number, i);
-		CHECK_INT(config_add_rule(c, name), 0);
+		CHECK_INT(config_add_rule(c, name, NULL, 0), 0);
 	}
 	CHECK_INT(rule_names_add(h, number, c), 0);
 	config_free(c);
