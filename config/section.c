@@ -106,6 +106,8 @@ static int add_section(struct sections *s, struct section *fresh)
 		[SECTION_RULE] = "rules",
 		[SECTION_TRIGGER] = "triggers",
 	};
+	static_assert(ARRAY_SIZE(limits) == _SECTION_MAX, "one for each kind");
+	static_assert(ARRAY_SIZE(plurals) == _SECTION_MAX, "one for each kind");
 	struct section_list *list = &s->lists[fresh->kind];
 	int r;
 

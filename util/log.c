@@ -7,6 +7,7 @@
  */
 #include "log.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
@@ -38,6 +39,7 @@ void log_init(void)
 		[LOG_ERR] = "err",     [LOG_WARNING] = "warning", [LOG_NOTICE] = "notice",
 		[LOG_INFO] = "info",   [LOG_DEBUG] = "debug",
 	};
+	static_assert(ARRAY_SIZE(names) == LOG_DEBUG + 1, "a name for each level");
 	const char *level = getenv("OOMPOLICYD_LOG_LEVEL");
 
 	to_journal = stderr_is_journal();
