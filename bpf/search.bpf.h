@@ -45,7 +45,7 @@ struct search {
 	__u32 uses_left;    /* cgroups whose use may still be read */
 	__u32 victim_known; /* what is looked at from now on is so for runners-up */
 	__u32 recent_dying; /* victims of earlier OOMs that still hold memory, in all domains */
-	__u32 look_at_all;  /* these are too many, each task has to be looked at */
+	__u32 look_at_all;  /* each task has to be looked at, to see one that is dying */
 };
 
 __hidden struct search search = {};
