@@ -141,8 +141,3 @@ assert_killed()
 		shift 2
 	done
 }
-
-count_kills()
-{
-	sed -n 's/^oom_kill //p' /proc/vmstat
-}

@@ -178,14 +178,14 @@ END
 	hog_start kept lang/big/kept/x 4M
 	hog_start trigger lang/trigger 2M 6M
 	wait_for 60 "the processes to fill their memory" hogs_filled
-	kills=$(count_kills)
+	kills=$(oom_kills)
 	overrun lang trigger
 	wait_for 60 "the whole group to die" group_is_dead
 	echo 1 >/proc/sys/vm/oom_dump_tasks
 	dead_names
 	expected=$(printf '%s\n' "${!PIDS[@]}" | grep -v -x -e kept -e trigger | sort | paste -sd' ')
 	[[ $DEAD == "$expected" ]] || fail "$(wc -w <<<"$DEAD") died, expected the $((GROUP + 1)) of the group"
-	assert_eq "kills" $(($(count_kills) - kills)) $((GROUP + 1))
+	assert_eq "kills" $(($(oom_kills) - kills)) $((GROUP + 1))
 	assert_killed victim KILL cgroup MEMBERS $GROUP RULE big
 	named=$(RECORDS_SINCE=$LOG_SINCE records_members)
 	[[ $named == *member* ]] || fail "the record names no member"
@@ -487,7 +487,7 @@ test_reload_is_a_transaction()
 	cgroup_make lang/one/red
 	cgroup_make lang/two/red
 	configure <<<"$FIRST"
-	kills=$(count_kills)
+	kills=$(oom_kills)
 	reload_loop &
 	reloader=$!
 	overrun_loop one 0 &
@@ -500,7 +500,7 @@ test_reload_is_a_transaction()
 	wait $reloader
 	((status == 0)) || fail "the OOMs could not all be made: $(<"$REASON_FILE")"
 	[[ ! -e $RACE/failed ]] || fail "a reload failed: $(tail -n 1 $RACE/reloads)"
-	kills=$(($(count_kills) - kills))
+	kills=$(($(oom_kills) - kills))
 	reloads=$(wc -l <$RACE/reloads)
 	((kills >= 2 * ROUNDS)) || fail "there were $kills kills"
 	((reloads >= 10)) || fail "there were $reloads reloads"

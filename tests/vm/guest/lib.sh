@@ -233,6 +233,31 @@ policy_is_given_up()
 	{ oompolicyctl status || :; } | grep -q 'Warning: Another program goes on detaching policies: '
 }
 
+# --- processes
+
+# spawn CGROUP COMMAND...: there from its first instruction on. Its process is in SPAWNED.
+spawn()
+{
+	local cgroup=$1
+	shift
+	(
+		echo "$BASHPID" >"$cgroup/cgroup.procs"
+		exec "$@"
+	) &
+	SPAWNED=$!
+}
+
+is_gone()
+{
+	! kill -0 "$1"
+}
+
+# So many since the machine was booted.
+oom_kills()
+{
+	sed -n 's/^oom_kill //p' /proc/vmstat
+}
+
 # --- workloads: a slice with one limit, services in it
 
 # workload_slice NAME LIMIT

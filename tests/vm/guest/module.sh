@@ -73,11 +73,6 @@ storm_stop()
 	wait
 }
 
-oom_kills()
-{
-	sed -n 's/^oom_kill //p' /proc/vmstat
-}
-
 test_unload_while_ooms_happen()
 {
 	local i before after

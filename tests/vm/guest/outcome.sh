@@ -88,11 +88,6 @@ limit_above()
 	echo $(($(<"$DOMAIN/memory.current") + $1 * MIB)) >"$DOMAIN/memory.max"
 }
 
-is_gone()
-{
-	! kill -0 "$1"
-}
-
 domain_end()
 {
 	local dir

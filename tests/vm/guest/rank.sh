@@ -60,11 +60,6 @@ as_nobody()
 	setpriv --reuid=65534 --regid=65534 --clear-groups -- "$@"
 }
 
-is_gone()
-{
-	! kill -0 "$1"
-}
-
 are_gone()
 {
 	local pid

@@ -3,28 +3,6 @@
 #
 # For guest scripts that compare what was killed with what was recorded; after lib.sh.
 
-# spawn CGROUP COMMAND...: there from its first instruction on. Its process is in SPAWNED.
-spawn()
-{
-	local cgroup=$1
-	shift
-	(
-		echo "$BASHPID" >"$cgroup/cgroup.procs"
-		exec "$@"
-	) &
-	SPAWNED=$!
-}
-
-is_gone()
-{
-	! kill -0 "$1"
-}
-
-oom_kills()
-{
-	sed -n 's/^oom_kill //p' /proc/vmstat
-}
-
 # records MESSAGE_ID FIELD...: a line for each record, '-' where it has no such field.
 records()
 {

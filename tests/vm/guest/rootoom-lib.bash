@@ -67,11 +67,6 @@ hog_start()
 	wait_for 30 "the hog to fill its memory" test -e "$1"
 }
 
-is_gone()
-{
-	! kill -0 "$1"
-}
-
 daemon_says()
 {
 	journalctl -q -o cat --since="$LOG_SINCE" "_PID=$(daemon_pid)" | grep -q -F -e "$1"

@@ -84,11 +84,6 @@ hog()
 	wait_for 20 "$name to fill its memory" test -e "/run/hog-$name"
 }
 
-is_gone()
-{
-	! kill -0 "$1"
-}
-
 is_alive()
 {
 	kill -0 "$1"
