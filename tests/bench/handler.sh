@@ -20,17 +20,6 @@ bench_teardown()
 	rmdir $ROOT
 }
 
-# In the cgroup $1 from its first instruction on.
-spawn()
-{
-	local cgroup=$1
-	shift
-	(
-		echo "$BASHPID" >"$cgroup/cgroup.procs"
-		exec "$@"
-	) &
-}
-
 # One OOM in $ROOT, of a process that is the largest of it; adds to SELECT_NSEC and HANDLER_NSEC.
 measure()
 {

@@ -31,11 +31,8 @@ hog_start()
 	(($# == 1)) || turn=(chrt -o 0)
 	cgroup_make "$cgroup"
 	rm -f "/run/hog-$name"
-	(
-		echo 0 >"$CGROUPS/$cgroup/cgroup.procs"
-		exec taskset -c "$CPU" "${turn[@]}" memhog "/run/hog-$name" "$@"
-	) &
-	PIDS[$name]=$!
+	spawn "$CGROUPS/$cgroup" taskset -c "$CPU" "${turn[@]}" memhog "/run/hog-$name" "$@"
+	PIDS[$name]=$SPAWNED
 	# The shell need not say what becomes of it.
 	disown
 }

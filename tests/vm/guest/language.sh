@@ -167,11 +167,8 @@ END
 	cgroup_make lang/big/right
 	for ((i = 0; i < GROUP; i++)); do
 		((i % 2)) && side=left || side=right
-		(
-			echo 0 >"$CGROUPS/lang/big/$side/cgroup.procs"
-			exec memhog "/run/hog-member-$i" 64K
-		) &
-		PIDS[member-$i]=$!
+		spawn "$CGROUPS/lang/big/$side" memhog "/run/hog-member-$i" 64K
+		PIDS[member-$i]=$SPAWNED
 		disown
 	done
 	hog_start victim lang/big/left 8M

@@ -59,11 +59,8 @@ hog()
 	local cgroup=$DOMAIN/$1 file=/run/hog-${DOMAIN##*/}-$1
 	shift
 	rm -f "$file"
-	(
-		echo 0 >"$cgroup/cgroup.procs"
-		exec memhog "$file" "$@"
-	) &
-	HOG=$!
+	spawn "$cgroup" memhog "$file" "$@"
+	HOG=$SPAWNED
 	disown
 	wait_for 20 "the process of $cgroup to fill its memory" test -s "$file"
 }
@@ -74,11 +71,8 @@ hog_unkillable()
 	local cgroup=$DOMAIN/$1 file=/run/hog-${DOMAIN##*/}-$1
 	shift
 	rm -f "$file"
-	(
-		echo 0 >"$cgroup/cgroup.procs"
-		exec choom -n -1000 -- memhog "$file" "$@"
-	) &
-	HOG=$!
+	spawn "$cgroup" choom -n -1000 -- memhog "$file" "$@"
+	HOG=$SPAWNED
 	disown
 	wait_for 20 "the process of $cgroup to fill its memory" test -s "$file"
 }

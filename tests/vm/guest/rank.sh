@@ -81,11 +81,7 @@ hog()
 	shift 2
 	mkdir -p "$cgroup"
 	file=$(mktemp -u /run/hog.XXXXXX)
-	(
-		echo "$BASHPID" >"$cgroup/cgroup.procs"
-		exec "$@" "$HOG" "$file" "${size}M"
-	) &
-	SPAWNED=$!
+	spawn "$cgroup" "$@" "$HOG" "$file" "${size}M"
 	wait_for 20 "a hog of $size MiB to fill its memory" hog_filled "$file" "$size"
 }
 

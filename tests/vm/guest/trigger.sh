@@ -76,11 +76,8 @@ hog()
 	local name=$1 cgroup=$2
 	shift 2
 	rm -f "/run/hog-$name"
-	(
-		echo "$BASHPID" >"$cgroup/cgroup.procs"
-		exec memhog "/run/hog-$name" "$@"
-	) &
-	HOG=$!
+	spawn "$cgroup" memhog "/run/hog-$name" "$@"
+	HOG=$SPAWNED
 	wait_for 20 "$name to fill its memory" test -e "/run/hog-$name"
 }
 
