@@ -1,44 +1,24 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash disable=SC2034 # HOG is for those who source this
 #
-# For the guest scripts about events of memory.oom_control: `. rootoom-lib.bash` comes after lib.sh.
-
+# For the guest scripts about events of memory.oom_control: `. rootoom-lib.bash` comes after lib.sh
+# and records-lib.bash.
 
 # events FIELD...: a line for each event, '-' where it has no such field.
 events()
 {
-	entries "$MESSAGE_ID_OOM_CONTROL" "$@"
+	records "$MESSAGE_ID_OOM_CONTROL" "$@"
 }
 
 # kills FIELD...: likewise for the records of kills.
 kills()
 {
-	entries "$MESSAGE_ID_KILL" "$@"
-}
-
-entries()
-{
-	local id=$1 fields
-	shift
-	fields=$*
-	journalctl --sync
-	journalctl -q -o export --since="$LOG_SINCE" "--output-fields=${fields// /,}" "MESSAGE_ID=$id" |
-		awk -F= -v names="$fields" '
-			/^$/ {
-				line = ""
-				n = split(names, name, " ")
-				for (i = 1; i <= n; i++)
-					line = line (i > 1 ? " " : "") (name[i] in value ? value[name[i]] : "-")
-				print line
-				delete value
-				next
-			}
-			{ key = $1; sub(/^[^=]*=/, ""); value[key] = $0 }'
+	records "$MESSAGE_ID_KILL" "$@"
 }
 
 events_count()
 {
-	events MESSAGE_ID | wc -l
+	records_count "$MESSAGE_ID_OOM_CONTROL"
 }
 
 events_are()
@@ -48,7 +28,7 @@ events_are()
 
 kills_at_least()
 {
-	(($(kills MESSAGE_ID | wc -l) >= $1))
+	(($(records_count "$MESSAGE_ID_KILL") >= $1))
 }
 
 # No event within the time in which one without a record is logged.

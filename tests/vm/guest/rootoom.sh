@@ -6,6 +6,8 @@
 # the daemon in the unit as shipped.
 # shellcheck source=tests/vm/guest/lib.sh
 . lib.sh
+# shellcheck source=tests/vm/guest/records-lib.bash
+. records-lib.bash
 # shellcheck source=tests/vm/guest/rootoom-lib.bash
 . rootoom-lib.bash
 

@@ -6,6 +6,8 @@
 # daemon in the unit as shipped. (Without any cgroup2 mount the daemon does not run.)
 # shellcheck source=tests/vm/guest/lib.sh
 . lib.sh
+# shellcheck source=tests/vm/guest/records-lib.bash
+. records-lib.bash
 # shellcheck source=tests/vm/guest/rootoom-lib.bash
 . rootoom-lib.bash
 
