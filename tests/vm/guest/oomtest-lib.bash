@@ -35,6 +35,14 @@ tables()
 	oomtest_here --needs="$1" --pattern="${OOMPOLICYD_TEST_PATTERN:-}" tables || :
 }
 
+# random NEEDS COUNT SEED [OPTION...]: likewise for tables made up from the seed.
+random()
+{
+	local needs=$1 count=$2 seed=$3
+	shift 3
+	oomtest_here --needs="$needs" --count="$count" --seed="$seed" --pattern="${OOMPOLICYD_TEST_PATTERN:-}" "$@" random || :
+}
+
 # records_begin: what is in the journal from here on belongs to the tables. A time and not a cursor:
 # journalctl of systemd 252 leaves out the first entry that matches after a cursor.
 records_begin()

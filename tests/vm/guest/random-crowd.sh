@@ -34,8 +34,7 @@ plan $((COUNT + 3))
 config_write_tables
 daemon_start
 records_begin
-oomtest_here --needs=daemon,language --count=$COUNT --seed="$seed" --crowd=$CROWD \
-	--pattern="${OOMPOLICYD_TEST_PATTERN:-}" random || :
+random daemon,language $COUNT "$seed" --crowd=$CROWD
 run_test one-record-a-kill test_one_record_a_kill
 run_test no-opinion-is-recorded test_no_opinion_is_recorded
 run_test the-order-was-used test_the_order_was_used

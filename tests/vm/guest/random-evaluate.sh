@@ -15,19 +15,13 @@ BACKEND=evaluate_task
 readonly COUNT=45 COUNT_LANGUAGE=25
 seed=${1:-1}
 
-# random NEEDS COUNT
-random()
-{
-	oomtest_here --needs="$1" --count="$2" --seed="$seed" --pattern="${OOMPOLICYD_TEST_PATTERN:-}" random || :
-}
-
 plan $((COUNT + COUNT_LANGUAGE + 3))
 
 config_write_tables
 daemon_start
 run_test backend-is-in-use test_backend_is_in_use
 records_begin
-random daemon $COUNT
-random daemon,language $COUNT_LANGUAGE
+random daemon $COUNT "$seed"
+random daemon,language $COUNT_LANGUAGE "$seed"
 run_test one-record-a-kill test_one_record_a_kill
 run_test no-opinion-is-recorded test_no_opinion_is_recorded

@@ -13,18 +13,12 @@
 readonly COUNT=50 COUNT_KERNEL=15
 seed=${1:-1}
 
-# random NEEDS COUNT
-random()
-{
-	oomtest_here --needs="$1" --count="$2" --seed="$seed" --pattern="${OOMPOLICYD_TEST_PATTERN:-}" random || :
-}
-
 plan $((COUNT + COUNT_KERNEL + 2))
 
-random no-daemon $COUNT_KERNEL
+random no-daemon $COUNT_KERNEL "$seed"
 config_write_tables
 daemon_start
 records_begin
-random daemon $COUNT
+random daemon $COUNT "$seed"
 run_test one-record-a-kill test_one_record_a_kill
 run_test no-opinion-is-recorded test_no_opinion_is_recorded
