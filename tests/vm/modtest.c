@@ -44,7 +44,19 @@
 		}                                                                            \
 	} while (0)
 
+/* For a call that checks, and leaves the reason where it returns false. */
+#define TRY(call)                                                                                 \
+	do {                                                                                      \
+		if (!(call)) {                                                                    \
+			size_t length = strlen(reason);                                           \
+			snprintf(reason + length, sizeof(reason) - length, ", called in line %d", \
+				 __LINE__);                                                       \
+			return false;                                                             \
+		}                                                                                 \
+	} while (0)
+
 static char reason[256];
+
 /* One that will exceed its cgroup's limit when it is told to. */
 static int start_eater(struct eater *ret)
 {
@@ -94,6 +106,25 @@ static void link_freep(struct bpf_link **link)
 #define _cleanup_handler_ _cleanup_(handler_freep)
 #define _cleanup_link_ _cleanup_(link_freep)
 
+/* Loads it too. */
+static bool attach(struct op_handler *h, struct bpf_link **ret)
+{
+	CHECK(h && op_handler__load(h) == 0);
+	*ret = bpf_map__attach_struct_ops(h->maps.test_ops);
+	CHECK(*ret);
+	return true;
+}
+
+/* A new process runs into the limit and is killed. */
+static bool overrun(void)
+{
+	struct eater e;
+
+	CHECK(start_eater(&e) == 0);
+	CHECK(eater_was_killed(finish_eater(&e)));
+	return true;
+}
+
 static bool test_kill_and_report(void)
 {
 	_cleanup_handler_ struct op_handler *h = NULL;
@@ -102,9 +133,7 @@ static bool test_kill_and_report(void)
 
 	CHECK(start_eater(&e) == 0);
 	h = handler_open("alpha", e.pid, 1);
-	CHECK(h && op_handler__load(h) == 0);
-	link = bpf_map__attach_struct_ops(h->maps.test_ops);
-	CHECK(link);
+	TRY(attach(h, &link));
 	CHECK(eater_was_killed(finish_eater(&e)));
 	CHECK(h->bss->calls == 1);
 	CHECK(h->bss->kill_result == 0);
@@ -124,9 +153,7 @@ static bool test_unnamed_policy(void)
 
 	CHECK(start_eater(&e) == 0);
 	h = handler_open("", e.pid, 1);
-	CHECK(h && op_handler__load(h) == 0);
-	link = bpf_map__attach_struct_ops(h->maps.test_ops);
-	CHECK(link);
+	TRY(attach(h, &link));
 	CHECK(eater_was_killed(finish_eater(&e)));
 	CHECK(kernel_logged("oom_policy=bpf_defined_policy\n"));
 	return true;
@@ -134,10 +161,7 @@ static bool test_unnamed_policy(void)
 
 static bool test_no_policy(void)
 {
-	struct eater e;
-
-	CHECK(start_eater(&e) == 0);
-	CHECK(eater_was_killed(finish_eater(&e)));
+	TRY(overrun());
 	CHECK(kernel_logged("oom_policy=default\n"));
 	CHECK(kernel_logged("Memory cgroup out of memory: Killed process"));
 	return true;
@@ -148,13 +172,9 @@ static bool test_lie(void)
 {
 	_cleanup_handler_ struct op_handler *h = handler_open("liar", 0, 1);
 	_cleanup_link_ struct bpf_link *link = NULL;
-	struct eater e;
 
-	CHECK(h && op_handler__load(h) == 0);
-	link = bpf_map__attach_struct_ops(h->maps.test_ops);
-	CHECK(link);
-	CHECK(start_eater(&e) == 0);
-	CHECK(eater_was_killed(finish_eater(&e)));
+	TRY(attach(h, &link));
+	TRY(overrun());
 	CHECK(h->bss->calls == 1);
 	CHECK(kernel_logged("oom_policy=default\n"));
 	CHECK(kernel_logged("Memory cgroup out of memory: Killed process"));
@@ -172,13 +192,9 @@ static bool test_load_order(void)
 	CHECK(start_eater(&e) == 0);
 	second = handler_open("second", e.pid, 1);
 	third = handler_open("third", e.pid, 1);
-	CHECK(first && op_handler__load(first) == 0);
-	CHECK(second && op_handler__load(second) == 0);
-	CHECK(third && op_handler__load(third) == 0);
-	first_link = bpf_map__attach_struct_ops(first->maps.test_ops);
-	second_link = bpf_map__attach_struct_ops(second->maps.test_ops);
-	third_link = bpf_map__attach_struct_ops(third->maps.test_ops);
-	CHECK(first_link && second_link && third_link);
+	TRY(attach(first, &first_link));
+	TRY(attach(second, &second_link));
+	TRY(attach(third, &third_link));
 	CHECK(eater_was_killed(finish_eater(&e)));
 	CHECK(first->bss->calls == 1);
 	CHECK(second->bss->calls == 1);
@@ -192,9 +208,7 @@ static bool check_both_die(struct op_handler *h, struct eater *e, struct eater *
 {
 	_cleanup_link_ struct bpf_link *link = NULL;
 
-	CHECK(h && op_handler__load(h) == 0);
-	link = bpf_map__attach_struct_ops(h->maps.test_ops);
-	CHECK(link);
+	TRY(attach(h, &link));
 	CHECK(eater_was_killed(finish_eater(e)));
 	CHECK(eater_was_killed(eater_wait(beside)));
 	CHECK(h->bss->calls == 1);
@@ -229,9 +243,8 @@ static bool test_under_mmap_lock(void)
 		populate_run(go[0]);
 	CHECK(pid > 0);
 	h = handler_open("populate", pid, 1);
-	CHECK(h && op_handler__load(h) == 0);
-	link = bpf_map__attach_struct_ops(h->maps.test_ops);
-	CHECK(link && kernel_log_mark() == 0);
+	TRY(attach(h, &link));
+	CHECK(kernel_log_mark() == 0);
 	CHECK(write(go[1], "", 1) == 1);
 	CHECK(waitpid(pid, &status, 0) == pid);
 	close(go[0]);
@@ -253,8 +266,7 @@ static bool test_kill_several(void)
 	h = handler_open("several", e.pid, 1);
 	CHECK(h);
 	h->rodata->second_pid = beside.pid;
-	if (!check_both_die(h, &e, &beside))
-		return false;
+	TRY(check_both_die(h, &e, &beside));
 	CHECK(kernel_log_count("Killed process") == 2);
 	CHECK(kernel_logged("killed as well: Killed process"));
 	return true;
@@ -270,8 +282,7 @@ static bool test_kill_group(void)
 	CHECK(cgtree_read_u64(CGROUP, "memory.events", "oom_group_kill", &before) == 0);
 	CHECK(start_eater(&e) == 0 && start_eater(&beside) == 0);
 	h = handler_open("group", e.pid, 1);
-	if (!check_both_die(h, &e, &beside))
-		return false;
+	TRY(check_both_die(h, &e, &beside));
 	CHECK(cgtree_read_u64(CGROUP, "memory.events", "oom_group_kill", &after) == 0);
 	CHECK(after - before == 1);
 	CHECK(kernel_logged("are going to be killed due to memory.oom.group set"));
@@ -288,9 +299,8 @@ static bool test_system_oom(void)
 
 	CHECK(start_eater(&e) == 0);
 	h = handler_open("system", e.pid, 1);
-	CHECK(h && op_handler__load(h) == 0);
-	link = bpf_map__attach_struct_ops(h->maps.test_ops);
-	CHECK(link && kernel_log_mark() == 0);
+	TRY(attach(h, &link));
+	CHECK(kernel_log_mark() == 0);
 	/* A worker of the kernel's does it. The eater has no orders, and only death ends it. */
 	CHECK(write(sysrq, "f", 1) == 1);
 	CHECK(eater_settle(&e) == 0);
@@ -308,13 +318,9 @@ static bool check_refused(pid_t victim, int error)
 {
 	_cleanup_handler_ struct op_handler *h = handler_open("refused", victim, 1);
 	_cleanup_link_ struct bpf_link *link = NULL;
-	struct eater e;
 
-	CHECK(h && op_handler__load(h) == 0);
-	link = bpf_map__attach_struct_ops(h->maps.test_ops);
-	CHECK(link);
-	CHECK(start_eater(&e) == 0);
-	CHECK(eater_was_killed(finish_eater(&e)));
+	TRY(attach(h, &link));
+	TRY(overrun());
 	CHECK(h->bss->kill_result == error);
 	CHECK(kernel_logged("oom_policy=default\n"));
 	CHECK(kill(victim, 0) == 0);
@@ -369,14 +375,10 @@ static bool test_detach(void)
 {
 	_cleanup_handler_ struct op_handler *h = handler_open("gone", 0, 0);
 	_cleanup_link_ struct bpf_link *link = NULL;
-	struct eater e;
 
-	CHECK(h && op_handler__load(h) == 0);
-	link = bpf_map__attach_struct_ops(h->maps.test_ops);
-	CHECK(link);
+	TRY(attach(h, &link));
 	CHECK(bpf_link__detach(link) == 0);
-	CHECK(start_eater(&e) == 0);
-	CHECK(eater_was_killed(finish_eater(&e)));
+	TRY(overrun());
 	CHECK(h->bss->calls == 0);
 	return true;
 }
@@ -388,11 +390,9 @@ static bool test_update_map(void)
 	struct eater e;
 
 	CHECK(start_eater(&e) == 0);
-	CHECK(first && op_handler__load(first) == 0);
 	second = handler_open("second", e.pid, 1);
 	CHECK(second && op_handler__load(second) == 0);
-	link = bpf_map__attach_struct_ops(first->maps.test_ops);
-	CHECK(link);
+	TRY(attach(first, &link));
 	CHECK(bpf_link__update_map(link, second->maps.test_ops) == 0);
 	CHECK(eater_was_killed(finish_eater(&e)));
 	CHECK(first->bss->calls == 0);
@@ -401,8 +401,7 @@ static bool test_update_map(void)
 
 	/* And back: what was taken out can be put in again. */
 	CHECK(bpf_link__update_map(link, first->maps.test_ops) == 0);
-	CHECK(start_eater(&e) == 0);
-	CHECK(eater_was_killed(finish_eater(&e)));
+	TRY(overrun());
 	CHECK(first->bss->calls == 1);
 	CHECK(second->bss->calls == 1);
 	return true;
@@ -412,15 +411,11 @@ static bool test_same_map_twice(void)
 {
 	_cleanup_handler_ struct op_handler *h = handler_open("twice", 0, 0);
 	_cleanup_link_ struct bpf_link *link = NULL, *second = NULL;
-	struct eater e;
 
-	CHECK(h && op_handler__load(h) == 0);
-	link = bpf_map__attach_struct_ops(h->maps.test_ops);
-	CHECK(link);
+	TRY(attach(h, &link));
 	second = bpf_map__attach_struct_ops(h->maps.test_ops);
 	CHECK(!second && errno == EEXIST);
-	CHECK(start_eater(&e) == 0);
-	CHECK(eater_was_killed(finish_eater(&e)));
+	TRY(overrun());
 	CHECK(h->bss->calls == 1);
 	return true;
 }
@@ -435,16 +430,13 @@ static bool test_without_link(void)
 	CHECK(start_eater(&e) == 0);
 	h = handler_open("plain", e.pid, 1);
 	CHECK(h && bpf_map__set_map_flags(h->maps.test_ops, 0) == 0);
-	CHECK(op_handler__load(h) == 0);
-	attached = bpf_map__attach_struct_ops(h->maps.test_ops);
-	CHECK(attached);
+	TRY(attach(h, &attached));
 	CHECK(eater_was_killed(finish_eater(&e)));
 	CHECK(h->bss->calls == 1);
 	CHECK(kernel_logged("oom_policy=plain\n"));
 	link_freep(&attached);
 	attached = NULL;
-	CHECK(start_eater(&e) == 0);
-	CHECK(eater_was_killed(finish_eater(&e)));
+	TRY(overrun());
 	CHECK(h->bss->calls == 1);
 	CHECK(kernel_logged("oom_policy=default\n"));
 	return true;
@@ -558,10 +550,8 @@ static bool leaving_round(void)
  */
 static bool test_leaving_victim(void)
 {
-	for (int i = 0; i < LEAVING_ROUNDS; i++) {
-		if (!leaving_round())
-			return false;
-	}
+	for (int i = 0; i < LEAVING_ROUNDS; i++)
+		TRY(leaving_round());
 	return true;
 }
 
