@@ -211,18 +211,6 @@ static int prepare_policies(struct loader *l, const struct config *c,
 	return loader_prepare(l, names, c->n_policies, slots, why);
 }
 
-/* --- declared OOMs */
-
-static_assert(CONTROL_MESSAGE_SIZE >= DECLARE_MESSAGE_SIZE, "an outcome is an answer");
-
-static int manager_declare(const char *path, char message[static CONTROL_MESSAGE_SIZE],
-			   void *userdata)
-{
-	const struct manager *m = userdata;
-
-	return declare_path(m->declare, m->mounts.root, path, "--declare", message);
-}
-
 /* What is attached and staged, but not active yet. */
 static int stage(struct manager *m, const struct config *c, uint32_t number, struct tracker *ret,
 		 char message[static CONTROL_MESSAGE_SIZE])
@@ -291,6 +279,8 @@ static int apply_config(struct manager *m, struct config **c, struct lifecycle_t
 	return 0;
 }
 
+/* --- reload */
+
 /* Everything of a reload that can fail; nothing has changed when it does. */
 static int reload_transaction(struct manager *m, struct lifecycle_timing *timing,
 			      char message[static CONTROL_MESSAGE_SIZE])
@@ -344,6 +334,18 @@ static int on_hangup(sd_event_source *source _unused_, const struct signalfd_sig
 
 	manager_reload(message, userdata);
 	return 0;
+}
+
+/* --- declared OOMs */
+
+static_assert(CONTROL_MESSAGE_SIZE >= DECLARE_MESSAGE_SIZE, "an outcome is an answer");
+
+static int manager_declare(const char *path, char message[static CONTROL_MESSAGE_SIZE],
+			   void *userdata)
+{
+	const struct manager *m = userdata;
+
+	return declare_path(m->declare, m->mounts.root, path, "--declare", message);
 }
 
 /* --- the bus */
