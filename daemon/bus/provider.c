@@ -16,19 +16,18 @@
 #include "bus.h"
 #include "config/policy.h"
 #include "daemon/attachments.h"
-#include "daemon/cgroups/cgroup.h"
 #include "daemon/cgroups/tracker.h"
 #include "daemon/kernel/loader.h"
 #include "daemon/record/record.h"
 #include "daemon/reserve.h"
 #include "daemon/view.h"
 #include "daemon/warnings.h"
+#include "effective.h"
 #include "rank.h"
 #include "util/basic.h"
 #include "util/clock.h"
 #include "util/format.h"
 #include "util/log.h"
-#include "util/path.h"
 
 static_assert(ARRAY_SIZE(((struct bus_policies *)0)->items) ==
 		      ARRAY_SIZE(((struct loader_policies *)0)->items),
@@ -140,277 +139,29 @@ static int answer_entries(uint32_t *ret, void *userdata)
 	return loader_rules_count(&view.tracker->rules, ret);
 }
 
-/* --- the tree */
-
-/* What a cgroup has of its own or from above. */
-struct level {
-	struct op_entry entry;
-	size_t source_depth; /* of the cgroup that the rule matches */
-	bool ruled;
-};
-
-struct tree {
-	const struct view *view;
-	const char *domain; /* "" for the root */
-	size_t domain_depth;
-	uint32_t default_priority;
-	bus_tree_visit_t visit;
-	void *userdata;
-	/* Of the current cgroup and its ancestors: cgroups come a parent before its children. */
-	struct level levels[OP_DEPTH_MAX + 1];
-	char path[CGROUP_PATH_SIZE], source[CGROUP_PATH_SIZE];
-};
-
-/* Sets the level of the cgroup at @depth. Returns 0 or a negative errno. */
-static int enter_level(struct tree *t, size_t depth, uint64_t id)
-{
-	struct level *level = &t->levels[depth];
-	struct op_entry entry;
-	int r;
-
-	r = loader_rules_get(&t->view->tracker->rules, id, &entry);
-	if (r < 0)
-		return r;
-	if (r > 0 && (entry.cgroup.flags & OP_RULE_MATCH))
-		*level = (struct level){.entry = entry, .source_depth = depth, .ruled = true};
-	else
-		*level = depth > 0 ? t->levels[depth - 1] : (struct level){};
-	return 0;
-}
-
-static const char *rule_name(const struct config *c, const struct level *level)
-{
-	uint32_t index = level->entry.cgroup.rule_index;
-
-	return level->ruled && index < c->n_rules ? c->rules[index].name : "";
-}
-
-static const char *kill_to_string(uint32_t flags)
-{
-	return word_get(&words_kill, flags & OP_RULE_KILL_CGROUP    ? API_KILL_CGROUP
-				     : flags & OP_RULE_KILL_PROCESS ? API_KILL_PROCESS
-								    : API_KILL_UNSET);
-}
-
-static int visit_cgroup(const char *path, uint64_t id, void *userdata)
-{
-	struct tree *t = userdata;
-	size_t depth = t->domain_depth + path_depth(path);
-	const struct level *level;
-	struct tree_row row = {.id = id, .source = ""};
-	int r, n;
-
-	/* Below, the BPF side has no opinion. */
-	if (depth > OP_DEPTH_MAX)
-		return 0;
-	n = snprintf(t->path, sizeof(t->path), "%s%s", t->domain,
-		     t->domain[0] && strcmp(path, "/") == 0 ? "" : path);
-	if (n < 0 || (size_t)n >= sizeof(t->path))
-		return 0;
-	r = enter_level(t, depth, id);
-	if (r < 0)
-		return r;
-	level = &t->levels[depth];
-
-	row.cgroup = t->path;
-	row.priority = level->ruled && !(level->entry.cgroup.flags & OP_RULE_DEFAULT_PRIORITY)
-			       ? level->entry.cgroup.priority
-			       : t->default_priority;
-	row.rule = rule_name(t->view->config, level);
-	if (level->ruled) {
-		path_ancestor(t->path, level->source_depth, t->source, sizeof(t->source));
-		row.source = t->source;
-	}
-	row.protect = level->ruled && (level->entry.cgroup.flags & OP_RULE_PROTECT);
-	row.kill = kill_to_string(level->entry.cgroup.flags);
-	return t->visit(&row, t->userdata);
-}
-
-/* The entry of the policy with @slot gives the default, as the BPF side takes it. */
-static uint32_t slot_default_priority(const struct tracker *t, uint16_t slot)
-{
-	struct op_entry entry;
-
-	return slot && loader_rules_get(&t->rules, OP_KEY_POLICY(slot), &entry) > 0
-		       ? entry.policy.default_priority
-		       : OP_PRIORITY_DEFAULT;
-}
-
-/*
- * The slot of the policy that answers for OOMs of @domain, 0 for none: looks upwards as the BPF
- * side does. Returns 0 or a negative errno; -ENOENT where a cgroup is gone.
- */
-static int domain_slot(const struct view *view, const char *domain, uint16_t *ret)
-{
-	bool is_system = strcmp(domain, "/") == 0;
-	char path[CGROUP_PATH_SIZE], directory[CGROUP_PATH_SIZE + 256];
-
-	*ret = 0;
-	for (size_t depth = path_depth(domain) + 1; depth-- > 0 && !*ret;) {
-		struct op_entry entry;
-		struct stat st;
-		int n;
-
-		path_ancestor(domain, depth, path, sizeof(path));
-		n = snprintf(directory, sizeof(directory), "%s%s", view->cgroup_root, path);
-		if (n < 0 || (size_t)n >= sizeof(directory))
-			return -ENAMETOOLONG;
-		if (stat(directory, &st) < 0)
-			return errno == ENODEV ? -ENOENT : -errno;
-		if (loader_rules_get(&view->tracker->rules, st.st_ino, &entry) > 0)
-			*ret = is_system ? entry.cgroup.slot_system : entry.cgroup.slot_memcg;
-	}
-	return 0;
-}
+/* --- questions about cgroups */
 
 static const char *answer_domain_policy(const char *domain, void *userdata)
 {
-	struct view view = look(userdata);
-	uint16_t slot;
+	const struct view view = look(userdata);
 
-	if (domain_slot(&view, domain, &slot) < 0 || slot == 0)
-		return "";
-	for (size_t i = 0; i < view.config->n_policies; i++)
-		if (view.tracker->slots[i] == slot)
-			return view.config->policies[i].name;
-	return "";
-}
-
-/* Fills in the levels above the domain, which it inherits from. */
-static int enter_ancestors(struct tree *t, const char *domain)
-{
-	char directory[CGROUP_PATH_SIZE + 256];
-
-	for (size_t depth = 0; depth < t->domain_depth; depth++) {
-		struct stat st;
-		int r, n;
-
-		path_ancestor(domain, depth, t->path, sizeof(t->path));
-		n = snprintf(directory, sizeof(directory), "%s%s", t->view->cgroup_root, t->path);
-		if (n < 0 || (size_t)n >= sizeof(directory))
-			return -ENAMETOOLONG;
-		if (stat(directory, &st) < 0)
-			return errno == ENODEV ? -ENOENT : -errno;
-		r = enter_level(t, depth, st.st_ino);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return effective_domain_policy(&view, domain);
 }
 
 static int answer_tree(const char *domain, bus_tree_visit_t visit, void *visit_userdata,
 		       void *userdata)
 {
-	struct view view = look(userdata);
-	_cleanup_free_ struct tree *t = calloc(1, sizeof(*t));
-	_cleanup_free_ char *directory = NULL;
-	uint16_t slot;
-	int r;
+	const struct view view = look(userdata);
 
-	if (!t)
-		return -ENOMEM;
-	r = domain_slot(&view, domain, &slot);
-	if (r < 0)
-		return r;
-	*t = (struct tree){
-		.view = &view,
-		.domain = strcmp(domain, "/") == 0 ? "" : domain,
-		.domain_depth = path_depth(domain),
-		.default_priority = slot_default_priority(view.tracker, slot),
-		.visit = visit,
-		.userdata = visit_userdata,
-	};
-	r = enter_ancestors(t, domain);
-	if (r < 0)
-		return r;
-	directory = format_string("%s%s", view.cgroup_root, t->domain);
-	if (!directory)
-		return -ENOMEM;
-	return cgroup_walk(directory, visit_cgroup, t);
-}
-
-/* --- explain */
-
-struct explanation {
-	const char *cgroup; /* the current one */
-	bool decided;
-	const struct rule *rule; /* that decides */
-	bus_candidate_visit_t visit;
-	void *userdata;
-};
-
-static int visit_pattern(const struct rule *rule, const struct pattern *pattern, void *userdata)
-{
-	struct explanation *e = userdata;
-	const struct candidate_row candidate = {
-		.cgroup = e->cgroup,
-		.rule = rule->name,
-		.key = pattern_kind_to_string(pattern->kind),
-		.pattern = pattern->kind == PATTERN_USER ? pattern->user : pattern->text,
-		.file = pattern->file,
-		.line = pattern->line,
-		.decides = !e->decided,
-	};
-
-	e->decided = true;
-	return e->visit(&candidate, e->userdata);
-}
-
-static const char *policy_name(const struct config *c, size_t i)
-{
-	return i == SIZE_MAX ? "" : c->policies[i].name;
+	return effective_walk(&view, domain, visit, visit_userdata);
 }
 
 static int answer_explain(const char *cgroup, struct effective_values *ret,
 			  bus_candidate_visit_t visit, void *visit_userdata, void *userdata)
 {
-	struct view view = look(userdata);
-	const struct config *c = view.config;
-	_cleanup_free_ char *path = strdup(cgroup);
-	_cleanup_free_ char *directory = format_string("%s%s", view.cgroup_root, cgroup);
-	struct explanation e = {.visit = visit, .userdata = visit_userdata};
-	size_t memcg = config_policy_for(c, cgroup, false), sys = config_policy_for(c, "/", true);
-	const struct rule *rule = NULL;
-	static char source[CGROUP_PATH_SIZE];
-	struct stat st;
+	const struct view view = look(userdata);
 
-	if (!path || !directory)
-		return -ENOMEM;
-	source[0] = '\0';
-	for (size_t depth = path_depth(cgroup) + 1; depth-- > 0;) {
-		int r;
-
-		path_ancestor(cgroup, depth, path, strlen(cgroup) + 1);
-		e.cgroup = path;
-		if (!rule) {
-			rule = config_match(c, path);
-			if (rule)
-				snprintf(source, sizeof(source), "%s", path);
-		}
-		r = config_explain(c, path, visit_pattern, &e);
-		if (r < 0)
-			return r;
-	}
-
-	*ret = (struct effective_values){
-		.priority_is_default = !rule || !rule->priority_set,
-		.rule = rule ? rule->name : "",
-		.source = source,
-		.protect = rule && rule->protect,
-		.kill = rule ? rule_kill_to_string(rule->kill) : "",
-		.policy = policy_name(c, memcg),
-		.system_policy = policy_name(c, sys),
-		.exists = stat(directory, &st) == 0,
-	};
-	/* A default is that of the policy that answers, which is the one of the cgroup where it
-	 * runs out itself. */
-	if (rule && rule->priority_set)
-		ret->priority = rule->priority;
-	else if (memcg != SIZE_MAX || sys != SIZE_MAX)
-		ret->priority = c->policies[memcg != SIZE_MAX ? memcg : sys].default_priority;
-	else
-		ret->priority = OP_PRIORITY_DEFAULT;
-	return 0;
+	return effective_explain(&view, cgroup, ret, visit, visit_userdata);
 }
 
 /* --- who would die */
@@ -487,10 +238,6 @@ static int visit_ranked(const struct view *view, const struct rank *rank, bus_pr
 	for (size_t i = 0; r >= 0 && i < rank->n; i++) {
 		const struct rank_process *p = &rank->processes[i];
 		const struct op_ranked *ranked = &p->ranked;
-		const struct level level = {
-			.entry.cgroup.rule_index = ranked->rule_index,
-			.ruled = ranked->rule_flags & OP_RULE_MATCH,
-		};
 		const struct process_row row = {
 			.pid = ranked->pid,
 			.uid = ranked->uid,
@@ -500,9 +247,9 @@ static int visit_ranked(const struct view *view, const struct rank *rank, bus_pr
 			.size_bytes = ranked->size_pages * page_size,
 			.cgroup = p->cgroup,
 			.priority = ranked->priority,
-			.rule = rule_name(view->config, &level),
+			.rule = effective_rule(view->config, ranked->rule_flags, ranked->rule_index),
 			.source = p->source,
-			.kill = kill_to_string(ranked->rule_flags),
+			.kill = effective_kill(ranked->rule_flags),
 			.never = word_get(&words_never, ranked->never) ?: "unknown",
 			.with_pid = p->with_pid,
 			.group = word_get(&words_group, p->group),
