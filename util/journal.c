@@ -33,19 +33,19 @@
 #define SEND_BUFFER_SIZE (8 * 1024 * 1024)
 
 /* The parts of an entry, which point to its fields. */
-struct entry {
+struct datagram {
 	struct iovec parts[PARTS_MAX];
 	uint64_t lengths[PARTS_MAX / PARTS_PER_FIELD_MAX]; /* little-endian */
 	size_t n_parts, n_lengths;
 };
 
-static void entry_add(struct entry *e, const void *data, size_t size)
+static void datagram_add(struct datagram *e, const void *data, size_t size)
 {
 	e->parts[e->n_parts++] = (struct iovec){(void *)data, size};
 }
 
 /* "NAME=value" where that is one line, else the name, and the value with its length. */
-static int entry_add_field(struct entry *e, const struct iovec *field)
+static int datagram_add_field(struct datagram *e, const struct iovec *field)
 {
 	const char *data = field->iov_base, *equal = memchr(data, '=', field->iov_len);
 	size_t name_size, value_size;
@@ -57,16 +57,16 @@ static int entry_add_field(struct entry *e, const struct iovec *field)
 	name_size = (size_t)(equal - data);
 	value_size = field->iov_len - name_size - 1;
 	if (!memchr(equal + 1, '\n', value_size)) {
-		entry_add(e, data, field->iov_len);
-		entry_add(e, "\n", 1);
+		datagram_add(e, data, field->iov_len);
+		datagram_add(e, "\n", 1);
 		return 0;
 	}
 	e->lengths[e->n_lengths] = htole64(value_size);
-	entry_add(e, data, name_size);
-	entry_add(e, "\n", 1);
-	entry_add(e, &e->lengths[e->n_lengths++], sizeof(e->lengths[0]));
-	entry_add(e, equal + 1, value_size);
-	entry_add(e, "\n", 1);
+	datagram_add(e, data, name_size);
+	datagram_add(e, "\n", 1);
+	datagram_add(e, &e->lengths[e->n_lengths++], sizeof(e->lengths[0]));
+	datagram_add(e, equal + 1, value_size);
+	datagram_add(e, "\n", 1);
 	return 0;
 }
 
@@ -97,15 +97,15 @@ int journal_send(const struct iovec *fields, size_t n_fields)
 	};
 	/* The field that sd_journal_sendv() adds by itself. */
 	static const char identifier[] = "SYSLOG_IDENTIFIER=oompolicyd\n";
-	struct entry entry;
+	struct datagram entry;
 	int fd = socket_acquire();
 
 	if (fd < 0)
 		return fd;
 	entry.n_parts = entry.n_lengths = 0;
-	entry_add(&entry, identifier, strlen(identifier));
+	datagram_add(&entry, identifier, strlen(identifier));
 	for (size_t i = 0; i < n_fields; i++) {
-		int r = entry_add_field(&entry, &fields[i]);
+		int r = datagram_add_field(&entry, &fields[i]);
 
 		if (r < 0)
 			return r;

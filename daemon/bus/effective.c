@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Knows how a cgroup inherits, as the BPF side does: the rule from the nearest cgroup upwards that has
- * one in the map of rules, and the policy likewise. Owns nothing.
+ * Knows how a cgroup inherits, as the BPF side does: the rule from the nearest cgroup upwards that
+ * has one in the map of rules, and the policy likewise. Owns nothing.
  */
 #include "effective.h"
 

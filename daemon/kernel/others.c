@@ -98,7 +98,7 @@ static bool is_hooks_btf(uint32_t id)
 
 /* --- looking */
 
-struct search {
+struct scan {
 	const struct others_hooks *hooks;
 	const struct backend_driver *driver;
 	const struct base *base;
@@ -106,7 +106,7 @@ struct search {
 	int n;
 };
 
-static void add(struct search *s, const struct loader_other *other)
+static void add(struct scan *s, const struct loader_other *other)
 {
 	if (s->n < LOADER_OTHERS_MAX)
 		s->items[s->n] = *other;
@@ -153,7 +153,7 @@ static void program_name(uint32_t id, char name[static OP_POLICY_NAME_LEN])
 		snprintf(name, OP_POLICY_NAME_LEN, "%.*s", (int)sizeof(info.name), info.name);
 }
 
-static void look_at_link(struct search *s, uint32_t id)
+static void look_at_link(struct scan *s, uint32_t id)
 {
 	_cleanup_close_ int fd = bpf_link_get_fd_by_id(id);
 	struct loader_other other = {.link_id = id};
@@ -182,7 +182,7 @@ static void look_at_link(struct search *s, uint32_t id)
 		add(s, &other);
 }
 
-static void look_at_map(struct search *s, uint32_t id)
+static void look_at_map(struct scan *s, uint32_t id)
 {
 	struct loader_other other = {};
 	uint32_t state, flags;
@@ -197,7 +197,7 @@ static void look_at_map(struct search *s, uint32_t id)
 int others_find(const struct others_hooks *hooks, const struct backend_driver *driver,
 		const struct base *b, struct loader_other items[static LOADER_OTHERS_MAX])
 {
-	struct search s = {.hooks = hooks, .driver = driver, .base = b, .items = items};
+	struct scan s = {.hooks = hooks, .driver = driver, .base = b, .items = items};
 	__u32 id = 0;
 
 	while (bpf_link_get_next_id(id, &id) == 0)
