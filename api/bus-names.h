@@ -16,13 +16,6 @@
 #define BUS_ACTION_RELOAD "org.oompolicyd1.reload"
 #define BUS_ACTION_DECLARE "org.oompolicyd1.declare"
 
-/* What the properties Policies, and the methods GetTree, Explain and Rank, consist of. */
-#define BUS_TYPE_POLICY "(ssssuuub)"
-#define BUS_TYPE_TREE_ROW "(stussbs)"
-#define BUS_TYPE_CANDIDATE "(sssssub)"
-#define BUS_RANK_ROW "uuiayttsussssus"
-#define BUS_TYPE_RANK_ROW "(" BUS_RANK_ROW ")"
-
 /* Where the system bus listens (D-Bus Specification, "Well-known Message Bus Instances"). */
 #define BUS_SYSTEM_SOCKET "/run/dbus/system_bus_socket"
 

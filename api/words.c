@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "bpf/oompolicy.h"
@@ -13,12 +14,10 @@
 	static_assert(ARRAY_SIZE(kind) == (last) + 1, "a word for each " #kind); \
 	const struct words words_##kind = {kind, ARRAY_SIZE(kind)}
 
-static const struct word backend[] = {
-	[OP_BACKEND_NONE] = {"auto"},
-	[OP_BACKEND_STRUCT_OPS] = {"struct_ops"},
-	[OP_BACKEND_EVALUATE_TASK] = {"evaluate_task"},
-};
-WORDS(backend, OP_BACKEND_EVALUATE_TASK);
+#define BACKEND_WORD(name, word) [OP_BACKEND_##name] = {#word},
+
+static const struct word backend[] = {[OP_BACKEND_NONE] = {"auto"}, OP_BACKENDS(BACKEND_WORD)};
+WORDS(backend, _OP_BACKEND_MAX - 1);
 
 /* enum oom_constraint of include/linux/oom.h, and the words of its report. */
 static const struct word constraint[] = {{"none"}, {"cpuset"}, {"memory-policy"}, {"memcg"}};
@@ -146,4 +145,28 @@ const char *word_describe(const struct words *w, const char *word)
 	int value = word_find(w, word);
 
 	return value < 0 ? word : word_text(w, (uint32_t)value);
+}
+
+static bool is_listed(const struct word *w)
+{
+	return w->word && w->word[0];
+}
+
+char *words_format(const struct words *w, char buf[static WORDS_SIZE])
+{
+	size_t used = 0, n_left = 0;
+
+	buf[0] = '\0';
+	for (size_t i = 0; i < w->n; i++)
+		n_left += is_listed(&w->items[i]);
+	for (size_t i = 0; i < w->n && used < WORDS_SIZE; i++)
+		if (is_listed(&w->items[i])) {
+			n_left--;
+			used += (size_t)snprintf(buf + used, WORDS_SIZE - used, "%s%s",
+						 w->items[i].word,
+						 n_left > 1    ? ", "
+						 : n_left == 1 ? " or "
+							       : "");
+		}
+	return buf;
 }

@@ -81,6 +81,12 @@ bool word_is(const char *word, const struct words *w, uint32_t value);
 /* The value of a word, or -EINVAL. */
 int word_find(const struct words *w, const char *word);
 
+/* Room for "a, b or c" of any list. */
+#define WORDS_SIZE 256
+
+/* All words of a list, "a, b or c", without one that is empty. Returns @buf. */
+char *words_format(const struct words *w, char buf[static WORDS_SIZE]);
+
 /* The text of a word; the word itself where it is not known here, as a later version may have more,
  * or where it has none. */
 const char *word_describe(const struct words *w, const char *word);

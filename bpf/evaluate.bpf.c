@@ -60,8 +60,7 @@ static __always_inline bool find_policy(const struct oom_state *state)
 	if (!entry)
 		return false;
 	set_daemon(active);
-	criteria.default_priority = entry->policy.default_priority;
-	criteria.victim = entry->policy.victim;
+	set_criteria(entry);
 	index = OP_NAMES_INDEX(state->config, state->slot);
 	name = bpf_map_lookup_elem(&op_names, &index);
 	if (name)
@@ -79,7 +78,7 @@ static __always_inline void defer(void)
 	__builtin_memset(&pending->choice, 0, sizeof(pending->choice));
 	runners_reset(&pending->runners, find_runners_max());
 	/* Where nobody follows the kernel it is sent when the next OOM begins. */
-	pending_set(pending);
+	pending_set(pending, true);
 }
 
 /*
@@ -92,7 +91,7 @@ static __always_inline bool is_begun(void)
 	struct pending *pending = find_pending();
 
 	return pending && pending->tid == current_tid() && !pending->is_sent &&
-	       pending->record.backend == OP_BACKEND_EVALUATE_TASK && !pending->choice.tasks &&
+	       pending->has_choice && !pending->choice.tasks &&
 	       pending->record.header.ktime_nsec != current_oom.begun_nsec;
 }
 

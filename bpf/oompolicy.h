@@ -211,9 +211,18 @@ struct op_cgroup_record {
 #define OP_OOM_DECLARED (1U << 4) /* somebody declared it: the text is in declared */
 
 /* Who asked the policies. */
-#define OP_BACKEND_NONE 0	   /* nobody */
-#define OP_BACKEND_STRUCT_OPS 1	   /* handlers of the kernel's OOM */
-#define OP_BACKEND_EVALUATE_TASK 2 /* a program in the kernel's own selection */
+#define OP_BACKEND_NONE 0 /* nobody */
+
+/* F(NAME, word) of each, the best first; the numbers begin at 1, and stay. */
+#define OP_BACKENDS(F)                                                     \
+	F(STRUCT_OPS, struct_ops)	/* handlers of the kernel's OOM */ \
+	F(EVALUATE_TASK, evaluate_task) /* a program in the kernel's selection */
+
+#define OP_BACKEND_ENUMERATOR(name, word) OP_BACKEND_##name,
+enum op_backend {
+	_OP_BACKEND_MIN = OP_BACKEND_NONE,
+	OP_BACKENDS(OP_BACKEND_ENUMERATOR) _OP_BACKEND_MAX,
+};
 
 struct op_task {
 	__u32 pid;		   /* thread group id in the initial pid namespace; 0: no task */

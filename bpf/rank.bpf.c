@@ -239,8 +239,7 @@ static __always_inline __u32 rank_begin(struct op_rank_run *run)
 	if (!entry)
 		return OP_REASON_NO_POLICY;
 	run->victim = entry->policy.victim;
-	criteria.default_priority = entry->policy.default_priority;
-	criteria.victim = entry->policy.victim;
+	set_criteria(entry);
 	return OP_REASON_NONE;
 }
 

@@ -46,8 +46,8 @@ struct pending {
 	__u32 tid;	    /* the thread that ran out of memory; 0: nothing is pending */
 	__u32 finished_tid; /* likewise, of the OOM that was the last to end with a victim */
 	__u64 finished_nsec;
-	__u32 is_sent; /* the record says all there is, unless the kernel kills after all */
-	__u32 pad;
+	__u32 is_sent;	  /* the record says all there is, unless the kernel kills after all */
+	__u32 has_choice; /* it was offered to the kernel, which has the last word */
 	struct choice choice;
 	struct runners runners; /* of that choice */
 	struct op_oom_record record;
@@ -409,10 +409,11 @@ static __always_inline struct pending *find_pending(void)
 	return bpf_map_lookup_elem(&op_pending, &zero);
 }
 
-static __always_inline void pending_set(struct pending *pending)
+static __always_inline void pending_set(struct pending *pending, bool has_choice)
 {
 	bpf_probe_read_kernel(&pending->record, sizeof(pending->record), &record);
 	pending->is_sent = record.decision == OP_DECISION_WAITING;
+	pending->has_choice = has_choice;
 	pending->tid = current_tid();
 }
 
@@ -427,7 +428,7 @@ static __always_inline bool record_defer(void)
 	pending = find_pending();
 	if (!active || !active->follows || !pending)
 		return false;
-	pending_set(pending);
+	pending_set(pending, false);
 	return true;
 }
 

@@ -529,8 +529,7 @@ __noinline int op_search(__u64 domain_id, __u32 slot)
 	entry = bpf_map_lookup_elem(rules, &key);
 	if (!entry)
 		return OP_REASON_NO_POLICY;
-	criteria.default_priority = entry->policy.default_priority;
-	criteria.victim = entry->policy.victim;
+	set_criteria(entry);
 
 	domain = bpf_cgroup_from_id(domain_id);
 	if (!domain)

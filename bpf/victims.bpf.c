@@ -97,7 +97,7 @@ static __always_inline bool record_take(struct pending *pending, struct task_str
 	bpf_probe_read_kernel(&record, sizeof(record), &pending->record);
 	record.decision = victim ? OP_DECISION_KERNEL : OP_DECISION_NOBODY;
 	record_forget_victim();
-	if (record.backend == OP_BACKEND_EVALUATE_TASK) {
+	if (pending->has_choice) {
 		record_choice(&pending->choice, victim, &pending->runners);
 		count_run(record.header.ktime_nsec);
 	}

@@ -26,6 +26,14 @@ struct selection {
 };
 
 __hidden struct criteria criteria = {};
+
+/* Takes them from the entry of the policy that answers; the pages are the OOM's. */
+static __always_inline void set_criteria(const struct op_entry *entry)
+{
+	criteria.default_priority = entry->policy.default_priority;
+	criteria.victim = entry->policy.victim;
+}
+
 __hidden struct selection selection = {};
 
 /* The process that is weighed, or was weighed last. */

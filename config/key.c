@@ -6,6 +6,7 @@
  * Invariant: a value that was refused leaves the model as it was, and the section is marked, so
  * that a missing value is not complained about as well.
  */
+#include "api/words.h"
 #include "bpf/oompolicy.h"
 #include "config/diagnostics.h"
 #include "config/glob.h"
@@ -76,9 +77,10 @@ static int parse_exact_path(struct sections *s, const char *key, const char *val
 static int parse_backend(struct sections *s, const char *key, const char *value)
 {
 	int r = *value ? backend_from_string(value) : BACKEND_AUTO;
+	char expected[WORDS_SIZE];
 
 	if (r < 0)
-		return refuse(s, key, value, "auto, struct_ops or evaluate_task");
+		return refuse(s, key, value, words_format(&words_backend, expected));
 	s->config->backend = r;
 	return 0;
 }
@@ -175,9 +177,10 @@ static int parse_default_priority(struct sections *s, const char *key, const cha
 static int parse_victim(struct sections *s, const char *key, const char *value)
 {
 	int r = *value ? policy_victim_from_string(value) : POLICY_VICTIM_LARGEST;
+	char expected[WORDS_SIZE];
 
 	if (r < 0)
-		return refuse(s, key, value, "largest, badness, newest or oldest");
+		return refuse(s, key, value, words_format(&words_victim, expected));
 	current_policy(s)->victim = r;
 	return 0;
 }

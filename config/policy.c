@@ -40,10 +40,6 @@ static const struct word pattern_kind_items[] = {
 static const struct words words_pattern_kind = {pattern_kind_items, ARRAY_SIZE(pattern_kind_items)};
 static_assert(ARRAY_SIZE(pattern_kind_items) == _PATTERN_KIND_MAX, "a word for each");
 
-static_assert((int)BACKEND_AUTO == OP_BACKEND_NONE &&
-		      (int)BACKEND_STRUCT_OPS == OP_BACKEND_STRUCT_OPS &&
-		      (int)BACKEND_EVALUATE_TASK == OP_BACKEND_EVALUATE_TASK,
-	      "the values of words_backend");
 static_assert((int)POLICY_VICTIM_LARGEST == OP_VICTIM_LARGEST &&
 		      (int)POLICY_VICTIM_BADNESS == OP_VICTIM_BADNESS &&
 		      (int)POLICY_VICTIM_NEWEST == OP_VICTIM_NEWEST &&

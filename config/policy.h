@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bpf/oompolicy.h"
+
 struct op_entry;
 struct rule_index;
 
@@ -47,11 +49,11 @@ struct rule_index;
 #define CONFIG_WINDOW_MIN_USEC 500000ULL
 #define CONFIG_WINDOW_MAX_USEC 10000000ULL
 
+#define BACKEND_ENUMERATOR(name, word) BACKEND_##name = OP_BACKEND_##name,
+
 enum backend {
-	BACKEND_AUTO, /* the first that the running kernel can do */
-	BACKEND_STRUCT_OPS,
-	BACKEND_EVALUATE_TASK,
-	_BACKEND_MAX,
+	BACKEND_AUTO = OP_BACKEND_NONE, /* the first that the running kernel can do */
+	OP_BACKENDS(BACKEND_ENUMERATOR) _BACKEND_MAX,
 };
 
 /* What becomes of the policy when the daemon is stopped. */

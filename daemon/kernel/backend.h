@@ -93,7 +93,8 @@ struct backend_driver {
 	const char *(*forget)(struct base *b, uint32_t slot);
 };
 
-extern const struct backend_driver backend_struct_ops;
-extern const struct backend_driver backend_evaluate_task;
+/* The driver of each, backend_struct_ops and so on. */
+#define BACKEND_DECLARATION(name, word) extern const struct backend_driver backend_##word;
+OP_BACKENDS(BACKEND_DECLARATION)
 
 #endif

@@ -8,8 +8,10 @@
 #include "btf.h"
 #include "util/basic.h"
 
-/* The best first. */
-static const struct backend_driver *const drivers[] = {&backend_struct_ops, &backend_evaluate_task};
+#define DRIVER(name, word) &backend_##word,
+
+/* The best first. One whose check() always succeeds would end the search of "auto". */
+static const struct backend_driver *const drivers[] = {OP_BACKENDS(DRIVER)};
 static_assert(ARRAY_SIZE(drivers) == _BACKEND_MAX - 1, "a driver for each but auto");
 
 const struct backend_driver *backends_find(enum backend id)

@@ -8,7 +8,7 @@
  *
  *	loader       takes over what another daemon has left, and makes configurations active
  *	backends     the table of backends
- *	backend-struct-ops backend-evaluate-task
+ *	backend-*
  *	others       finds what others have attached
  *	backend      what a backend does, and tells of itself
  *	follow       the programs that follow victims and cgroups

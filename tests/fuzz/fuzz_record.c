@@ -68,7 +68,7 @@ static void mend(struct op_oom_record *e)
 	e->header.seq |= 1;
 	e->decision = 1 + e->decision % OP_DECISION_NOBODY;
 	e->reason %= OP_REASON_UNFINISHED + 1;
-	e->backend %= OP_BACKEND_EVALUATE_TASK + 1;
+	e->backend %= _OP_BACKEND_MAX;
 	e->flags %= 2 * OP_OOM_DECLARED;
 	e->order = (int)((unsigned)e->order % 64) - 1;
 	e->constraint %= 4;

@@ -108,7 +108,14 @@ fi
 
 # Behind it nothing includes what stands above it, in the order that loader.h shows.
 above=()
-while read -r -a layer; do
+while read -r -a patterns; do
+	layer=()
+	for pattern in "${patterns[@]}"; do
+		while IFS= read -r name; do
+			layer+=("$name")
+		done < <(find daemon/kernel -name "$pattern.[ch]" -printf '%f\n' | sed 's/\.[ch]$//' | sort -u)
+		[[ ${#layer[@]} -gt 0 ]] || complain daemon/kernel/loader.h "$pattern is no file of the folder"
+	done
 	for name in "${layer[@]}"; do
 		for file in daemon/kernel/"$name".[ch]; do
 			[[ -e $file && ${#above[@]} -gt 0 ]] || continue

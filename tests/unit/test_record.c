@@ -324,7 +324,7 @@ static void test_refused(void)
 	BREAK(e.reason = OP_REASON_UNFINISHED + 1);
 	BREAK(e.reason = ~0U);
 	BREAK(e.flags |= OP_OOM_DECLARED << 1);
-	BREAK(e.backend = OP_BACKEND_EVALUATE_TASK + 1);
+	BREAK(e.backend = _OP_BACKEND_MAX);
 	BREAK(e.constraint = 4);
 	BREAK(e.order = -2);
 	BREAK(e.order = 64);

@@ -56,9 +56,19 @@ static void test_unknown_words(void)
 	CHECK_STR(word_describe(&words_never, "protected"), "protected");
 }
 
+static void test_lists(void)
+{
+	char buf[WORDS_SIZE];
+
+	CHECK_STR(words_format(&words_victim, buf), "largest, badness, newest or oldest");
+	CHECK_STR(words_format(&words_kill, buf), "process or cgroup");
+	CHECK_STR(words_format(&words_freed, buf), "exit or reaper");
+}
+
 static const struct test_case cases[] = {
 	TEST_CASE(each_value_has_its_word),
 	TEST_CASE(words_stay),
 	TEST_CASE(unknown_words),
+	TEST_CASE(lists),
 };
 TEST_MAIN(cases)

@@ -7,6 +7,7 @@
 #include <systemd/sd-bus.h>
 
 #include "api/bus-names.h"
+#include "api/rows.h"
 #include "cgtree.h"
 #include "model.h"
 #include "util/basic.h"
@@ -99,9 +100,10 @@ static int read_outcome(sd_bus_message *m, struct forecast *f)
 
 static int read_forecast(sd_bus_message *m, struct forecast *f)
 {
-	int r = sd_bus_message_enter_container(m, 'a', BUS_TYPE_RANK_ROW);
+	int r = sd_bus_message_enter_container(m, 'a', PROCESS_ROW_TYPE);
 
-	while (r >= 0 && (r = sd_bus_message_enter_container(m, 'r', BUS_RANK_ROW)) > 0) {
+	while (r >= 0 &&
+	       (r = sd_bus_message_enter_container(m, 'r', PROCESS_ROW(API_SIGNATURE))) > 0) {
 		r = read_row(m, f);
 		if (r >= 0)
 			r = sd_bus_message_exit_container(m);
