@@ -41,7 +41,7 @@ static __always_inline int declare_memcg(__u64 id, const char *text)
 SEC("syscall")
 int op_declare_oom(struct op_declaration *request)
 {
-	struct oom_state *state;
+	struct op_state *state;
 	__u32 zero = 0;
 
 	state = bpf_map_lookup_elem(&op_oom, &zero);

@@ -45,7 +45,7 @@ static __always_inline int pass_over(void)
 }
 
 /* Finds the policy of the slot that the OOM was directed to. Returns whether it is there. */
-static __always_inline bool find_policy(const struct oom_state *state)
+static __always_inline bool find_policy(const struct op_state *state)
 {
 	__u64 key = OP_KEY_POLICY((__u64)state->slot);
 	__u32 number = state->number, index, zero = 0;
@@ -100,7 +100,7 @@ int BPF_PROG(op_begin, struct oom_control *oc)
 {
 	__u64 begun = bpf_ktime_get_ns();
 	struct task_struct *current = bpf_get_current_task_btf();
-	struct oom_state *state;
+	struct op_state *state;
 	__u32 zero = 0, reason;
 	__u64 domain_id;
 
@@ -146,7 +146,7 @@ int BPF_PROG(op_begin, struct oom_control *oc)
 __noinline int op_find_effective(void)
 {
 	struct cgroup *cgrp = bpf_core_cast((void *)current_oom.cgroup, struct cgroup);
-	struct oom_state *state;
+	struct op_state *state;
 	__u32 zero = 0, number;
 	void *rules;
 

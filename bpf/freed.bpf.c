@@ -18,7 +18,7 @@ char LICENSE[] SEC("license") = "GPL";
  */
 #define OP_REAPED_PART 8
 
-static __always_inline struct oom_state *find_state(void)
+static __always_inline struct op_state *find_state(void)
 {
 	__u32 zero = 0;
 
@@ -28,7 +28,7 @@ static __always_inline struct oom_state *find_state(void)
 SEC("tp_btf/exit_mmap")
 int BPF_PROG(op_exit_mmap, struct mm_struct *mm)
 {
-	struct oom_state *state = find_state();
+	struct op_state *state = find_state();
 	struct outstanding *victim;
 	__u64 key = (__u64)mm;
 
@@ -43,7 +43,7 @@ int BPF_PROG(op_exit_mmap, struct mm_struct *mm)
 SEC("tp_btf/finish_task_reaping")
 int BPF_PROG(op_reaped, int tid)
 {
-	struct oom_state *state = find_state();
+	struct op_state *state = find_state();
 	struct outstanding *victim;
 	struct task_struct *task;
 	struct mm_struct *mm;

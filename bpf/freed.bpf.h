@@ -44,7 +44,7 @@ static __always_inline __u64 reapable_pages(struct mm_struct *mm)
 
 /* Takes the victim out, and sends its event if nobody else did. A copy, as its place in the map
  * may be another's at once. */
-static __always_inline void freed_end(struct oom_state *state, __u64 mm,
+static __always_inline void freed_end(struct op_state *state, __u64 mm,
 				      const struct outstanding *victim)
 {
 	struct op_freed_record event = victim->event;
@@ -57,7 +57,7 @@ static __always_inline void freed_end(struct oom_state *state, __u64 mm,
 }
 
 /* The memory of the victim that was marked last, once; 0: there is none. */
-static __always_inline __u64 take_marked(struct oom_state *state)
+static __always_inline __u64 take_marked(struct op_state *state)
 {
 	__u64 mm = state->marked_mm;
 
@@ -69,7 +69,7 @@ static __always_inline __u64 take_marked(struct oom_state *state)
 __noinline int op_freed_expect(__u64 seq, __u64 ktime_nsec)
 {
 	struct outstanding *victim;
-	struct oom_state *state;
+	struct op_state *state;
 	__u32 zero = 0;
 	__u64 mm;
 
@@ -89,7 +89,7 @@ __noinline int op_freed_expect(__u64 seq, __u64 ktime_nsec)
 /* There is no record of it. */
 __noinline int op_freed_cancel(void)
 {
-	struct oom_state *state;
+	struct op_state *state;
 	__u32 zero = 0;
 	__u64 mm;
 
@@ -101,8 +101,8 @@ __noinline int op_freed_cancel(void)
 }
 
 /* The memory is back. */
-static __always_inline void freed_note(struct oom_state *state, __u64 mm,
-				       struct outstanding *victim, __u32 by, __u64 left_pages)
+static __always_inline void freed_note(struct op_state *state, __u64 mm, struct outstanding *victim,
+				       __u32 by, __u64 left_pages)
 {
 	victim->event.by = by;
 	victim->event.left_pages = left_pages;

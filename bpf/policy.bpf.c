@@ -80,7 +80,7 @@ static __always_inline int kill_task(struct oom_control *oc, struct task_struct 
  * by victims.bpf.c. */
 static __always_inline int kill_victim(struct oom_control *oc, struct task_struct *task)
 {
-	struct oom_state *state;
+	struct op_state *state;
 	__u32 zero = 0;
 	int err;
 
@@ -201,7 +201,7 @@ static __always_inline void decide(struct oom_control *oc, __u64 domain_id)
 }
 
 /* The policy that answers for it decides. */
-static __always_inline void answer(struct oom_control *oc, __u64 domain_id, struct oom_state *state)
+static __always_inline void answer(struct oom_control *oc, __u64 domain_id, struct op_state *state)
 {
 	__u32 number = state->number, zero = 0;
 	struct op_switch *active = bpf_map_lookup_elem(&op_switch_map, &zero);
@@ -238,7 +238,7 @@ int BPF_PROG(op_handle_oom, struct oom_control *oc)
 {
 	__u64 begun = bpf_ktime_get_ns();
 	struct task_struct *current = bpf_get_current_task_btf();
-	struct oom_state *state;
+	struct op_state *state;
 	__u32 zero = 0, reason;
 	__u64 domain_id;
 

@@ -211,7 +211,7 @@ static __always_inline void rank_task(struct task_struct *task)
 /* Prepares the walk as op_search() does. Returns an OP_REASON_*. */
 static __always_inline __u32 rank_begin(struct op_rank_run *run)
 {
-	struct oom_state *state;
+	struct op_state *state;
 	struct op_entry *entry;
 	__u32 zero = 0;
 	void *rules;

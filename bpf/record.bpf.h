@@ -317,7 +317,7 @@ static __always_inline bool is_remote(struct task_struct *task, __u64 domain_id)
 
 /* Who ran out of memory, and whether somebody declared it so. */
 static __always_inline void record_trigger(struct task_struct *current,
-					   const struct oom_state *state)
+					   const struct op_state *state)
 {
 	record_task(current, &record.trigger);
 	op_record_path(record.trigger.cgroup_id, OP_PATH_TRIGGER);

@@ -17,7 +17,7 @@ struct effective {
 
 static __always_inline void *find_rules(void)
 {
-	struct oom_state *state;
+	struct op_state *state;
 	__u32 zero = 0, config;
 
 	state = bpf_map_lookup_elem(&op_oom, &zero);
@@ -30,7 +30,7 @@ static __always_inline void *find_rules(void)
 /* How many runners-up the current OOM is to name. */
 static __always_inline __u32 find_runners_max(void)
 {
-	struct oom_state *state;
+	struct op_state *state;
 	__u32 zero = 0;
 
 	state = bpf_map_lookup_elem(&op_oom, &zero);
@@ -125,7 +125,7 @@ static __always_inline bool has_config(void)
 }
 
 /* Fixes for this OOM which configuration it is decided by, and by whom. */
-static __always_inline void direct(__u64 domain_id, bool is_memcg, struct oom_state *state)
+static __always_inline void direct(__u64 domain_id, bool is_memcg, struct op_state *state)
 {
 	__u64 key = OP_KEY_CONFIG;
 	struct op_switch *active;

@@ -164,7 +164,7 @@ __noinline int op_evaluate_task(struct task_struct *task __arg_trusted)
  */
 static __always_inline bool check_recent(struct cgroup *domain)
 {
-	struct oom_state *state;
+	struct op_state *state;
 	__u32 zero = 0;
 	int i;
 

@@ -15,7 +15,7 @@ struct recent {
 };
 
 /* The current OOM, as it was found when it began, and the victims of earlier ones. */
-struct oom_state {
+struct op_state {
 	__u32 config; /* index into op_configs */
 	__u32 number; /* of that configuration */
 	__u32 slot;   /* whose OOM it is; 0: nobody's */
@@ -37,7 +37,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct oom_state);
+	__type(value, struct op_state);
 } op_oom SEC(".maps");
 
 #endif

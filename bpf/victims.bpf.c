@@ -22,7 +22,7 @@ char LICENSE[] SEC("license") = "GPL";
 __hidden struct effective effective = {};
 
 /* Returns whether the process was known as a victim. */
-static __always_inline bool remember(struct oom_state *state, struct task_struct *task)
+static __always_inline bool remember(struct op_state *state, struct task_struct *task)
 {
 	__u64 start = READ_ONLY(task)->group_leader->start_boottime;
 	__u32 pid = task->tgid, next;
@@ -46,7 +46,7 @@ static __always_inline bool remember(struct oom_state *state, struct task_struct
 }
 
 /* What the policy that was asked had to say about the cgroup of the kernel's victim. */
-static __always_inline void record_rule(struct oom_state *state, struct task_struct *task)
+static __always_inline void record_rule(struct op_state *state, struct task_struct *task)
 {
 	__u64 key = OP_KEY_POLICY((__u64)state->slot);
 	__u32 number = state->number;
@@ -117,7 +117,7 @@ static __always_inline void record_unasked(void)
 }
 
 /* From here on it is looked for the time when its memory is back. */
-static __always_inline void expect_memory(struct oom_state *state, struct task_struct *task,
+static __always_inline void expect_memory(struct op_state *state, struct task_struct *task,
 					  __u64 now)
 {
 	struct mm_struct *mm = READ_ONLY(task)->signal->oom_mm;
@@ -215,7 +215,7 @@ __noinline int op_name_group(__u64 id, __u32 victim_pid)
 }
 
 /* One that the kernel kills with the victim of a policy. */
-static __always_inline void record_member(struct oom_state *state, struct task_struct *task)
+static __always_inline void record_member(struct op_state *state, struct task_struct *task)
 {
 	record.header.ktime_nsec = state->killing_nsec;
 	member_begin(task);
@@ -237,7 +237,7 @@ int BPF_PROG(op_mark_victim, struct task_struct *task)
 	__u64 now = bpf_ktime_get_ns();
 	__u32 zero = 0, tid = current_tid();
 	struct pending *pending;
-	struct oom_state *state;
+	struct op_state *state;
 	__u64 group_id;
 	bool known;
 

@@ -33,7 +33,7 @@
 #include "daemon/kernel/loader.h"
 #include "declare.h"
 #include "lifecycle.h"
-#include "oom-log.h"
+#include "record-log.h"
 #include "oomcontrol.h"
 #include "reserve.h"
 #include "trigger.h"
@@ -53,7 +53,7 @@ struct manager {
 	uint32_t config_number; /* of the active one, counted from 1 */
 	struct sync sync;
 	struct loader *loader;
-	struct oom_log *oom_log;
+	struct record_log *record_log;
 	struct declare *declare;
 	struct triggers *triggers;
 	struct oomcontrol *oomcontrol;
@@ -134,12 +134,12 @@ static void on_oom(const struct op_oom_record *e, const struct record_text *text
 	attachments_note_oom(m->attachments);
 }
 
-/* Not past an entry that waits for the journal: see oom_log_consume(). */
+/* Not past an entry that waits for the journal: see record_log_consume(). */
 static int consume_declared(void *userdata)
 {
 	const struct manager *m = userdata;
 
-	return oom_log_consume(m->oom_log);
+	return record_log_consume(m->record_log);
 }
 
 static void on_cgroup(const void *data, size_t size, void *userdata)
@@ -270,7 +270,7 @@ static int apply_config(struct manager *m, struct config **c, struct lifecycle_t
 	triggers_enable(m->triggers);
 	m->config_number++;
 	sync_set(&m->sync, &staged, *c, n_lost);
-	oom_log_set_config(m->oom_log, *c, m->config_number);
+	record_log_set_config(m->record_log, *c, m->config_number);
 	config_free(m->config);
 	m->config = TAKE_PTR(*c);
 	provider_note_config(&m->provider);
@@ -374,7 +374,7 @@ static int start_config(struct manager *m, struct config **ret)
 
 	r = configuration_load(m->config_path, ret, message);
 	if (r < 0)
-		log_error(loader_is_in_force()
+		log_error(loader_is_active()
 				  ? "The configuration is not usable. The policies of the daemon "
 				    "before are still active."
 				  : "No policy is loaded: the configuration is not usable.");
@@ -415,18 +415,18 @@ static int start_requirements(struct manager *m)
 static void manager_continue(struct manager *m, const struct config *c)
 {
 	loader_acquire_history(m->loader, &m->found);
-	oom_log_set_loader(m->oom_log, m->loader);
+	record_log_set_loader(m->record_log, m->loader);
 	m->config_number = m->found.config_number;
 	if (m->config_number > 0 && m->found.rule_names_hash == loader_hash_rules(c))
-		oom_log_add_names(m->oom_log, c, m->config_number);
+		record_log_add_names(m->record_log, c, m->config_number);
 }
 
 static int start_policies(struct manager *m, struct config **config,
 			  struct lifecycle_timing *timing)
 {
 	const struct loader_callbacks callbacks = {
-		.oom = oom_log_take,
-		.oom_userdata = m->oom_log,
+		.oom = record_log_take,
+		.oom_userdata = m->record_log,
 		.cgroup = sync_take,
 		.cgroup_userdata = &m->sync,
 	};
@@ -485,7 +485,7 @@ static int start_events(struct manager *m)
 
 static int start_rings(struct manager *m)
 {
-	int r = oom_log_watch(m->oom_log, m->event);
+	int r = record_log_watch(m->record_log, m->event);
 
 	return r < 0 ? r : sync_watch(&m->sync, m->event);
 }
@@ -533,7 +533,7 @@ static int manager_init(struct manager *m, const char *config_path)
 		if (!m->config_path)
 			return -ENOMEM;
 	}
-	return oom_log_new(on_oom, m, &m->oom_log);
+	return record_log_new(on_oom, m, &m->record_log);
 }
 
 /* All that can keep the daemon from starting, up to active policies whose records are read. */
@@ -640,18 +640,18 @@ struct manager *manager_free(struct manager *m)
 	sd_event_source_disable_unref(m->expiry_timer);
 	sd_event_source_disable_unref(m->status_timer);
 	if (m->active)
-		oom_log_drain(m->oom_log);
+		record_log_drain(m->record_log);
 	sync_done(&m->sync);
 	declare_free(m->declare);
-	if (m->oom_log)
-		oom_log_set_loader(m->oom_log, NULL);
+	if (m->record_log)
+		record_log_set_loader(m->record_log, NULL);
 	sd_event_unref(m->event);
 	if (m->stopped && !m->kept)
 		loader_remove(m->loader);
 	loader_free(m->loader);
 	if (m->stopped)
 		lifecycle_log_stop(m->config, m->kept);
-	oom_log_free(m->oom_log);
+	record_log_free(m->record_log);
 	config_free(m->config);
 	free(m->memory_root);
 	free(m->config_path);

@@ -144,10 +144,10 @@ static int collect_ids(struct rank *r)
 	return 0;
 }
 
-enum oom_group {
-	OOM_GROUP_UNREAD,
-	OOM_GROUP_NO,
-	OOM_GROUP_YES,
+enum group_state {
+	GROUP_UNREAD,
+	GROUP_NO,
+	GROUP_YES,
 };
 
 struct finder {
@@ -156,7 +156,7 @@ struct finder {
 	const char *domain; /* "" for the root */
 	/* Of the current cgroup and those it is in, up to the domain, which is [0]. A parent comes
 	 * before its children. */
-	enum oom_group groups[OP_DEPTH_MAX + 1];
+	enum group_state groups[OP_DEPTH_MAX + 1];
 };
 
 /* The highest cgroup from the domain down that is a group (mem_cgroup_get_oom_group() of
@@ -168,7 +168,7 @@ static ssize_t find_oom_group(struct finder *f, const char *path)
 	for (size_t i = 0; i <= depth; i++) {
 		size_t length = domain_length + path_prefix_length(path + domain_length, i);
 
-		if (f->groups[i] == OOM_GROUP_UNREAD) {
+		if (f->groups[i] == GROUP_UNREAD) {
 			_cleanup_free_ char *directory = NULL;
 			char text[16];
 
@@ -178,10 +178,10 @@ static ssize_t find_oom_group(struct finder *f, const char *path)
 			f->groups[i] = cgroup_read_file(directory, "memory.oom.group", text,
 							sizeof(text)) >= 0 &&
 						       strcmp(text, "1") == 0
-					       ? OOM_GROUP_YES
-					       : OOM_GROUP_NO;
+					       ? GROUP_YES
+					       : GROUP_NO;
 		}
-		if (f->groups[i] == OOM_GROUP_YES)
+		if (f->groups[i] == GROUP_YES)
 			return (ssize_t)length;
 	}
 	return 0;
@@ -196,7 +196,7 @@ static int visit_cgroup(const char *path, uint64_t id, void *userdata)
 
 	if (depth > OP_DEPTH_MAX)
 		return 0;
-	f->groups[depth] = OOM_GROUP_UNREAD;
+	f->groups[depth] = GROUP_UNREAD;
 	found = find_path(f->rank, id);
 	if (!found || found->path)
 		return 0;

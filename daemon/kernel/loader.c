@@ -582,7 +582,7 @@ void loader_abandon_pins(struct loader *l, const char *why)
 	pins_abandon(&l->base.pins, why);
 }
 
-bool loader_is_in_force(void)
+bool loader_is_active(void)
 {
 	return pins_are_active();
 }

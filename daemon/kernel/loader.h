@@ -107,7 +107,7 @@ void loader_note_config(struct loader *l, uint32_t config_number, uint64_t rule_
 struct report_position *loader_position(struct loader *l);
 
 /* Whether policies are pinned, of which this daemon may know nothing yet. */
-bool loader_is_in_force(void);
+bool loader_is_active(void);
 
 /*
  * Takes all policies out of the kernel that are pinned, without a loader. Returns 1; 0 where there

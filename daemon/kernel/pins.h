@@ -103,7 +103,7 @@ unsigned pins_count_missing(const struct pins *p);
 int pins_restore(struct pins *p);
 void pins_abandon(struct pins *p, const char *why);
 
-/* As loader_is_in_force() and loader_remove_pinned(): of whichever set is there. */
+/* As loader_is_active() and loader_remove_pinned(): of whichever set is there. */
 bool pins_are_active(void);
 int pins_remove_all(const struct pins_removal *removal, char why[static LOADER_WHY_SIZE]);
 

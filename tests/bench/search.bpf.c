@@ -23,7 +23,7 @@ __u64 record_nsec = 0; /* what it takes to name the runners-up */
 SEC("syscall")
 int run_search(void *ctx)
 {
-	struct oom_state *state;
+	struct op_state *state;
 	__u32 zero = 0, i;
 	__u64 begun, found;
 

@@ -5,7 +5,7 @@
  *
  * Invariant: no record is read while an entry waits for the journal; it stays in the ring.
  */
-#include "oom-log.h"
+#include "record-log.h"
 
 #include <string.h>
 #include <sys/epoll.h>
@@ -28,8 +28,8 @@
 /* Well below the time that systemd leaves a service to stop. */
 #define DRAIN_USEC (5 * USEC_PER_SEC)
 
-struct oom_log {
-	oom_log_seen_t seen;
+struct record_log {
+	record_log_seen_t seen;
 	void *userdata;
 	struct report *report;
 	struct loader *loader;
@@ -43,7 +43,7 @@ struct oom_log {
 static struct record_rule find_rule(const struct op_oom_record *e, uint32_t rule_index,
 				    void *userdata)
 {
-	const struct oom_log *l = userdata;
+	const struct record_log *l = userdata;
 	const struct rule *rule;
 
 	if (rule_index == OP_RULE_NONE)
@@ -59,7 +59,7 @@ static struct record_rule find_rule(const struct op_oom_record *e, uint32_t rule
 
 static void on_sent(const struct op_oom_record *e, const struct record_text *text, void *userdata)
 {
-	const struct oom_log *l = userdata;
+	const struct record_log *l = userdata;
 
 	l->seen(e, text, l->userdata);
 }
@@ -71,9 +71,9 @@ static bool is_sent(uint64_t seq, uint64_t ktime_nsec, const char *message_id,
 	return journal_find_record(seq, ktime_nsec / 1000, message_id);
 }
 
-int oom_log_new(oom_log_seen_t seen, void *userdata, struct oom_log **ret)
+int record_log_new(record_log_seen_t seen, void *userdata, struct record_log **ret)
 {
-	struct oom_log *l = calloc(1, sizeof(*l));
+	struct record_log *l = calloc(1, sizeof(*l));
 	const struct report_callbacks callbacks = {
 		.find_rule = find_rule,
 		.oom = on_sent,
@@ -93,7 +93,7 @@ int oom_log_new(oom_log_seen_t seen, void *userdata, struct oom_log **ret)
 	return 0;
 }
 
-struct oom_log *oom_log_free(struct oom_log *l)
+struct record_log *record_log_free(struct record_log *l)
 {
 	if (!l)
 		return NULL;
@@ -105,14 +105,14 @@ struct oom_log *oom_log_free(struct oom_log *l)
 	return NULL;
 }
 
-int oom_log_take(const void *data, size_t size, void *userdata)
+int record_log_take(const void *data, size_t size, void *userdata)
 {
-	const struct oom_log *l = userdata;
+	const struct record_log *l = userdata;
 
 	return report_apply(l->report, data, size);
 }
 
-void oom_log_set_loader(struct oom_log *l, struct loader *loader)
+void record_log_set_loader(struct record_log *l, struct loader *loader)
 {
 	l->source = sd_event_source_disable_unref(l->source);
 	l->timer = sd_event_source_disable_unref(l->timer);
@@ -121,22 +121,22 @@ void oom_log_set_loader(struct oom_log *l, struct loader *loader)
 	report_set_position(l->report, loader ? loader_position(loader) : NULL);
 }
 
-void oom_log_add_names(struct oom_log *l, const struct config *config, uint32_t number)
+void record_log_add_names(struct record_log *l, const struct config *config, uint32_t number)
 {
 	if (rule_names_add(&l->rule_names, number, config) < 0)
 		log_debug("Records of configuration %u will not name their rules.", number);
 }
 
-void oom_log_set_config(struct oom_log *l, const struct config *config, uint32_t number)
+void record_log_set_config(struct record_log *l, const struct config *config, uint32_t number)
 {
 	if (l->config)
-		oom_log_add_names(l, l->config, l->config_number);
+		record_log_add_names(l, l->config, l->config_number);
 	l->config = config;
 	l->config_number = number;
 }
 
 /* Returns 0 when the ring is empty, or -EAGAIN when the journal takes no more for now. */
-static int consume(struct oom_log *l)
+static int consume(struct record_log *l)
 {
 	int r = report_flush(l->report);
 
@@ -154,7 +154,7 @@ static int consume(struct oom_log *l)
  * does where the kernel has no memory to watch the ring again, which it charges to the daemon's own
  * cgroup (fs/eventpoll.c, ep_insert()).
  */
-int oom_log_consume(struct oom_log *l)
+int record_log_consume(struct record_log *l)
 {
 	bool waits = consume(l) == -EAGAIN;
 	int r;
@@ -172,15 +172,15 @@ int oom_log_consume(struct oom_log *l)
 static int on_ready(sd_event_source *source _unused_, int fd _unused_, uint32_t revents _unused_,
 		    void *userdata)
 {
-	return oom_log_consume(userdata);
+	return record_log_consume(userdata);
 }
 
 static int on_timer(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
 {
-	return oom_log_consume(userdata);
+	return record_log_consume(userdata);
 }
 
-int oom_log_watch(struct oom_log *l, struct sd_event *event)
+int record_log_watch(struct record_log *l, struct sd_event *event)
 {
 	int r = sd_event_add_time(event, &l->timer, CLOCK_MONOTONIC, 0, 1, on_timer, l);
 
@@ -191,7 +191,7 @@ int oom_log_watch(struct oom_log *l, struct sd_event *event)
 				       on_ready, l);
 }
 
-void oom_log_drain(struct oom_log *l)
+void record_log_drain(struct record_log *l)
 {
 	const struct timespec pause = {.tv_nsec = RETRY_USEC * 1000};
 
