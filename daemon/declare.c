@@ -173,7 +173,7 @@ int declare_path(struct declare *d, const char *root, const char *path, const ch
 	_cleanup_close_ int root_fd = -EBADF;
 	struct stat st;
 
-	if (!path_is_normalized(path, OP_DEPTH_MAX)) {
+	if (!path_is_normalized(path, SIZE_MAX)) {
 		snprintf(message, DECLARE_MESSAGE_SIZE,
 			 "Expected the path of a cgroup from the root of the cgroup tree, or /.");
 		return -EINVAL;

@@ -192,6 +192,7 @@ static int parse_arguments(int argc, char *argv[], struct arguments *ret)
 		{"bus-introspect", no_argument, NULL, OPTION_VERB + VERB_BUS_INTROSPECT},
 		{},
 	};
+	bool is_ambiguous = false;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
@@ -208,16 +209,17 @@ static int parse_arguments(int argc, char *argv[], struct arguments *ret)
 			ret->verb = verb;
 			return 0;
 		}
-		if (ret->verb != VERB_RUN && ret->verb != verb) {
-			complain("--check, --cat-config, --reload, --remove, --declare and "
-				 "--bus-introspect exclude each other");
-			return EX_USAGE;
-		}
+		is_ambiguous |= ret->verb != VERB_RUN && ret->verb != verb;
 		ret->verb = verb;
 		ret->value = optarg;
 	}
 	if (optind < argc) {
 		complain("'%s' is one argument too many, there are options only", argv[optind]);
+		return EX_USAGE;
+	}
+	if (is_ambiguous) {
+		complain("--check, --cat-config, --reload, --remove, --declare and "
+			 "--bus-introspect exclude each other");
 		return EX_USAGE;
 	}
 	return 0;

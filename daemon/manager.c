@@ -478,8 +478,6 @@ static int start_events(struct manager *m)
 	if (r < 0)
 		return r;
 	r = add_timer(m, on_status_timer, &m->status_timer);
-	if (r < 0)
-		return r;
 	return r < 0 ? r : add_timer(m, on_expiry_timer, &m->expiry_timer);
 }
 
@@ -645,13 +643,14 @@ struct manager *manager_free(struct manager *m)
 	declare_free(m->declare);
 	if (m->record_log)
 		record_log_set_loader(m->record_log, NULL);
-	sd_event_unref(m->event);
 	if (m->stopped && !m->kept)
 		loader_remove(m->loader);
 	loader_free(m->loader);
 	if (m->stopped)
 		lifecycle_log_stop(m->config, m->kept);
 	record_log_free(m->record_log);
+	/* The last, as it unblocks the signals: a second one must not cut this short. */
+	sd_event_unref(m->event);
 	config_free(m->config);
 	free(m->memory_root);
 	free(m->config_path);

@@ -173,7 +173,7 @@ __bpf_kfunc int bpf_out_of_memory(struct mem_cgroup *memcg__nullable, int order,
 	/* The root has no limit to be out of, and mem_cgroup_scan_tasks() forbids it. */
 	if (oc.memcg && !oc.memcg->css.parent)
 		oc.memcg = NULL;
-	/* Where evaluate.c is not in force nobody prevents the panic without a process to kill. */
+	/* Where evaluate.c is not active nobody prevents the panic without a process to kill. */
 	if (!oc.memcg && !bpf_oom_can_evaluate)
 		return -EOPNOTSUPP;
 	if (constraint_text__nullable)

@@ -5,6 +5,7 @@
  */
 #include "object.h"
 
+#include <assert.h>
 #include <string.h>
 #include <sys/uio.h>
 
@@ -302,6 +303,13 @@ static int on_declare(sd_bus_message *request, void *userdata, sd_bus_error *err
 #define PROPERTY_OF_STATUS(kind, member, property, change)                                       \
 	SD_BUS_PROPERTY(#property, API_BUS_##kind, NULL, offsetof(struct object, status.member), \
 			(change) == STATUS_CONST ? SD_BUS_VTABLE_PROPERTY_CONST : CHANGES),
+
+/* sd-bus reads the others by itself. */
+#define ASSERT_PLAIN(kind, member, property, change)                                       \
+	static_assert(API_##kind != API_PATH && API_##kind != API_BYTES,                   \
+		      "a path or bytes in the status need a getter here, and an owner in " \
+		      "ctl/bus-client.c");
+STATUS_VALUES(ASSERT_PLAIN)
 
 static const sd_bus_vtable vtable[] = {
 	SD_BUS_VTABLE_START(0),

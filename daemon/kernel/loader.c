@@ -133,30 +133,30 @@ static void replace_old(struct loader *l, uint64_t since_nsec)
 {
 	const struct backend_driver *old = backends_find(l->base.pins.old_backend);
 	_cleanup_close_ int events_fd = base_get_old_map(SHARED_EVENTS);
-	struct op_switch in_force = {
+	struct op_switch active = {
 		.config = l->config,
 		.follows = l->victims.victims_fd >= 0 ? OP_FOLLOWS_ALL : OP_FOLLOWS_NOTHING,
 	};
 	uint32_t zero = 0;
 
-	base_note_self(&in_force);
+	base_note_self(&active);
 	pins_retire(&l->base.pins);
-	(void)bpf_map_update_elem(l->base.shared[SHARED_SWITCH], &zero, &in_force, BPF_ANY);
+	(void)bpf_map_update_elem(l->base.shared[SHARED_SWITCH], &zero, &active, BPF_ANY);
 	drain_old(l, events_fd, old && old->yields ? since_nsec : clock_now_nsec());
 	pins_replace(&l->base.pins);
 }
 
 static int adopt_maps(struct loader *l)
 {
-	struct op_switch in_force = {};
+	struct op_switch active = {};
 	uint32_t zero = 0;
 	int r;
 
 	r = base_adopt_maps(&l->base);
 	if (r < 0)
 		return r;
-	r = bpf_map_lookup_elem(l->base.shared[SHARED_SWITCH], &zero, &in_force);
-	l->config = in_force.config % OP_CONFIGS_MAX;
+	r = bpf_map_lookup_elem(l->base.shared[SHARED_SWITCH], &zero, &active);
+	l->config = active.config % OP_CONFIGS_MAX;
 	return r;
 }
 
@@ -396,13 +396,13 @@ void loader_remove(struct loader *l)
 /* The pid of a daemon that is gone may be anybody's. */
 static void forget_daemon(const struct loader *l)
 {
-	struct op_switch in_force = {};
+	struct op_switch active = {};
 	uint32_t zero = 0;
 
-	if (bpf_map_lookup_elem(l->base.shared[SHARED_SWITCH], &zero, &in_force) < 0)
+	if (bpf_map_lookup_elem(l->base.shared[SHARED_SWITCH], &zero, &active) < 0)
 		return;
-	in_force.daemon_tgid = 0;
-	(void)bpf_map_update_elem(l->base.shared[SHARED_SWITCH], &zero, &in_force, BPF_EXIST);
+	active.daemon_tgid = 0;
+	(void)bpf_map_update_elem(l->base.shared[SHARED_SWITCH], &zero, &active, BPF_EXIST);
 }
 
 struct loader *loader_free(struct loader *l)

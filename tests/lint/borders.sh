@@ -95,8 +95,8 @@ while IFS= read -r file; do
 done < <(find api bpf config ctl daemon kmod util -name '*.[ch]')
 while IFS=: read -r file header; do
 	check_include "$file" "$header"
-done < <(grep -r -o '^[[:space:]]*#[[:space:]]*include[[:space:]]*"[^"]*"' --include='*.[ch]' api bpf config ctl daemon kmod util |
-	sed 's/:[^"]*"/:/; s/"$//')
+done < <(grep -r -o '^[[:space:]]*#[[:space:]]*include[[:space:]]*["<][^">]*[">]' --include='*.[ch]' api bpf config ctl daemon kmod util |
+	sed 's/:[^"<]*["<]/:/; s/[">]$//')
 
 # The kernel side has one door.
 found=$(grep -n -r -E --include='*.[ch]' 'include[[:space:]]*"(daemon/)?kernel/' config ctl daemon util |
@@ -119,17 +119,18 @@ while read -r -a patterns; do
 	for name in "${layer[@]}"; do
 		for file in daemon/kernel/"$name".[ch]; do
 			[[ -e $file && ${#above[@]} -gt 0 ]] || continue
-			found=$(grep -n -F "${above[@]/#/-e}" "$file" || :)
+			found=$(grep -E '^[[:space:]]*#[[:space:]]*include' "$file" |
+				grep -F "${above[@]/#/-e}" || :)
 			[[ -z $found ]] && continue
 			printf '%s includes what stands above it:\n%s\n' "$file" "$found"
 			status=1
 		done
 	done
 	for name in "${layer[@]}"; do
-		above+=("#include \"$name.h\"")
+		above+=("\"$name.h\"" "/$name.h")
 	done
 done < <(sed -n 's/^ \*\t//p' daemon/kernel/loader.h | sed 's/  .*//')
-found=$(comm -3 <(printf '%s\n' "${above[@]}" | sed 's/.*"\(.*\)\.h"/\1/' | sort) \
+found=$(comm -3 <(printf '%s\n' "${above[@]}" | sed -n 's/^"\(.*\)\.h"$/\1/p' | sort) \
 	<(find daemon/kernel -name '*.[ch]' -printf '%f\n' | sed 's/\.[ch]$//' | sort -u))
 if [[ -n $found ]]; then
 	printf 'in one of daemon/kernel/ and the list in its loader.h only:\n%s\n' "$found"

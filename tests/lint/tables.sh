@@ -5,10 +5,10 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 found=$(find api config ctl daemon util -name '*.c' -type f -print0 | sort -z | xargs -0 perl -0777 -ne '
-	while (/static const [^;{=]*?(?:\}\s*)?(\w+)\[\]\s*=\s*\{\s*\[[A-Z_]+\]/g) {
+	while (/static const (?:struct \{[^}]*\} )?[^;{=]*?(\w+)\[\]\s*=\s*\{\s*\[[A-Z0-9_]+\]/g) {
 		my $table = $1;
 		print "$ARGV: $table\n"
-			unless /static_assert\(\s*ARRAY_SIZE\(\Q$table\E\)/ || /\bWORDS\(\Q$table\E,/;
+			unless /static_assert\(\s*ARRAY_SIZE\(\Q$table\E\) ==/ || /\bWORDS\(\Q$table\E,/;
 	}')
 if [[ -n $found ]]; then
 	printf 'a table by an enum whose size nothing asserts:\n%s\n' "$found"
