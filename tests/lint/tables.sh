@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
+# shellcheck disable=SC2016 # these are Perl's
 found=$(find api config ctl daemon util -name '*.c' -type f -print0 | sort -z | xargs -0 perl -0777 -ne '
 	while (/static const (?:struct \{[^}]*\} )?[^;{=]*?(\w+)\[\]\s*=\s*\{\s*\[[A-Z0-9_]+\]/g) {
 		my $table = $1;
