@@ -48,10 +48,15 @@ static __always_inline bool is_behind(__u32 priority, const struct candidate *be
 	return best->pid && priority > best->rule.priority;
 }
 
-/* Can no process that @rule applies to? */
+/* Can no process that @rule applies to take the place of @best? */
 static __always_inline bool is_hopeless(const struct effective *rule, const struct candidate *best)
 {
 	return rule->flags & OP_RULE_PROTECT || is_behind(rule->priority, best);
+}
+
+static __always_inline __u32 candidate_order(const struct candidate *candidate)
+{
+	return candidate->bar ? OP_ORDER_LAST : candidate->rule.priority;
 }
 
 /* The order of the first among the processes that @rule applies to. */

@@ -403,7 +403,7 @@ static __always_inline void walk_ordered(struct cgroup *domain, __u64 domain_id,
 
 /*
  * Looks at the cgroups with the lowest priorities only, where the order that the daemon keeps of
- * them is enough to tell. Returns whether it was; if not, search holds no candidate.
+ * them is enough to tell. Returns whether it was; if not, selection holds no candidate.
  */
 __noinline int op_search_ordered(__u64 domain_id)
 {
@@ -506,8 +506,8 @@ __noinline int op_find_spares(__u64 domain_id)
 }
 
 /*
- * Looks for the victim in the cgroup @domain_id and its descendants, for the policy in @slot; the
- * result is in search.
+ * Looks for the victim in the cgroup @domain_id and its descendants, for the policy in @slot: the
+ * best of selection, unless dying_pid is set.
  * Returns 0, or the OP_REASON_* for which there is no result.
  */
 __noinline int op_search(__u64 domain_id, __u32 slot)

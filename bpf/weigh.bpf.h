@@ -26,18 +26,18 @@ struct selection {
 };
 
 __hidden struct criteria criteria = {};
+__hidden struct selection selection = {};
 
-/* Takes them from the entry of the policy that answers; the pages are the OOM's. */
+/* The process that is weighed, or was weighed last. */
+__hidden struct candidate weighed = {};
+
+/* Takes the criteria from the entry of the policy that answers, but the pages: these are the OOM's.
+ */
 static __always_inline void set_criteria(const struct op_entry *entry)
 {
 	criteria.default_priority = entry->policy.default_priority;
 	criteria.victim = entry->policy.victim;
 }
-
-__hidden struct selection selection = {};
-
-/* The process that is weighed, or was weighed last. */
-__hidden struct candidate weighed = {};
 
 /* Puts the process in offered into the list. A step of its own, that the verifier looks at once. */
 __noinline int op_offer(struct runners *list)
@@ -57,7 +57,7 @@ static __always_inline void offer(const struct candidate *candidate, struct runn
 	offered.priority = candidate->rule.priority;
 	offered.rule_index = candidate->rule.rule_index;
 	offered.bar = candidate->bar;
-	offered.order = candidate->bar ? OP_ORDER_LAST : candidate->rule.priority;
+	offered.order = candidate_order(candidate);
 	op_offer(list);
 }
 
@@ -101,7 +101,7 @@ static __always_inline bool weigh(struct task_struct *task, struct mm_struct *mm
 	weighed.pid = task->tgid;
 	if (!weighed.bar && candidate_beats(&weighed, &selection.best))
 		return true;
-	if (runners_want(list, weighed.bar ? OP_ORDER_LAST : weighed.rule.priority, weighed.points))
+	if (runners_want(list, candidate_order(&weighed), weighed.points))
 		offer(&weighed, list);
 	return false;
 }
