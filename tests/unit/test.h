@@ -2,8 +2,8 @@
 /*
  * What every unit test shares. A test program is a list of named cases; it runs all of them, or
  * those whose name matches the shell pattern given as its argument, and prints a line for each:
- * "ok NAME" or "not ok NAME FILE:LINE: what was seen". The first failure ends the program with
- * status 1. To look at one failure: build/tests/unit/test_glob 'step*'.
+ * "ok NAME", "skip NAME: why", or "not ok NAME FILE:LINE: what was seen". The first failure ends
+ *the program with status 1. To look at one failure: build/tests/unit/test_glob 'step*'.
  *
  *	static void test_addition(void)
  *	{
@@ -31,8 +31,9 @@ struct test_case {
 
 #define TEST_CASE(function) {#function, test_##function}
 
-/* The case that runs. TEST_MAIN() defines it. */
+/* The case that runs, and why it could not run or not as a whole. TEST_MAIN() defines them. */
 extern const char *test_current;
+extern const char *test_skipped;
 
 __attribute__((noreturn, format(printf, 3, 4))) static inline void
 test_fail(const char *file, int line, const char *format, ...)
@@ -49,6 +50,9 @@ test_fail(const char *file, int line, const char *format, ...)
 }
 
 #define FAIL(...) test_fail(__FILE__, __LINE__, __VA_ARGS__)
+
+/* The case goes on, and is counted as skipped unless it fails. @why is not copied. */
+#define SKIP(why) ((void)(test_skipped = (why)))
 
 #define CHECK(condition)                        \
 	do {                                    \
@@ -82,8 +86,12 @@ static inline int test_main(int argc, char **argv, const struct test_case *cases
 		if (argc > 1 && fnmatch(argv[1], cases[i].name, 0) != 0)
 			continue;
 		test_current = cases[i].name;
+		test_skipped = NULL;
 		cases[i].run();
-		printf("ok %s\n", cases[i].name);
+		if (test_skipped)
+			printf("skip %s: %s\n", cases[i].name, test_skipped);
+		else
+			printf("ok %s\n", cases[i].name);
 		fflush(stdout);
 		n_run++;
 	}
@@ -96,6 +104,7 @@ static inline int test_main(int argc, char **argv, const struct test_case *cases
 
 #define TEST_MAIN(cases)                                                                 \
 	const char *test_current;                                                        \
+	const char *test_skipped;                                                        \
 	int main(int argc, char **argv)                                                  \
 	{                                                                                \
 		return test_main(argc, argv, cases, sizeof(cases) / sizeof((cases)[0])); \

@@ -349,45 +349,45 @@ static void test_bad_files(void)
 	end_tree();
 }
 
-enum { SKIP_OWNER = -1 };
+enum { SAME_OWNER = -1 };
 
 /* The tree below the root, when the row's one thing is changed in it. */
 static const struct {
 	const char *path;
 	mode_t mode;
-	int owner; /* SKIP_OWNER: as it is */
+	int owner; /* SAME_OWNER: as it is */
 	const char *messages;
 } writers[] = {
-	{"/run/oompolicy.conf.d", 0755, SKIP_OWNER, NULL},
-	{"/run/oompolicy.conf.d", 0777, SKIP_OWNER,
+	{"/run/oompolicy.conf.d", 0755, SAME_OWNER, NULL},
+	{"/run/oompolicy.conf.d", 0777, SAME_OWNER,
 	 "/run/oompolicy.conf.d: everybody can write to it, expected no more than mode "
 	 "0755\n"},
 	/* It keeps nobody from adding a file. */
-	{"/run/oompolicy.conf.d", 01777, SKIP_OWNER,
+	{"/run/oompolicy.conf.d", 01777, SAME_OWNER,
 	 "/run/oompolicy.conf.d: everybody can write to it, expected no more than mode "
 	 "0755\n"},
 	{"/run/oompolicy.conf.d", 0755, 12345,
 	 "/run/oompolicy.conf.d: owned by another user, expected root or the calling "
 	 "user\n"},
-	{"/run", 0757, SKIP_OWNER,
+	{"/run", 0757, SAME_OWNER,
 	 "/run: everybody can write to it, expected no more than mode 0755\n"},
-	{"/run", 01777, SKIP_OWNER, NULL},
+	{"/run", 01777, SAME_OWNER, NULL},
 	{"/run", 0755, 12345, "/run: owned by another user, expected root or the calling user\n"},
-	{"", 0703, SKIP_OWNER, ": everybody can write to it, expected no more than mode 0755\n"},
-	{"/run/oompolicy.conf.d/1.conf", 0666, SKIP_OWNER,
+	{"", 0703, SAME_OWNER, ": everybody can write to it, expected no more than mode 0755\n"},
+	{"/run/oompolicy.conf.d/1.conf", 0666, SAME_OWNER,
 	 "/run/oompolicy.conf.d/1.conf: everybody can write to it, expected no more than "
 	 "mode 0644\n"},
 	{"/run/oompolicy.conf.d/1.conf", 0644, 12345,
 	 "/run/oompolicy.conf.d/1.conf: owned by another user, expected root or the "
 	 "calling user\n"},
-	{"/run/oompolicy.conf.d/empty.conf", 0666, SKIP_OWNER,
+	{"/run/oompolicy.conf.d/empty.conf", 0666, SAME_OWNER,
 	 "/run/oompolicy.conf.d/empty.conf: everybody can write to it, expected no more "
 	 "than mode 0644\n"},
 	/* Where a link leads to. */
-	{"/elsewhere/link.conf", 0666, SKIP_OWNER,
+	{"/elsewhere/link.conf", 0666, SAME_OWNER,
 	 "/run/oompolicy.conf.d/link.conf: everybody can write to it, expected no more "
 	 "than mode 0644\n"},
-	{"/elsewhere", 0757, SKIP_OWNER,
+	{"/elsewhere", 0757, SAME_OWNER,
 	 "/elsewhere: everybody can write to it, expected no more than mode 0755\n"},
 	/* By a group; root has none that it lets pass. */
 	{"/run/oompolicy.conf.d/1.conf", 0664, 0,
@@ -408,8 +408,10 @@ static void test_writers(void)
 		char path[512];
 		int r;
 
-		if (writers[i].owner != SKIP_OWNER && geteuid() != 0)
-			continue; /* only root can give things away */
+		if (writers[i].owner != SAME_OWNER && geteuid() != 0) {
+			SKIP("only root can give files away; the others passed");
+			continue;
+		}
 		begin_tree();
 		write_file(LOCAL, "oompolicy.conf", "[Rule a]\nCgroup=/a\nPriority=1\n");
 		write_file(RUN, "oompolicy.conf.d/1.conf", "[Rule a]\nProtect=yes\n");
@@ -422,7 +424,7 @@ static void test_writers(void)
 		link_file(RUN, "oompolicy.conf.d/link.conf", path);
 
 		snprintf(path, sizeof(path), "%s%s", root, writers[i].path);
-		if (writers[i].owner != SKIP_OWNER)
+		if (writers[i].owner != SAME_OWNER)
 			CHECK_INT(chown(path, (uid_t)writers[i].owner, 0), 0);
 		CHECK_INT(chmod(path, writers[i].mode), 0);
 		r = layers_load(root, NULL, &diag, &c);
