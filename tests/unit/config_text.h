@@ -49,6 +49,8 @@ static inline char *describe(const struct config *c)
 	fprintf(f, "%s\n", backend_to_string(c->backend));
 	if (c->runners_up != OP_RUNNERS_MAX)
 		fprintf(f, "runners_up: %u\n", c->runners_up);
+	if (c->stop != STOP_REMOVE)
+		fprintf(f, "stop: %s\n", stop_to_string(c->stop));
 	if (c->root_oom_control_off || c->n_oom_controls > 0)
 		fprintf(f, "oom_control:%s", c->root_oom_control_off ? "" : " /");
 	for (size_t i = 0; i < c->n_oom_controls; i++)

@@ -83,7 +83,7 @@ static void test_status(void)
 			{
 				.version = "0.1",
 				.backend = "struct_ops",
-				.backend_why = "",
+				.backend_why = "\033[31mno hook",
 				.pinned = true,
 				.origin = "adopted",
 				.in_force_usec = 1700000000000000,
@@ -222,6 +222,7 @@ static struct entry new_none(void)
 	    "MESSAGE=OOM in /a: left to the kernel, every task that could be killed is protected");
 	add(&e, "OOMPOLICY_DECISION=no-opinion");
 	add(&e, "OOMPOLICY_REASON=all-protected");
+	add(&e, "OOMPOLICY_KILL_ERROR=-22");
 	add(&e, "OOMPOLICY_POLICY=default");
 	add(&e, "OOMPOLICY_DOMAIN_TYPE=memcg");
 	add(&e, "OOMPOLICY_DOMAIN=/a/very/long/path/to/a.service");

@@ -20,6 +20,8 @@ static const struct {
 	{"[Daemon]\nBackend=struct_ops\n", "struct_ops\n"},
 	/* the root is listened to unless it is turned off, whatever else is */
 	{"[Daemon]\nRunnersUp=0\n", "auto\nrunners_up: 0\n"},
+	{"[Daemon]\nStop=keep\n", "auto\nstop: keep\n"},
+	{"[Daemon]\nStop=\n", "auto\n"},
 	{"[Daemon]\nRunnersUp=8\n", "auto\n"},
 	{"[Daemon]\nRunnersUp=\n", "auto\n"},
 	{"[Daemon]\nRootOomControl=yes\nRootOomControl=/\n", "auto\n"},
@@ -281,6 +283,7 @@ static const struct {
 	 "f:3: bad Cgroup=/a*: wildcard in an exact path, expected \\* or \\? for the "
 	 "character itself\n"
 	 "f:4: bad Victim=biggest, expected largest, badness, newest or oldest\n"},
+	{"[Daemon]\nStop=never\n", "f:2: bad Stop=never, expected remove or keep\n"},
 	{"[Daemon]\nRunnersUp=9\n", "f:2: bad RunnersUp=9, expected a whole number from 0 to 8\n"},
 	{"[Daemon]\nRootOomControl=maybe\nRootOomControl=/a/*\nRootOomControl=/a /b/../c\n",
 	 "f:2: bad RootOomControl=maybe, expected yes, no or a path that starts with /\n"
