@@ -108,7 +108,7 @@ clean()
 	PIDS=()
 }
 
-# configure: standard input is put in force.
+# configure: standard input becomes the active configuration.
 configure()
 {
 	config_write

@@ -248,7 +248,7 @@ END
 
 # --- layers
 
-# One process, so that the record says which priority is in force.
+# One process, so that the record says which priority is active.
 assert_priority()
 {
 	clean
@@ -552,7 +552,7 @@ test_policy_leaves_and_comes_back()
 	# The name is known again before the time is up, and then it stays.
 	three_policies | configure
 	sleep 6
-	links_are 4 || fail "a policy that is in force again was detached"
+	links_are 4 || fail "a policy that is active again was detached"
 	(($(date +%s%N) - began > 6000000000)) || fail "the clock stood still"
 
 	one_policy | configure
