@@ -33,8 +33,8 @@
 #include "daemon/kernel/loader.h"
 #include "declare.h"
 #include "lifecycle.h"
-#include "record-log.h"
 #include "oomcontrol.h"
+#include "record-log.h"
 #include "reserve.h"
 #include "trigger.h"
 #include "util/basic.h"
@@ -46,6 +46,7 @@
 
 /* STATUS= makes systemd send a bus signal: not for every cgroup that comes and goes. */
 #define STATUS_DELAY_USEC USEC_PER_SEC
+
 struct manager {
 	char *config_path; /* NULL: the layered set */
 	struct mounts mounts;

@@ -66,9 +66,4 @@ int report_flush(struct report *r);
  * -EAGAIN where the journal does not take that now. */
 int report_update_lost(struct report *r, uint64_t n_lost);
 
-static inline void report_freep(struct report **r)
-{
-	report_free(*r);
-}
-
 #endif
