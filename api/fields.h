@@ -28,7 +28,8 @@
 	F(WHO##_SWAP_BYTES)    \
 	F(WHO##_PGTABLES_BYTES)
 
-/* Of the records, each shown by `oompolicyctl info` in its place (ctl/show-record.c). */
+/* Of the records. What is here `oompolicyctl info` does not show under "Also": give it a place in
+ * ctl/show-record.c if people want to see it. */
 #define RECORD_FIELDS(F)       \
 	F(POLICY)              \
 	F(BACKEND)             \
