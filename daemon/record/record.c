@@ -25,9 +25,6 @@
 #define OP_OOM_FLAGS \
 	(OP_OOM_MEMCG | OP_OOM_SYSRQ | OP_OOM_REMOTE | OP_OOM_PATH_CUT | OP_OOM_DECLARED)
 
-/* Orders of the page allocator stay below this on every architecture. */
-#define ORDER_MAX 63
-
 /* The longest name of a rule, CONFIG_RULE_NAME_MAX, with the NUL; that of a process is shorter. */
 #define WORD_LEN 256
 
@@ -65,7 +62,6 @@ int record_decode_oom(const void *data, size_t size, struct op_oom_record *ret)
 			return -EBADMSG;
 	if (ret->decision < OP_DECISION_KILLED || ret->decision > OP_DECISION_NOBODY ||
 	    ret->reason >= words_reason.n || (ret->flags & ~OP_OOM_FLAGS) ||
-	    ret->constraint >= words_constraint.n || ret->order < -1 || ret->order > ORDER_MAX ||
 	    ret->priority > OP_PRIORITY_MAX ||
 	    (ret->kill != 0 && ret->kill != OP_RULE_KILL_PROCESS &&
 	     ret->kill != OP_RULE_KILL_CGROUP))
@@ -327,6 +323,7 @@ static void format_domain(struct record_text *t, const struct op_oom_record *e,
 			  const struct gfp_bits *gfp_bits)
 {
 	char flags[GFP_TEXT_SIZE];
+	const char *constraint;
 
 	if (!record_knows_domain(e))
 		return;
@@ -337,7 +334,11 @@ static void format_domain(struct record_text *t, const struct op_oom_record *e,
 	record_field(t, FIELD_SYSRQ, "%d", !!(e->flags & OP_OOM_SYSRQ));
 	if (e->flags & OP_OOM_DECLARED)
 		record_field(t, FIELD_DECLARED, "%s", e->declared);
-	record_field(t, FIELD_CONSTRAINT, "%s", word_get(&words_constraint, e->constraint));
+	constraint = word_get(&words_constraint, e->constraint);
+	if (constraint)
+		record_field(t, FIELD_CONSTRAINT, "%s", constraint);
+	else
+		record_field(t, FIELD_CONSTRAINT, "%u", e->constraint);
 	record_field(t, FIELD_GFP_MASK, "0x%x", e->gfp_mask);
 	if (gfp_bits && gfp_format(gfp_bits, e->gfp_mask, flags) == 0)
 		record_field(t, FIELD_GFP_FLAGS, "%s", flags);

@@ -70,8 +70,6 @@ static void mend(struct op_oom_record *e)
 	e->reason %= OP_REASON_UNFINISHED + 1;
 	e->backend %= _OP_BACKEND_MAX;
 	e->flags %= 2 * OP_OOM_DECLARED;
-	e->order = (int)((unsigned)e->order % 64) - 1;
-	e->constraint %= 4;
 	e->priority %= OP_PRIORITY_MAX + 1;
 	if (e->kill != OP_RULE_KILL_PROCESS && e->kill != OP_RULE_KILL_CGROUP)
 		e->kill = 0;
