@@ -240,12 +240,13 @@ extern int bpf_out_of_memory(struct mem_cgroup *memcg__nullable, int order, bool
 extern struct mem_cgroup *bpf_get_mem_cgroup(struct cgroup_subsys_state *css) __ksym;
 extern void bpf_put_mem_cgroup(struct mem_cgroup *memcg) __ksym;
 
-/* PAGE_SIZE of x86 and of arm64 as Debian builds it. */
-#define OP_PAGE_SIZE 4096
+/* The kernel's PAGE_SIZE: who loads the object sets it where it is another, as on arm64 it may be.
+ */
+const volatile __u32 page_bytes = 4096;
 
 /* Kernel constants that are macros, and so not in BTF. */
-#define OP_PAGE_COUNTER_MAX (__LONG_MAX__ / OP_PAGE_SIZE) /* PAGE_COUNTER_MAX, page_counter.h */
-#define OP_PF_KTHREAD 0x00200000			  /* PF_KTHREAD, include/linux/sched.h */
+#define OP_PAGE_COUNTER_MAX (__LONG_MAX__ / page_bytes) /* PAGE_COUNTER_MAX, page_counter.h */
+#define OP_PF_KTHREAD 0x00200000			/* PF_KTHREAD, include/linux/sched.h */
 #define OP_MMF_OOM_SKIP 21 /* MMF_OOM_SKIP, include/linux/sched/coredump.h */
 #define OP_OOM_SCORE_ADJ_MIN (-1000)
 
@@ -276,7 +277,7 @@ static __always_inline __u64 not_negative(__s64 n)
 
 static __always_inline __u64 mm_pgtables_pages(struct mm_struct *mm)
 {
-	return (__u64)mm->pgtables_bytes.counter / OP_PAGE_SIZE;
+	return (__u64)mm->pgtables_bytes.counter / page_bytes;
 }
 
 static __always_inline bool mm_oom_skip(struct mm_struct *mm)

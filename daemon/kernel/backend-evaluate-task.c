@@ -124,6 +124,7 @@ static int attach(struct base *b, char why[static LOADER_WHY_SIZE])
 	skeleton = op_evaluate__open();
 	if (!skeleton)
 		return why_translate(-errno, why);
+	skeleton->rodata->page_bytes = base_page_bytes();
 	r = op_evaluate__load(skeleton);
 	if (r < 0)
 		return why_translate(r, why);
@@ -148,6 +149,7 @@ static int update(struct base *b, char why[static LOADER_WHY_SIZE])
 	skeleton = op_evaluate__open();
 	if (!skeleton)
 		return why_translate(-errno, why);
+	skeleton->rodata->page_bytes = base_page_bytes();
 	r = base_reuse_maps(b, skeleton->obj);
 	if (r < 0)
 		return r;

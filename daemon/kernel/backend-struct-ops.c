@@ -129,6 +129,7 @@ static int load_policy(struct base *b, const char *name, uint32_t slot, struct o
 	memcpy(ops->name, name, strlen(name));
 	memcpy((char *)skeleton->rodata->policy_name, ops->name, sizeof(ops->name));
 	skeleton->rodata->slot = slot;
+	skeleton->rodata->page_bytes = base_page_bytes();
 
 	r = base_reuse_maps(b, skeleton->obj);
 	if (r < 0)

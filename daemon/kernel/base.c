@@ -172,3 +172,8 @@ void base_note_self(struct op_switch *s)
 	s->daemon_tgid = (uint32_t)getpid();
 	s->daemon_start_ticks = ticks;
 }
+
+uint32_t base_page_bytes(void)
+{
+	return (uint32_t)sysconf(_SC_PAGESIZE);
+}

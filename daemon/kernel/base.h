@@ -63,4 +63,7 @@ int base_keep_link(struct base *b, struct bpf_link *link, const char *name);
 /* Notes this process as the one that is never chosen. */
 void base_note_self(struct op_switch *s);
 
+/* What page_bytes of an object is to be before it is loaded. */
+uint32_t base_page_bytes(void);
+
 #endif

@@ -62,6 +62,7 @@ int program_rank_new(const struct base *b, struct program_rank **ret)
 	skeleton = op_rank__open();
 	if (!skeleton)
 		return -errno;
+	skeleton->rodata->page_bytes = base_page_bytes();
 	base_note_self(&self);
 	skeleton->bss->daemon_tgid = self.daemon_tgid;
 	skeleton->bss->daemon_start_ticks = self.daemon_start_ticks;
