@@ -19,6 +19,13 @@
  */
 #define OP_OUTSTANDING_MAX 256
 
+/*
+ * The end of an address space may be missed: since 7.0 these programs can be preempted, and one is
+ * left out where it would run inside itself. Its address is another one's later, whose end is not
+ * the victim's. So an entry is believed for this long alone.
+ */
+#define OP_OUTSTANDING_NSEC (300 * 1000000000ULL)
+
 struct outstanding {
 	/* Without a sequence number as long as its record is not sent, without a time as long as
 	 * the memory is not back. */
@@ -54,6 +61,18 @@ static __always_inline void freed_end(struct op_state *state, __u64 mm,
 	__sync_fetch_and_sub(&state->n_outstanding, 1);
 	if (event.header.seq)
 		bpf_ringbuf_output(&op_events, &event, sizeof(event), 0);
+}
+
+static __always_inline bool is_stale(const struct outstanding *victim, __u64 now)
+{
+	return now - victim->event.killed_nsec > OP_OUTSTANDING_NSEC;
+}
+
+/* Takes the victim out without an event. */
+static __always_inline void freed_forget(struct op_state *state, __u64 mm)
+{
+	if (!bpf_map_delete_elem(&op_outstanding, &mm))
+		__sync_fetch_and_sub(&state->n_outstanding, 1);
 }
 
 /* The memory of the victim that was marked last, once; 0: there is none. */
@@ -95,8 +114,8 @@ __noinline int op_freed_cancel(void)
 
 	state = bpf_map_lookup_elem(&op_oom, &zero);
 	mm = state ? take_marked(state) : 0;
-	if (mm && !bpf_map_delete_elem(&op_outstanding, &mm))
-		__sync_fetch_and_sub(&state->n_outstanding, 1);
+	if (mm)
+		freed_forget(state, mm);
 	return 0;
 }
 
@@ -104,9 +123,15 @@ __noinline int op_freed_cancel(void)
 static __always_inline void freed_note(struct op_state *state, __u64 mm, struct outstanding *victim,
 				       __u32 by, __u64 left_pages)
 {
+	__u64 now = bpf_ktime_get_ns();
+
+	if (is_stale(victim, now)) {
+		freed_forget(state, mm);
+		return;
+	}
 	victim->event.by = by;
 	victim->event.left_pages = left_pages;
-	__sync_lock_test_and_set(&victim->event.header.ktime_nsec, bpf_ktime_get_ns());
+	__sync_lock_test_and_set(&victim->event.header.ktime_nsec, now);
 	if (victim->event.header.seq)
 		freed_end(state, mm, victim);
 }

@@ -129,9 +129,13 @@ static __always_inline void expect_memory(struct op_state *state, struct task_st
 		.event.pid = task->tgid,
 	};
 	__u64 key = (__u64)mm;
+	struct outstanding *earlier;
 
 	if (!mm)
 		return;
+	earlier = bpf_map_lookup_elem(&op_outstanding, &key);
+	if (earlier && is_stale(earlier, now))
+		freed_forget(state, key);
 	bpf_probe_read_kernel_str(victim.event.comm, sizeof(victim.event.comm), task->comm);
 	victim.reapable_pages = reapable_pages(mm);
 	if (bpf_map_update_elem(&op_outstanding, &key, &victim, BPF_NOEXIST))
