@@ -26,7 +26,7 @@ static __always_inline int declare_memcg(__u64 id, const char *text)
 	struct cgroup *cgrp;
 	int r = -ENODATA;
 
-	cgrp = bpf_cgroup_from_id(id);
+	cgrp = cgroup_from_id(id);
 	if (!cgrp)
 		return -ENOENT;
 	memcg = bpf_get_mem_cgroup(&cgrp->self);

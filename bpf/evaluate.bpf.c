@@ -33,10 +33,23 @@ struct current_oom {
 	struct candidate before; /* the choice before the best */
 	__u32 tid;
 	__u32 is_sysrq;
+	__s32 awaited; /* what bpf_oom_awaits() said */
+	__u32 pad;
 };
 
 __hidden struct current_oom current_oom = {};
-__hidden __u64 thread_mm = 0;
+/* What the kernel's report calls nobody. Not constant: the verifier asks of the kfunc's buffer that
+ * it can be written to. */
+__hidden char no_policy[] = "default";
+/* The memory of the process that was looked up last: its address, and what it counts. */
+__hidden __u64 process_memory = 0;
+__hidden __s64 process_pages = 0;
+
+/* Does the module tell what an OOM has to wait for? Then no task is looked at for that. */
+static __always_inline bool knows_awaited(void)
+{
+	return bpf_ksym_exists(bpf_oom_awaits);
+}
 
 /* The answer for a task that no policy chooses. */
 static __always_inline int pass_over(void)
@@ -124,6 +137,9 @@ int BPF_PROG(op_begin, struct oom_control *oc)
 		op_record_path(domain_id, OP_PATH_DOMAIN);
 	record.config = state->number;
 	if (!state->slot || !find_policy(state)) {
+		/* The report says so, as it does where handlers were asked and none answers. */
+		if (bpf_ksym_exists(set_oom_policy_name))
+			set_oom_policy_name(oc, no_policy, sizeof(no_policy));
 		none(reason);
 		defer();
 		return 0;
@@ -132,6 +148,7 @@ int BPF_PROG(op_begin, struct oom_control *oc)
 
 	criteria.total_pages = oc->totalpages;
 	current_oom.is_sysrq = record.flags & OP_OOM_SYSRQ;
+	current_oom.awaited = knows_awaited() ? bpf_oom_awaits(oc) : 0;
 	__builtin_memset(&selection, 0, sizeof(selection));
 	current_oom.before.pid = 0;
 	current_oom.tid = current_tid();
@@ -161,21 +178,26 @@ __noinline int op_find_effective(void)
 	return true;
 }
 
-/* Looks for the memory of a process whose main thread has none any more. */
-__noinline int op_find_thread_mm(__u32 pid)
+/* Looks the process up for what its memory is and counts. */
+__noinline int op_find_memory(__u32 pid)
 {
 	struct task_struct *task = bpf_task_from_pid(pid);
+	struct mm_struct *mm;
 
-	thread_mm = 0;
+	process_memory = 0;
 	if (!task)
 		return 0;
-	thread_mm = (__u64)process_mm(task);
+	mm = process_mm(task);
+	process_memory = (__u64)mm;
+	process_pages = task_pages(task, mm);
 	bpf_task_release(task);
 	return 0;
 }
 
-/* A victim of an earlier OOM still holds memory: this one waits for it. */
-__noinline int op_wait(__u32 pid)
+/* A victim of an earlier OOM still holds memory: this one waits for it. No process has a @pid
+ * below 1.
+ */
+__noinline int op_wait(__s32 pid)
 {
 	struct pending *pending = find_pending();
 	struct task_struct *task;
@@ -188,8 +210,8 @@ __noinline int op_wait(__u32 pid)
 	record.reason = OP_REASON_VICTIM_DYING;
 	record.nr_tasks = pending->choice.tasks;
 	record.nr_cgroups = pending->choice.cgroups;
-	record.victim.pid = pid;
-	task = bpf_task_from_pid(pid);
+	record.victim.pid = pid > 0 ? pid : 0;
+	task = pid > 0 ? bpf_task_from_pid(pid) : NULL;
 	if (task) {
 		record_task(task, &record.victim);
 		bpf_task_release(task);
@@ -244,10 +266,10 @@ static __always_inline int evaluate(struct task_struct *task, struct choice *cho
 				    struct runners *runners)
 {
 	choice->tasks++;
-	if (READ_ONLY(task)->signal->oom_mm && !current_oom.is_sysrq) {
-		if (!is_dying(task))
+	if (current_oom.awaited || (READ_ONLY(task)->signal->oom_mm && !current_oom.is_sysrq)) {
+		if (!current_oom.awaited && (knows_awaited() || !is_dying(task)))
 			return pass_over();
-		op_wait(task->tgid);
+		op_wait(current_oom.awaited ? current_oom.awaited : task->tgid);
 		return OP_BPF_EVAL_ABORT;
 	}
 
@@ -261,10 +283,9 @@ static __always_inline int evaluate(struct task_struct *task, struct choice *cho
 		choice->protected_tasks++;
 	if (!is_to_be_weighed(task, runners))
 		return pass_over();
-	thread_mm = (__u64)READ_ONLY(task)->mm;
-	if (!thread_mm)
-		op_find_thread_mm(task->pid);
-	if (!thread_mm || !weigh(task, bpf_core_cast((void *)thread_mm, struct mm_struct), runners))
+	op_find_memory(task->pid);
+	if (!process_memory || !weigh(task, bpf_core_cast((void *)process_memory, struct mm_struct),
+				      process_pages, runners))
 		return pass_over();
 
 	current_oom.before = selection.best;

@@ -221,6 +221,18 @@ extern int bpf_oom_kill_process(struct oom_control *oc, struct task_struct *task
 extern int bpf_oom_kill_single_process(struct oom_control *oc, struct task_struct *task,
 				       const char *message__str) __ksym __weak;
 
+/* Likewise: for one more process, after the victim, and without a report of its own. */
+extern int bpf_oom_kill_member(struct oom_control *oc, struct task_struct *task,
+			       const char *message__str) __ksym __weak;
+/* Likewise: the process whose memory this OOM has to wait for, -1 if there is memory now, 0 if
+ * nothing is awaited. */
+extern __s32 bpf_oom_awaits(struct oom_control *oc) __ksym __weak;
+/* Likewise: what the death of the process gives back, in pages; negative: nothing. Takes a lock of
+ * the task that tp_btf/mark_victim comes with. */
+extern __s64 bpf_oom_task_pages(struct task_struct *task) __ksym __weak;
+/* Likewise: bpf_cgroup_from_id() that no cgroup namespace limits. */
+extern struct cgroup *bpf_oom_cgroup_from_id(__u64 id) __ksym __weak;
+
 /* Likewise: what the report calls the policy. Keeps 15 bytes. */
 extern void set_oom_policy_name(struct oom_control *oc, const char *buf, size_t sz) __ksym __weak;
 
@@ -266,6 +278,15 @@ const volatile __u32 page_bytes = 4096;
  * code is the same.
  */
 #define READ_ONLY(pointer) bpf_core_cast(pointer, typeof(*(pointer)))
+
+/* A reference, or NULL. Before 6.12.58, and in some later ones, the kernel's function finds only
+ * what the cgroup namespace of whoever ran out of memory has. */
+static __always_inline struct cgroup *cgroup_from_id(__u64 id)
+{
+	if (bpf_ksym_exists(bpf_oom_cgroup_from_id))
+		return bpf_oom_cgroup_from_id(id);
+	return bpf_cgroup_from_id(id);
+}
 
 static __always_inline __u64 not_negative(__s64 n)
 {

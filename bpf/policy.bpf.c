@@ -31,18 +31,23 @@ const volatile __u32 slot = OP_SLOT_DIRECTOR;
 /* What the kernel's report calls this policy; the same as op_policy_ops.name. */
 const volatile char policy_name[OP_POLICY_NAME_LEN] = "default";
 
+/* What applies to the process that is about to be killed. */
+__hidden struct effective now_effective = {};
+
 /* Rounds of a group kill; one larger than all of them is finished by the next OOM. */
 #define OP_ROUNDS 16
 
-/* Names the victim of an earlier OOM that this one waits for. */
-static __always_inline void wait_for_dying(void)
+/* Names the victim of an earlier OOM that this one waits for; no process has a @pid below 1. */
+static __always_inline void wait_for_dying(__s32 pid)
 {
 	struct task_struct *task;
 
 	record.decision = OP_DECISION_WAITING;
 	record.reason = OP_REASON_VICTIM_DYING;
-	record.victim.pid = dying_pid;
-	task = bpf_task_from_pid(dying_pid);
+	if (pid <= 0)
+		return;
+	record.victim.pid = pid;
+	task = bpf_task_from_pid(pid);
 	if (!task)
 		return;
 	record_task(task, &record.victim);
@@ -96,8 +101,28 @@ static __always_inline int kill_victim(struct oom_control *oc, struct task_struc
 	return err;
 }
 
+/*
+ * May the process die still, as one of the cgroup @cgroup_id? It was found some time ago, and may
+ * have been moved, or protected, since. Right before a kill.
+ */
+__noinline int op_may_die(struct task_struct *task __arg_trusted, __u64 cgroup_id)
+{
+	struct cgroup *cgroup = cgroup_from_id(cgroup_id);
+	void *rules = find_rules();
+	bool inside;
+
+	if (!cgroup)
+		return false;
+	inside = bpf_task_under_cgroup(task, cgroup);
+	bpf_cgroup_release(cgroup);
+	if (!inside || !rules || is_spared(task))
+		return false;
+	find_effective(rules, process_cgroup(task), criteria.default_priority, &now_effective);
+	return !(now_effective.flags & OP_RULE_PROTECT);
+}
+
 /* Kills the best candidate. Returns false when it is gone and another search is worth while. */
-static __always_inline bool kill_candidate(struct oom_control *oc)
+static __always_inline bool kill_candidate(struct oom_control *oc, __u64 domain_id)
 {
 	struct task_struct *task;
 	int err;
@@ -107,7 +132,8 @@ static __always_inline bool kill_candidate(struct oom_control *oc)
 		none(OP_REASON_VICTIM_GONE);
 		return false;
 	}
-	if (task->start_boottime != selection.best.start_boottime_nsec) {
+	if (task->start_boottime != selection.best.start_boottime_nsec ||
+	    !op_may_die(task, domain_id)) {
 		bpf_task_release(task);
 		none(OP_REASON_VICTIM_GONE);
 		return false;
@@ -141,26 +167,42 @@ static __always_inline bool kill_candidate(struct oom_control *oc)
 	return true;
 }
 
-/* Kills what the victim's rule matched, the victim apart, which is dead already. */
-static __always_inline void kill_group(struct oom_control *oc)
+/* As the kernel kills the members of a group, with one line each, where that can be asked for. */
+static __always_inline int kill_member(struct oom_control *oc, struct task_struct *task)
+{
+	if (!bpf_ksym_exists(bpf_oom_kill_member))
+		return kill_task(oc, task);
+	if (record.flags & OP_OOM_MEMCG)
+		return bpf_oom_kill_member(oc, task, "Memory cgroup out of memory");
+	return bpf_oom_kill_member(oc, task, "Out of memory");
+}
+
+/* Kills the group of the victim, who is dead already. */
+static __always_inline void kill_group(struct oom_control *oc, __u64 group_id)
 {
 	int round, i;
 
+	if (!group_id)
+		return;
 	bpf_for(round, 0, OP_ROUNDS) {
-		op_collect(record.source_id);
+		op_collect(group_id);
 		if (!n_members)
 			return;
 		bpf_for(i, 0, OP_ROUND_MEMBERS) {
+			struct member *member = &members[i & (OP_ROUND_MEMBERS - 1)];
 			struct task_struct *task;
 
 			if (i >= n_members)
 				break;
-			task = bpf_task_from_pid(members[i & (OP_ROUND_MEMBERS - 1)]);
+			task = bpf_task_from_pid(member->pid);
 			if (!task)
 				continue;
-			member_begin(task);
-			if (!kill_task(oc, task))
-				member_end();
+			if (task->start_boottime == member->start_boottime_nsec &&
+			    op_may_die(task, group_id)) {
+				member_begin(task);
+				if (!kill_member(oc, task))
+					member_end();
+			}
 			bpf_task_release(task);
 		}
 		/* Those that could not be killed are found again: once is enough. */
@@ -171,8 +213,13 @@ static __always_inline void kill_group(struct oom_control *oc)
 
 static __always_inline void decide(struct oom_control *oc, __u64 domain_id)
 {
+	__s32 awaited = bpf_ksym_exists(bpf_oom_awaits) ? bpf_oom_awaits(oc) : 0;
 	int i;
 
+	if (awaited) {
+		wait_for_dying(awaited);
+		return;
+	}
 	bpf_for(i, 0, OP_ATTEMPTS) {
 		int reason = op_search(domain_id, slot);
 
@@ -184,7 +231,7 @@ static __always_inline void decide(struct oom_control *oc, __u64 domain_id)
 			return;
 		}
 		if (dying_pid) {
-			wait_for_dying();
+			wait_for_dying(dying_pid);
 			return;
 		}
 		if (!selection.best.pid) {
@@ -193,11 +240,11 @@ static __always_inline void decide(struct oom_control *oc, __u64 domain_id)
 			record_runners(&runners);
 			return;
 		}
-		if (kill_candidate(oc))
+		if (kill_candidate(oc, domain_id))
 			break;
 	}
 	if (record.decision == OP_DECISION_KILLED && record.kill == OP_RULE_KILL_CGROUP)
-		kill_group(oc);
+		kill_group(oc, record.source_id);
 }
 
 /* The policy that answers for it decides. */

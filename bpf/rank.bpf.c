@@ -164,7 +164,7 @@ __noinline int op_rank_add(__u32 pid, __u64 cgroup_id)
 	reading = READ_ONLY(task);
 	bpf_rcu_read_lock();
 	mm = process_mm(task);
-	size = mm ? mm_points(mm) : 0;
+	size = not_negative(task_pages(task, mm));
 	if (!selection.best.pid)
 		never = find_never(task, mm, &selection.rule);
 	bpf_rcu_read_unlock();
@@ -223,6 +223,7 @@ static __always_inline __u32 rank_begin(struct op_rank_run *run)
 	dying_pid = 0;
 	search_reset(0);
 	search.look_at_all = true;
+	search.find_dying = true;
 	criteria.total_pages = run->total_pages;
 
 	/* Not the policies' own: see above. */

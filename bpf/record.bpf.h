@@ -141,7 +141,7 @@ __noinline int op_record_path(__u64 id, __u32 which)
 	__u32 used;
 	int level, i;
 
-	cgrp = bpf_cgroup_from_id(id);
+	cgrp = cgroup_from_id(id);
 	if (!cgrp)
 		return 0;
 	level = cgrp->level;
@@ -186,13 +186,14 @@ static __always_inline void record_task(struct task_struct *task, struct op_task
 
 	ret->pid = task->tgid;
 	ret->tid = task->pid;
-	ret->uid = reading->real_cred->uid.val;
 	ret->oom_score_adj = reading->signal->oom_score_adj;
 	ret->start_boottime_nsec = reading->group_leader->start_boottime;
-	ret->cgroup_id = task_cgroup(task)->kn->id;
 	bpf_probe_read_kernel_str(ret->comm, sizeof(ret->comm), task->comm);
 
+	/* What another task may exchange meanwhile, and RCU then frees. */
 	bpf_rcu_read_lock();
+	ret->uid = reading->real_cred->uid.val;
+	ret->cgroup_id = task_cgroup(task)->kn->id;
 	mm = process_mm(task);
 	if (mm) {
 		ret->anon_pages = mm_counter_pages(mm, OP_MM_ANONPAGES);
@@ -305,7 +306,7 @@ static __always_inline __u32 record_domain(struct oom_control *oc, __u64 *ret_do
 /* Is @task outside the cgroup @domain_id and its descendants? */
 static __always_inline bool is_remote(struct task_struct *task, __u64 domain_id)
 {
-	struct cgroup *domain = bpf_cgroup_from_id(domain_id);
+	struct cgroup *domain = cgroup_from_id(domain_id);
 	bool remote;
 
 	if (!domain)

@@ -93,7 +93,7 @@ __noinline int op_find_policy(__u64 domain_id, __u32 is_memcg)
 	rules = find_rules();
 	if (!rules)
 		return 0;
-	domain = bpf_cgroup_from_id(domain_id);
+	domain = cgroup_from_id(domain_id);
 	if (!domain)
 		return 0;
 	cgrp = READ_ONLY(domain);

@@ -46,6 +46,7 @@ struct search {
 	__u32 victim_known; /* what is looked at from now on is so for runners-up */
 	__u32 recent_dying; /* victims of earlier OOMs that still hold memory, in all domains */
 	__u32 look_at_all;  /* each task has to be looked at, to see one that is dying */
+	__u32 find_dying;   /* nobody else has told whether one is dying: dying_pid is to be set */
 };
 
 __hidden struct search search = {};
@@ -83,8 +84,14 @@ __hidden __u32 order_over = 0;
 /* The priority of the entry before it. */
 __hidden __u32 order_priority = 0;
 
+struct member {
+	__u64 start_boottime_nsec;
+	__u32 pid;
+	__u32 pad;
+};
+
 /* The members of a group that die in this round. */
-__hidden __u32 members[OP_ROUND_MEMBERS] = {};
+__hidden struct member members[OP_ROUND_MEMBERS] = {};
 __hidden __u32 n_members = 0;
 
 /* chain[0]: the nearest cgroup from the top of the walk upwards that a rule matches. */
@@ -124,7 +131,10 @@ static __always_inline struct mm_struct *killable_mm(struct task_struct *task)
 /* Begins anew: nothing has been looked at, and nobody is chosen. */
 static __always_inline void search_reset(__u32 runners_max)
 {
+	__u32 find_dying = search.find_dying;
+
 	__builtin_memset(&search, 0, sizeof(search));
+	search.find_dying = find_dying;
 	__builtin_memset(&selection, 0, sizeof(selection));
 	search.cgroups_max = ~0U;
 	search.uses_left = OP_SPARE_USES;
@@ -135,19 +145,22 @@ static __always_inline void search_reset(__u32 runners_max)
 /* Looks at one process of the current cgroup. */
 __noinline int op_evaluate_task(struct task_struct *task __arg_trusted)
 {
+	struct mm_struct *mm;
+
 	if (task->flags & OP_PF_KTHREAD)
 		return 0;
 	search.tasks++;
 
 	if (READ_ONLY(task)->signal->oom_mm && !(record.flags & OP_OOM_SYSRQ)) {
-		if (is_dying(task))
+		if (search.find_dying && is_dying(task))
 			dying_pid = task->tgid;
 		return 0;
 	}
 	if (selection.best.pid == task->tgid || !is_to_be_weighed(task, &runners))
 		return 0;
 	bpf_rcu_read_lock();
-	if (weigh(task, process_mm(task), &runners))
+	mm = process_mm(task);
+	if (weigh(task, mm, task_pages(task, mm), &runners))
 		take_weighed(&runners);
 	bpf_rcu_read_unlock();
 	return 0;
@@ -201,7 +214,7 @@ __noinline int op_visit_cgroup(__u64 id, __u32 n_max)
 	__u32 n = 0;
 
 	/* A reference, which is what the iterator of tasks asks for, comes by id alone. */
-	cgrp = bpf_cgroup_from_id(id);
+	cgrp = cgroup_from_id(id);
 	if (!cgrp)
 		return 0;
 	selection.cgroup_id = id;
@@ -332,7 +345,7 @@ __noinline int op_walk(__u64 top_id, __u64 source_id)
 	rules = find_rules();
 	if (!rules)
 		return OP_REASON_NO_POLICY;
-	top = bpf_cgroup_from_id(top_id);
+	top = cgroup_from_id(top_id);
 	if (!top)
 		return OP_REASON_DOMAIN_GONE;
 	top_level = top->level;
@@ -388,7 +401,7 @@ static __always_inline void walk_ordered(struct cgroup *domain, __u64 domain_id,
 	struct cgroup *cgrp, *ancestor;
 	bool inside = false;
 
-	cgrp = bpf_cgroup_from_id(id);
+	cgrp = cgroup_from_id(id);
 	if (!cgrp)
 		return;
 	ancestor = bpf_cgroup_ancestor(cgrp, domain->level);
@@ -422,7 +435,7 @@ __noinline int op_search_ordered(__u64 domain_id)
 	if (!entry || !(entry->config.flags & OP_CONFIG_ORDERED))
 		return false;
 	n_sorted = entry->config.n_sorted;
-	domain = bpf_cgroup_from_id(domain_id);
+	domain = cgroup_from_id(domain_id);
 	if (!domain)
 		return false;
 	bound = order_bound(rules, domain);
@@ -479,7 +492,7 @@ __noinline int op_find_spares(__u64 domain_id)
 		return 0;
 	key = OP_KEY_CONFIG;
 	entry = bpf_map_lookup_elem(rules, &key);
-	domain = bpf_cgroup_from_id(domain_id);
+	domain = cgroup_from_id(domain_id);
 	if (!domain)
 		return 0;
 	n_sorted = entry ? entry->config.n_sorted : 0;
@@ -531,10 +544,12 @@ __noinline int op_search(__u64 domain_id, __u32 slot)
 		return OP_REASON_NO_POLICY;
 	set_criteria(entry);
 
-	domain = bpf_cgroup_from_id(domain_id);
+	domain = cgroup_from_id(domain_id);
 	if (!domain)
 		return OP_REASON_DOMAIN_GONE;
-	search.look_at_all = !check_recent(domain);
+	/* Where the module tells of the dying this OOM waits for none, and SysRq's never does. */
+	search.find_dying = !bpf_ksym_exists(bpf_oom_awaits) && !(record.flags & OP_OOM_SYSRQ);
+	search.look_at_all = search.find_dying && !check_recent(domain);
 	large = domain->nr_descendants > OP_ORDER_CGROUPS;
 	bpf_cgroup_release(domain);
 
@@ -559,7 +574,7 @@ __noinline int op_collect(__u64 group_id)
 	rules = find_rules();
 	if (!rules)
 		return 0;
-	group = bpf_cgroup_from_id(group_id);
+	group = cgroup_from_id(group_id);
 	if (!group)
 		return 0;
 	group_level = group->level;
@@ -576,7 +591,7 @@ __noinline int op_collect(__u64 group_id)
 		rule = extend_chain(rules, id, cgrp->level - group_level);
 		if (!rule || rule->flags & OP_RULE_PROTECT || !cgroup_has_tasks(cgrp))
 			continue;
-		cgrp = bpf_cgroup_from_id(id);
+		cgrp = cgroup_from_id(id);
 		if (!cgrp)
 			continue;
 		bpf_for_each(css_task, task, &cgrp->self, OP_CSS_TASK_ITER_PROCS) {
@@ -585,7 +600,9 @@ __noinline int op_collect(__u64 group_id)
 			if (n >= OP_ROUND_MEMBERS || READ_ONLY(task)->signal->oom_mm ||
 			    !killable_mm(task))
 				continue;
-			members[n & (OP_ROUND_MEMBERS - 1)] = task->tgid;
+			members[n & (OP_ROUND_MEMBERS - 1)].pid = task->tgid;
+			members[n & (OP_ROUND_MEMBERS - 1)].start_boottime_nsec =
+				task->start_boottime;
 			n_members = n + 1;
 		}
 		bpf_cgroup_release(cgrp);

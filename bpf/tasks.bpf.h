@@ -56,6 +56,20 @@ static __always_inline bool is_spared(struct task_struct *task)
 	       READ_ONLY(task)->signal->oom_score_adj == OP_OOM_SCORE_ADJ_MIN;
 }
 
+/*
+ * What the process counts, whose memory is @mm: by the kernel's own function where that can be
+ * asked. It says nothing of one that must not die, which is only named. Less than 0: its death
+ * gives nothing back. @task is one that kfuncs take.
+ */
+static __always_inline __s64 task_pages(struct task_struct *task, struct mm_struct *mm)
+{
+	if (!mm)
+		return -1;
+	if (bpf_ksym_exists(bpf_oom_task_pages) && !is_spared(task))
+		return bpf_oom_task_pages(task);
+	return mm_points(mm);
+}
+
 /* Why none that is spared was chosen, as OP_RUNNER_*. */
 static __always_inline __u32 spared_reason(struct task_struct *task)
 {

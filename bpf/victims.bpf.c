@@ -205,7 +205,7 @@ __noinline int op_name_member(__u32 pid)
  */
 __noinline int op_name_group(__u64 id, __u32 victim_pid)
 {
-	struct cgroup *group = bpf_cgroup_from_id(id);
+	struct cgroup *group = cgroup_from_id(id);
 	struct task_struct *task;
 
 	if (!group)

@@ -82,15 +82,16 @@ static __always_inline bool is_to_be_weighed(struct task_struct *task, const str
 }
 
 /*
- * Weighs the process, whose memory is @mm, or NULL if it has none. Returns whether it is better
- * than the best; otherwise it is offered as a runner-up.
+ * Weighs the process, whose memory is @mm, or NULL if it has none, and of that as many @pages, or
+ * less than 0 if its death gives none back. Returns whether it is better than the best; otherwise
+ * it is offered as a runner-up.
  */
-static __always_inline bool weigh(struct task_struct *task, struct mm_struct *mm,
+static __always_inline bool weigh(struct task_struct *task, struct mm_struct *mm, __s64 pages,
 				  struct runners *list)
 {
-	if (!is_worth_killing(task, mm))
+	if (!is_worth_killing(task, mm) || pages < 0)
 		return false;
-	weighed.size_pages = mm_points(mm);
+	weighed.size_pages = pages;
 	weighed.points = weighed.bar ? weighed.size_pages
 				     : victim_points(task, weighed.size_pages, criteria.victim,
 						     criteria.total_pages);

@@ -108,6 +108,32 @@ test_system_scope()
 	kernel_has '^oom_policy=system$' || fail "the kernel's report has no line oom_policy=system"
 }
 
+# The second comes while the first one's victim, which is held at its exit, is dying: it goes by the policy
+# too, and not to the largest.
+test_sysrq_twice()
+{
+	local tracer
+	clean
+	policies_nested | configure
+	hog_start bait lang/bait 4M
+	hog_start plain lang/inner/plain 16M
+	wait_for 30 "the processes to fill their memory" hogs_filled
+	rm -f /run/linger
+	linger "${PIDS[bait]}" /run/linger &
+	tracer=$!
+	wait_for 20 "the bait to be held" test -e /run/linger
+	echo f >/proc/sysrq-trigger
+	wait_for 20 "the first to be killed" kernel_has "Killed process ${PIDS[bait]} "
+	echo f >/proc/sysrq-trigger
+	sleep 1
+	kill "$tracer"
+	wait_for 20 "a process to die" others_died ""
+	sleep 0.3
+	dead_names
+	assert_eq "the dead" "$DEAD" bait
+	! kernel_has '^oom_policy=default$' || fail "the kernel decided one by itself"
+}
+
 # A policy of cgroup OOMs alone, though it is that of the root.
 test_system_without_policy()
 {
@@ -579,7 +605,7 @@ test_policy_leaves_and_comes_back()
 # What only handlers can do: to kill a group, and to be several.
 handlers=1
 [[ $BACKEND == struct_ops ]] || handlers=0
-plan $(($(tables_count daemon,language) + 12 + 3 * handlers))
+plan $(($(tables_count daemon,language) + 13 + 3 * handlers))
 
 config_write_tables
 daemon_start
@@ -593,6 +619,7 @@ run_test no-opinion-is-recorded test_no_opinion_is_recorded
 run_test nearest-policy test_nearest_policy
 run_test no-policy-answers test_no_policy_answers
 run_test system-scope test_system_scope
+run_test sysrq-twice test_sysrq_twice
 run_test system-without-policy test_system_without_policy
 ((handlers == 0)) || run_test large-group test_large_group
 run_test users-and-units test_users_and_units
