@@ -177,6 +177,24 @@ static __always_inline int kill_member(struct oom_control *oc, struct task_struc
 	return bpf_oom_kill_member(oc, task, "Out of memory");
 }
 
+/* The cgroup that is killed as a whole: what the victim's rule matched, or of that no more than
+ * what ran out. The victim is in both, so one of them is the other's ancestor. 0: it is gone. */
+__noinline __u64 op_find_group(__u64 domain_id)
+{
+	struct cgroup *domain = cgroup_from_id(domain_id), *source = NULL;
+	__u64 group_id = 0;
+
+	if (!domain)
+		return 0;
+	source = cgroup_from_id(record.source_id);
+	if (source) {
+		group_id = source->level < domain->level ? domain_id : record.source_id;
+		bpf_cgroup_release(source);
+	}
+	bpf_cgroup_release(domain);
+	return group_id;
+}
+
 /* Kills the group of the victim, who is dead already. */
 static __always_inline void kill_group(struct oom_control *oc, __u64 group_id)
 {
@@ -244,7 +262,7 @@ static __always_inline void decide(struct oom_control *oc, __u64 domain_id)
 			break;
 	}
 	if (record.decision == OP_DECISION_KILLED && record.kill == OP_RULE_KILL_CGROUP)
-		kill_group(oc, record.source_id);
+		kill_group(oc, op_find_group(domain_id));
 }
 
 /* The policy that answers for it decides. */

@@ -228,6 +228,9 @@ void model_find_group(const struct model_task *tasks, size_t n_tasks, const char
 						      : 0;
 	char group[1024];
 
+	/* No group is larger than what ran out. */
+	if (kill == MODEL_KILL_CGROUP && strlen(domain) > group_len)
+		group_len = strlen(domain);
 	snprintf(group, sizeof(group), "%.*s", (int)group_len, path);
 	for (size_t i = 0; i < n_tasks; i++) {
 		struct model_rule rule;

@@ -305,7 +305,7 @@ const struct scenario victims_language[] = {
 		.rows = {
 			{ "a-p100k/b/x", 24, 0, V },
 			{ "a-p100k/b/y-p900", 16, 0, T | M },
-			{ "a-p100k/c", 8, 0, M },
+			{ "a-p100k/c", 8 },
 			{ "d", 12 },
 		},
 	},
