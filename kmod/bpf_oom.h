@@ -4,6 +4,7 @@
  *
  * The module has these rooms:
  *   symbols.c  finds the kernel functions that are not exported
+ *   fit.c      whether these are what the module takes them for
  *   hook.c     enters out_of_memory() just before victim selection, and the OOM report
  *   dying.c    whether the memory is on its way already
  *   policy.c   struct_ops bpf_oom_ops: the list of registered policies
@@ -58,14 +59,13 @@ struct bpf_oom_ops {
 
 extern struct mutex *bpf_oom_lock; /* the kernel's oom_lock */
 extern atomic_t *bpf_oom_victims;  /* the kernel's oom_victims: in flight; NULL: not found */
-extern bool bpf_oom_can_evaluate;  /* all that evaluate.c calls was found */
+/* Of the functions that are hooked. */
 extern struct bpf_oom_kernel {
 	unsigned long out_of_memory;
 	unsigned long oom_evaluate_task;
 	unsigned long mem_cgroup_scan_tasks;
 	unsigned long dump_header;
 	unsigned long mem_cgroup_get_oom_group;
-	unsigned long oom_constraint_text; /* data; 0: not found */
 } bpf_oom_kernel;
 
 /* Of the memory controller, for memcg.c and notify.c. */
@@ -78,13 +78,14 @@ extern struct bpf_oom_memcg {
 typedef int bpf_oom_task_fn(struct task_struct *task, void *arg);
 typedef bool bpf_oom_out_of_memory_fn(struct oom_control *oc);
 typedef void bpf_oom_kill_fn(struct oom_control *oc, const char *message);
+typedef void bpf_oom_kill_more_fn(struct task_struct *victim, const char *message);
 typedef void bpf_oom_scan_fn(struct mem_cgroup *memcg, bpf_oom_task_fn *fn, void *arg);
 typedef void bpf_oom_report_fn(struct oom_control *oc);
-typedef struct mem_cgroup *bpf_oom_group_fn(struct task_struct *victim, struct mem_cgroup *domain);
 typedef unsigned long bpf_oom_page_state_fn(struct mem_cgroup *memcg, int idx);
 typedef void bpf_oom_flush_stats_fn(struct mem_cgroup *memcg);
 typedef long bpf_oom_badness_fn(struct task_struct *task, unsigned long totalpages);
 typedef bool bpf_oom_mempolicy_fn(struct task_struct *task, const nodemask_t *mask);
+typedef struct kernfs_node *bpf_oom_node_fn(struct kernfs_root *root, u64 id);
 
 /*
  * Static calls, not function pointers: a direct call needs no ENDBR at its target, and the
@@ -94,15 +95,68 @@ DECLARE_STATIC_CALL(bpf_oom_out_of_memory, bpf_oom_out_of_memory_fn);
 DECLARE_STATIC_CALL(bpf_oom_kill, bpf_oom_kill_fn);
 DECLARE_STATIC_CALL(bpf_oom_scan_tasks, bpf_oom_scan_fn);
 DECLARE_STATIC_CALL(bpf_oom_dump_header, bpf_oom_report_fn);
-DECLARE_STATIC_CALL(bpf_oom_get_group, bpf_oom_group_fn);
+DECLARE_STATIC_CALL(bpf_oom_kill_more, bpf_oom_kill_more_fn);
 DECLARE_STATIC_CALL(bpf_oom_page_state, bpf_oom_page_state_fn);
 DECLARE_STATIC_CALL(bpf_oom_flush_stats, bpf_oom_flush_stats_fn);
 DECLARE_STATIC_CALL(bpf_oom_badness, bpf_oom_badness_fn);
 DECLARE_STATIC_CALL(bpf_oom_in_mempolicy, bpf_oom_mempolicy_fn);
+DECLARE_STATIC_CALL(bpf_oom_find_node, bpf_oom_node_fn);
 
 /* Finds everything above. Returns 0; -EOPNOTSUPP if the kernel has the interface itself; -ENOENT
- * if it lacks a function this module stands on. Either is explained in the kernel log. */
+ * if it lacks a function this module stands on, or has another by that name. Each is explained in
+ * the kernel log. */
 int bpf_oom_symbols_init(void);
+/* The address of @name in the kernel itself, or 0. Not of a module: those may be gone at once. */
+unsigned long bpf_oom_lookup(const char *name);
+
+/* --- fit.c */
+
+/* Before the others here. Returns 0, or -ENOENT with the reason in the kernel log. */
+int bpf_oom_fit_init(void);
+
+/* A function of the kernel. */
+struct bpf_oom_function {
+	const char *name;
+	const char *type; /* as fit.c writes types */
+	enum {
+		BPF_OOM_CALLED,
+		BPF_OOM_HOOKED,	  /* and called: no clone of it may have callers of its own */
+		BPF_OOM_OPTIONAL, /* called if it is there */
+	} use;
+	unsigned long address; /* 0: it is not there, or is another one */
+	unsigned int n_bodies;
+	char clone[64]; /* the name of one, or "" */
+};
+
+/* Finds the addresses. Returns whether all are there that have to be; says which are not, and why.
+ */
+bool bpf_oom_find_functions(struct bpf_oom_function *functions, size_t n);
+/* Is the function at @callee called by that at @caller, where it can be seen in the latter's text?
+ */
+bool bpf_oom_calls(unsigned long caller, unsigned long callee);
+/* The name of a type of the kernel, or "". */
+const char *bpf_oom_btf_name(u32 id);
+
+/* --- dying.c */
+
+/* What an OOM has to wait for. */
+struct bpf_oom_awaited {
+	enum {
+		BPF_OOM_AWAITS_NOTHING,
+		BPF_OOM_AWAITS_DYING,	/* a victim that holds memory, as the kernel sees it */
+		BPF_OOM_AWAITS_LEAVING, /* one that the kernel sees no more, whose memory comes */
+		BPF_OOM_AWAITS_ROOM,	/* nobody, there is memory now */
+	} what;
+	pid_t pid; /* of the victim in the initial pid namespace; 0: there is none */
+};
+
+/* Returns 0 or a negative errno, with the reason in the kernel log. */
+int bpf_oom_dying_init(void);
+/* Looks in the domain of @oc; for SysRq's nothing is awaited. A @declared OOM is one also where
+ * there is room. Under oom_lock; does not sleep for a system OOM. */
+struct bpf_oom_awaited bpf_oom_find_awaited(struct oom_control *oc, bool declared);
+/* When no OOM comes here any more. */
+void bpf_oom_dying_exit(void);
 
 /* --- hook.c */
 
@@ -118,9 +172,9 @@ bool bpf_oom_is_inside(void);
 bool bpf_oom_is_remote(void);
 
 /*
- * Runs the OOM machinery for @oc, whose constraint the report is to call @text; NULL for the
- * kernel's name of it. Nobody to kill is no reason for a report here, nor for a panic. Under
- * oom_lock, may sleep. Returns whether anybody was killed, is dying, or memory was freed.
+ * Runs the OOM machinery for @oc, of which the report is to say @text in a line of its own; NULL
+ * for nothing. Nobody to kill is no reason for a report here, nor for a panic. Under oom_lock, may
+ * sleep. Returns whether anybody was killed, is dying, or memory was freed.
  */
 bool bpf_oom_declare(struct oom_control *oc, const char *text);
 /* While set, a kill takes one process alone. Of the current OOM. */
@@ -132,30 +186,19 @@ const char *bpf_oom_policy_name(const struct oom_control *oc);
 /* Names the policy of @oc if that is what the current task handles. @name may be unterminated. */
 void bpf_oom_set_policy_name(const struct oom_control *oc, const char *name, size_t size);
 
+/* BPF has a say in the current OOM. */
+void bpf_oom_set_policed(void);
+/* What @oc waits for, if the current task handles it and is asking policies or selecting; otherwise
+ * NULL. Each who asks is told the same. Does not sleep. */
+const struct bpf_oom_awaited *bpf_oom_get_awaited(const struct oom_control *oc);
+/* Was a process killed by a policy for the current OOM? */
+bool bpf_oom_has_killed(void);
+
 /*
  * Was a victim of an earlier OOM dying when this one came here, and is not any more? Then memory
  * has come since, and nobody else is to die. Of the current OOM, before its first kill.
  */
 bool bpf_oom_victim_left(void);
-
-/* --- dying.c: under oom_lock, but for the first and the last */
-
-/* Returns 0 or a negative errno, with the reason in the kernel log. */
-int bpf_oom_dying_init(void);
-
-enum bpf_oom_dying {
-	BPF_OOM_NOBODY_DYING,
-	BPF_OOM_DYING,	 /* a victim holds memory, as the kernel sees it */
-	BPF_OOM_LEAVING, /* the kernel sees none, but the memory comes, or is there now */
-};
-
-/* In the domain of @oc; nobody, if it is SysRq's. A @declared OOM is one also where there is room.
- * Does not sleep for a system OOM. */
-enum bpf_oom_dying bpf_oom_find_dying(struct oom_control *oc, bool declared);
-/* At the beginning of every OOM, where it may sleep: forgets victims whose memory is free. */
-void bpf_oom_dying_begin(void);
-/* When no OOM comes here any more. */
-void bpf_oom_dying_exit(void);
 
 /* --- policy.c */
 
@@ -170,11 +213,15 @@ bool bpf_oom_have_policies(void);
  * does. Returns whether the OOM is handled. Under oom_lock, may sleep.
  */
 bool bpf_oom_run_policies(struct oom_control *oc, const bool *freed, const char **name);
+/* Has the policy that runs taken too long to have a say any more? */
+bool bpf_oom_is_overdue(void);
 
 /* --- evaluate.c */
 
-/* Without effect where !bpf_oom_can_evaluate. */
 int bpf_oom_evaluate_init(void);
+
+/* Can a thread of @task have memory where the allocation failed? As oom_cpuset_eligible(). */
+bool bpf_oom_is_eligible(struct task_struct *task, const struct oom_control *oc);
 
 /* Before the first task of a selection. */
 void bpf_oom_begin_selection(struct oom_control *oc);

@@ -4,7 +4,6 @@
 #define _BPF_OOM_COMPAT_H
 
 #include <linux/btf.h>
-#include <linux/cpufeature.h>
 #include <linux/mm.h>
 #include <linux/mm_types.h>
 #include <linux/module.h>
@@ -23,14 +22,6 @@
 #endif
 
 /*
- * The memcg kfuncs came with 7.0. Ours must not even be compiled there: pahole leaves functions out
- * of a module's BTF that the kernel's BTF has already, and resolve_btfids then misses them.
- */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
-#define BPF_OOM_HAS_MEMCG_KFUNCS
-#endif
-
-/*
  * Has the module types for BPF? find_module_sections() of kernel/module/main.c notes the size
  * before the init function is called, and nothing takes it back.
  */
@@ -38,19 +29,6 @@ static inline bool module_has_btf(const struct module *module)
 {
 #ifdef CONFIG_DEBUG_INFO_BTF_MODULES
 	return module->btf_data_size > 0;
-#else
-	return false;
-#endif
-}
-
-/*
- * Does the kernel have indirect branches checked (IBT)? symbols.c calls a function by an address
- * that is past its ENDBR, which ends in a BUG of the kernel there (arch/x86/kernel/cet.c).
- */
-static inline bool has_branch_tracking(void)
-{
-#ifdef CONFIG_X86_KERNEL_IBT
-	return cpu_feature_enabled(X86_FEATURE_IBT);
 #else
 	return false;
 #endif
@@ -74,7 +52,7 @@ static inline bool memcg_stat_counted(const u8 *index, int idx)
 
 #ifdef CONFIG_MEMCG_V1
 /* struct mem_cgroup_eventfd_list of mm/memcontrol-v1.c: a link of mem_cgroup.oom_notify. */
-struct memcg_oom_listener {
+struct bpf_oom_listener {
 	struct list_head list;
 	struct eventfd_ctx *eventfd;
 };

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Is the memory that an OOM asks for on its way already? Owns the answer for every OOM, whoever
- * decides it: no policy and no selection is to take a second victim for memory that comes.
+ * Is the memory that an OOM asks for on its way already? Owns the answer, for policies that ask and
+ * for this module: no policy is to take a second victim for memory that comes. Where BPF has no say
+ * in an OOM nobody asks, and the kernel's own check is all there is.
  *
  * The kernel counts a victim as dying up to MMF_OOM_SKIP. The reaper sets that when it has freed
  * what it can. exit_mmap() sets it too, but before free_pgtables() and tlb_finish_mmu(): page
@@ -14,19 +15,22 @@
  * Neither is a victim that the kernel cannot find. Who reads its /proc files at the time, as
  * journald does, has a reference to the address space, and frees it when its task has gone already.
  * And a cgroup's list of processes loses one whose main thread has ended before its last thread
- * frees the memory. So the victims' address spaces are noted as they are marked.
+ * frees the memory. So the victims are noted as they are marked.
+ *
+ * A victim has three parts to give back, one after the other: its address space; what its files
+ * hold, as those of a tmpfs that nobody else has open, until its last thread is through
+ * exit_task_work(); and page tables that RCU frees (CONFIG_MMU_GATHER_RCU_TABLE_FREE). These stay
+ * charged until the callbacks that exit_mmap() has left behind have run. That is some milliseconds
+ * after the end of their grace period, longest on the processor that the allocator keeps busy, and
+ * so no grace period tells. An rcu_barrier() does, but it sleeps, and a system OOM must not: a
+ * worker passes it.
  *
  * Whoever waits for a victim that leaves goes back to the allocator, as if the kernel had found one
  * that is dying, and asks again. A system OOM sleeps between two attempts only where another task
  * holds oom_lock; a memcg OOM goes through its rounds of reclaim. Neither is new.
  *
- * Page tables that RCU frees (CONFIG_PT_RECLAIM, since 6.14) stay charged until the callbacks that
- * exit_mmap() has left behind have run. That is some milliseconds after the end of their grace
- * period, longest on the processor that the allocator keeps busy, and so no grace period tells. An
- * rcu_barrier() does, but it sleeps, and a system OOM must not: a worker passes it.
- *
- * Everything here is under oom_lock. Invariant: no OOM waits for longer than LEAVING_MAX for a
- * victim that is leaving. What is noted of one is kept up to the first OOM after its end.
+ * Everything here is under oom_lock. Invariant: no OOM waits for a victim that has given nothing
+ * back for STALL_MAX, and what is noted of it is forgotten then.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -44,41 +48,53 @@
 #include "compat.h"
 
 /*
- * What is left to do for one that is leaving takes some milliseconds, and for RCU some more, but
- * its task may lose the processor meanwhile, and that of a virtual machine its host's: 1.1 s were
- * seen. One that is not through with it after so long is stuck, and another has to die. The kernel
- * has as much patience: its reaper gives up on a victim after three seconds.
+ * A task that is leaving may lose the processor meanwhile, and that of a virtual machine its
+ * host's: 1.1 s were seen. One that gets no farther for this long is stuck, and another has to die.
+ * One whose memory is on its way is waited for, however much that is.
  */
-#define LEAVING_MAX (3 * HZ)
+#define STALL_MAX (2 * HZ)
 
-/* Where no OOM has looked at a victim for so long, RCU is through with its page tables. */
-#define CALLBACKS_MAX (10 * HZ)
+/* How often somebody looks after the victims where no OOM does. */
+#define TIDY_DELAY (HZ / 2)
 
 /* More at a time come of group kills alone, of which one that is found is enough. */
 #define VICTIMS_MAX 16
 
-static struct victim {
+/* What a victim gives back next. */
+enum bpf_oom_stage {
+	BPF_OOM_MEMORY,
+	BPF_OOM_FILES,
+	BPF_OOM_TABLES,
+	BPF_OOM_NOTHING,
+};
+
+static struct bpf_oom_victim {
 	struct mm_struct *mm;	  /* with a reference to the struct; NULL: a free entry */
 	struct mem_cgroup *memcg; /* with a reference */
-	bool is_leaving;
-	unsigned long leaving_since; /* jiffies, when it was first waited for */
-	unsigned long last_held;     /* jiffies, when it was last seen not to be torn down */
-	unsigned long barrier; /* the number of the first one after that; 0: not yet torn down */
+	struct task_struct *task; /* the process, with a reference */
+	enum bpf_oom_stage stage; /* when it was last looked at, */
+	unsigned long pages;	  /* and what the address space had then */
+	unsigned long moved;	  /* jiffies, when either of the two was last seen to be another */
+	unsigned long barrier;	  /* the number of the one for its page tables; 0: has none yet */
 } victims[VICTIMS_MAX];
 
 /* Of the RCU barriers: the last number given to a victim, and the last one passed. */
 static unsigned long barrier_wanted, barrier_passed;
 
-/* With a worker of its own, as there may be no memory for another one. NULL: nothing to pass. */
+/* For the barriers, with a worker of its own, as there may be no memory for another one. */
 static struct workqueue_struct *barrier_queue;
 
 static struct tracepoint *mark_victim;
 
-static void victim_done(struct victim *v)
+static void tidy(struct work_struct *work);
+static DECLARE_DELAYED_WORK(tidy_work, tidy);
+
+static void victim_done(struct bpf_oom_victim *v)
 {
 	mmdrop(v->mm);
 	css_put(&v->memcg->css);
-	*v = (struct victim){};
+	put_task_struct(v->task);
+	*v = (struct bpf_oom_victim){};
 }
 
 /* Under a spinlock of the task's. */
@@ -86,7 +102,7 @@ static void on_mark_victim(void *data, struct task_struct *task, uid_t uid)
 {
 	struct mm_struct *mm = task->signal->oom_mm;
 	struct mem_cgroup *memcg;
-	struct victim *entry = NULL;
+	struct bpf_oom_victim *entry = NULL;
 	int i;
 
 	for (i = 0; i < VICTIMS_MAX; i++) {
@@ -101,7 +117,14 @@ static void on_mark_victim(void *data, struct task_struct *task, uid_t uid)
 	memcg = mem_cgroup_from_task(task);
 	if (memcg && css_tryget(&memcg->css)) {
 		mmgrab(mm);
-		*entry = (struct victim){.mm = mm, .memcg = memcg, .last_held = jiffies};
+		*entry = (struct bpf_oom_victim){
+			.mm = mm,
+			.memcg = memcg,
+			.task = get_task_struct(task->group_leader),
+			.pages = ULONG_MAX,
+			.moved = jiffies,
+		};
+		schedule_delayed_work(&tidy_work, TIDY_DELAY);
 	}
 	rcu_read_unlock();
 }
@@ -110,6 +133,22 @@ static void on_mark_victim(void *data, struct task_struct *task, uid_t uid)
 static bool is_torn_down(struct mm_struct *mm)
 {
 	return !atomic_read(&mm->mm_users) && !rcu_access_pointer(mm->exe_file);
+}
+
+/* exit_notify() follows exit_files() and exit_task_work() in do_exit(). */
+static bool has_ended(struct task_struct *task)
+{
+	struct task_struct *thread;
+	bool ended = true;
+
+	rcu_read_lock();
+	for_each_thread(task, thread) {
+		ended = READ_ONCE(thread->exit_state);
+		if (!ended)
+			break;
+	}
+	rcu_read_unlock();
+	return ended;
 }
 
 static void pass_barrier(struct work_struct *work)
@@ -122,13 +161,9 @@ static void pass_barrier(struct work_struct *work)
 
 static DECLARE_WORK(barrier_work, pass_barrier);
 
-static bool is_free(struct victim *v)
+static bool has_passed_barrier(struct bpf_oom_victim *v)
 {
-	if (!is_torn_down(v->mm)) {
-		v->last_held = jiffies;
-		return false;
-	}
-	if (!barrier_queue || (!v->barrier && time_after(jiffies, v->last_held + CALLBACKS_MAX)))
+	if (!IS_ENABLED(CONFIG_MMU_GATHER_RCU_TABLE_FREE))
 		return true;
 	if (!v->barrier) {
 		v->barrier = barrier_wanted + 1;
@@ -136,6 +171,20 @@ static bool is_free(struct victim *v)
 		queue_work(barrier_queue, &barrier_work);
 	}
 	return READ_ONCE(barrier_passed) >= v->barrier;
+}
+
+static enum bpf_oom_stage find_stage(struct bpf_oom_victim *v)
+{
+	if (!is_torn_down(v->mm))
+		return BPF_OOM_MEMORY;
+	if (!has_ended(v->task))
+		return BPF_OOM_FILES;
+	return has_passed_barrier(v) ? BPF_OOM_NOTHING : BPF_OOM_TABLES;
+}
+
+static unsigned long count_pages(struct mm_struct *mm)
+{
+	return get_mm_rss(mm) + get_mm_counter(mm, MM_SWAPENTS) + mm_pgtables_bytes(mm) / PAGE_SIZE;
 }
 
 /* Has the reaper been there? It left what it cannot free. */
@@ -148,82 +197,109 @@ static bool is_reaped(struct mm_struct *mm)
 	return atomic_read(&mm->mm_users);
 }
 
-/* Is there something to wait for? */
-static bool is_leaving(struct victim *v)
+/* Is there something to wait for? Looks how far the victim is. */
+static bool is_leaving(struct bpf_oom_victim *v)
 {
-	return !is_free(v) && !is_reaped(v->mm);
-}
+	enum bpf_oom_stage stage = find_stage(v);
+	unsigned long pages = stage == BPF_OOM_MEMORY ? count_pages(v->mm) : 0;
 
-static bool is_in_domain(const struct victim *v, const struct oom_control *oc)
-{
-	return v->mm && (!oc->memcg || mem_cgroup_is_descendant(v->memcg, oc->memcg));
-}
-
-static bool has_victims(const struct oom_control *oc)
-{
-	int i;
-
-	for (i = 0; i < VICTIMS_MAX; i++) {
-		if (is_in_domain(&victims[i], oc) && is_leaving(&victims[i]))
-			return true;
+	if (stage == BPF_OOM_NOTHING || is_reaped(v->mm))
+		return false;
+	if (stage != v->stage || pages < v->pages) {
+		v->stage = stage;
+		v->pages = pages;
+		v->moved = jiffies;
 	}
-	return false;
+	return time_before(jiffies, v->moved + STALL_MAX);
 }
 
-static bool has_leaving(const struct oom_control *oc, bool declared)
+static void tidy(struct work_struct *work)
+{
+	bool any = false;
+	int i;
+
+	mutex_lock(bpf_oom_lock);
+	for (i = 0; i < VICTIMS_MAX; i++) {
+		if (!victims[i].mm)
+			continue;
+		if (is_leaving(&victims[i]))
+			any = true;
+		else
+			victim_done(&victims[i]);
+	}
+	mutex_unlock(bpf_oom_lock);
+	if (any)
+		schedule_delayed_work(&tidy_work, TIDY_DELAY);
+}
+
+/* Would the end of @task help the one that ran out? Not on other nodes than that may use. */
+static bool can_help(struct task_struct *task, const struct oom_control *oc)
+{
+	return oc->memcg || bpf_oom_is_eligible(task, oc);
+}
+
+static struct bpf_oom_victim *find_leaving(const struct oom_control *oc, bool declared)
 {
 	int i;
 
 	for (i = 0; i < VICTIMS_MAX; i++) {
-		struct victim *v = &victims[i];
+		struct bpf_oom_victim *v = &victims[i];
 
-		if (!is_in_domain(v, oc) || !is_leaving(v))
+		if (!v->mm || (oc->memcg && !mem_cgroup_is_descendant(v->memcg, oc->memcg)) ||
+		    !is_leaving(v))
 			continue;
 		/* Nobody waits for memory where an OOM was declared: its victim is at its end. */
-		if (declared && is_torn_down(v->mm))
+		if (declared && v->stage != BPF_OOM_MEMORY)
 			continue;
-		if (!v->is_leaving) {
-			v->is_leaving = true;
-			v->leaving_since = jiffies;
-		}
-		if (time_before(jiffies, v->leaving_since + LEAVING_MAX))
-			return true;
+		/* Of one that has ended nobody knows any more where its memory was. */
+		if (!oc->memcg && oc->constraint != CONSTRAINT_NONE &&
+		    (v->stage != BPF_OOM_MEMORY || !can_help(v->task, oc)))
+			continue;
+		return v;
 	}
-	return false;
+	return NULL;
 }
+
+struct bpf_oom_dying_search {
+	const struct oom_control *oc;
+	pid_t pid;
+};
 
 static int note_dying(struct task_struct *task, void *arg)
 {
-	bool *found = arg;
+	struct bpf_oom_dying_search *search = arg;
 
-	*found = tsk_is_oom_victim(task) && !mm_oom_skip(task->signal->oom_mm);
-	return *found;
+	if (!tsk_is_oom_victim(task) || mm_oom_skip(task->signal->oom_mm) ||
+	    !can_help(task, search->oc))
+		return 0;
+	search->pid = task_tgid_nr(task);
+	return 1;
 }
 
-/* Does the kernel, too, see one? */
-static bool has_dying(struct oom_control *oc)
+/* The one that the kernel, too, would see. */
+static pid_t find_dying(struct oom_control *oc, bool has_leaving)
 {
+	struct bpf_oom_dying_search search = {.oc = oc};
 	struct task_struct *task;
-	bool found = false;
 
 	/*
 	 * Spares the walk where no victim is in flight anywhere. The kernel counts one until its
 	 * marked thread has gone, others may be longer about it.
 	 */
-	if (bpf_oom_victims && !atomic_read(bpf_oom_victims) && !has_victims(oc))
-		return false;
+	if (bpf_oom_victims && !atomic_read(bpf_oom_victims) && !has_leaving)
+		return 0;
 
 	if (oc->memcg) {
-		static_call(bpf_oom_scan_tasks)(oc->memcg, note_dying, &found);
-		return found;
+		static_call(bpf_oom_scan_tasks)(oc->memcg, note_dying, &search);
+		return search.pid;
 	}
 	rcu_read_lock();
 	for_each_process(task) {
-		if (note_dying(task, &found))
+		if (note_dying(task, &search))
 			break;
 	}
 	rcu_read_unlock();
-	return found;
+	return search.pid;
 }
 
 static bool fits(struct page_counter *counter, unsigned long pages)
@@ -241,26 +317,28 @@ static bool has_room(const struct oom_control *oc)
 	       fits(&oc->memcg->memsw, 1UL << oc->order);
 }
 
-enum bpf_oom_dying bpf_oom_find_dying(struct oom_control *oc, bool declared)
+struct bpf_oom_awaited bpf_oom_find_awaited(struct oom_control *oc, bool declared)
 {
+	struct bpf_oom_awaited awaited = {};
+	struct bpf_oom_victim *v;
+
 	if (oc->order == -1)
-		return BPF_OOM_NOBODY_DYING;
-	if (has_dying(oc))
-		return BPF_OOM_DYING;
-	/* In this order: what a victim had is uncharged before it is no longer found. */
-	if (has_leaving(oc, declared) || (!declared && has_room(oc)))
-		return BPF_OOM_LEAVING;
-	return BPF_OOM_NOBODY_DYING;
-}
-
-void bpf_oom_dying_begin(void)
-{
-	int i;
-
-	for (i = 0; i < VICTIMS_MAX; i++) {
-		if (victims[i].mm && is_free(&victims[i]))
-			victim_done(&victims[i]);
+		return awaited;
+	v = find_leaving(oc, declared);
+	awaited.pid = find_dying(oc, v != NULL);
+	if (awaited.pid) {
+		awaited.what = BPF_OOM_AWAITS_DYING;
+	} else if (v) {
+		awaited.pid = task_tgid_nr(v->task);
+		awaited.what = BPF_OOM_AWAITS_LEAVING;
+	} else {
+		/* What a victim had is uncharged before it is no longer found: seen in this order.
+		 */
+		smp_rmb();
+		if (!declared && has_room(oc))
+			awaited.what = BPF_OOM_AWAITS_ROOM;
 	}
+	return awaited;
 }
 
 static void find_mark_victim(struct tracepoint *tp, void *data)
@@ -273,19 +351,16 @@ int bpf_oom_dying_init(void)
 {
 	int err;
 
-	if (IS_ENABLED(CONFIG_PT_RECLAIM)) {
-		barrier_queue = alloc_ordered_workqueue("bpf_oom", WQ_MEM_RECLAIM);
-		if (!barrier_queue) {
-			pr_err("no memory for a workqueue\n");
-			return -ENOMEM;
-		}
+	barrier_queue = alloc_ordered_workqueue("bpf_oom", WQ_MEM_RECLAIM);
+	if (!barrier_queue) {
+		pr_err("no memory for a workqueue\n");
+		return -ENOMEM;
 	}
 	for_each_kernel_tracepoint(find_mark_victim, NULL);
 	err = mark_victim ? tracepoint_probe_register(mark_victim, on_mark_victim, NULL) : -ENOENT;
 	if (err) {
 		pr_err("cannot trace mark_victim (%d)\n", err);
-		if (barrier_queue)
-			destroy_workqueue(barrier_queue);
+		destroy_workqueue(barrier_queue);
 	}
 	return err;
 }
@@ -296,8 +371,8 @@ void bpf_oom_dying_exit(void)
 
 	tracepoint_probe_unregister(mark_victim, on_mark_victim, NULL);
 	tracepoint_synchronize_unregister();
-	if (barrier_queue)
-		destroy_workqueue(barrier_queue);
+	cancel_delayed_work_sync(&tidy_work);
+	destroy_workqueue(barrier_queue);
 	for (i = 0; i < VICTIMS_MAX; i++) {
 		if (victims[i].mm)
 			victim_done(&victims[i]);

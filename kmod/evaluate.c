@@ -2,10 +2,12 @@
 /*
  * The task-evaluation interface: the kernel's own selection, task by task, with a say for BPF.
  *
- * Takes the place of oom_evaluate_task() of mm/oom_kill.c, whose rules it follows, in the order of
- * the posted series: BPF is asked before the check for a victim that is dying already, so a program
- * that never says NO_BPF_POLICY has to say BPF_EVAL_ABORT for one itself. Knows nothing of how the
- * OOM came here, and touches nothing of it but the choice.
+ * Takes the place of oom_evaluate_task() of mm/oom_kill.c, whose rules it follows, and where no
+ * program answers in its order too. BPF is asked where the posted series asks it: before the check
+ * for a victim that is dying already, so a program that never says NO_BPF_POLICY has to say
+ * BPF_EVAL_ABORT for one itself; and not about a task that runs swapoff or the like, which the
+ * kernel takes first. Knows nothing of how the OOM came here, and touches nothing of it but the
+ * choice.
  *
  * Invariant: oc->chosen is NULL, BPF_OOM_ABORTED, or a task with a reference taken here that
  * oom_kill_process() can kill; it drops the reference.
@@ -59,8 +61,7 @@ __weak noinline void bpf_set_policy_name(struct oom_control *oc)
 
 __bpf_hook_end();
 
-/* Can the task have memory where the allocation failed? As oom_cpuset_eligible(). */
-static bool is_eligible(struct task_struct *task, const struct oom_control *oc)
+bool bpf_oom_is_eligible(struct task_struct *task, const struct oom_control *oc)
 {
 	struct task_struct *thread;
 	bool eligible = !IS_ENABLED(CONFIG_NUMA);
@@ -95,27 +96,43 @@ static int select_task(struct oom_control *oc, struct task_struct *task, long po
 	return 0;
 }
 
+/* A victim already, and nobody has asked for another one of its kind by SysRq? */
+static bool is_victim(struct task_struct *task, const struct oom_control *oc)
+{
+	return oc->order != -1 && tsk_is_oom_victim(task);
+}
+
+static int ask(struct task_struct *task, struct oom_control *oc)
+{
+	int answer = bpf_oom_evaluate_task(task, oc);
+
+	if (answer < BPF_EVAL_ABORT || answer > BPF_EVAL_SELECT)
+		return NO_BPF_POLICY;
+	bpf_oom_set_policed();
+	return answer;
+}
+
 int bpf_oom_evaluate(struct task_struct *task, void *arg)
 {
 	struct oom_control *oc = arg;
+	int answer = NO_BPF_POLICY;
 	long points;
-	int answer;
 
 	if (is_global_init(task) || (task->flags & PF_KTHREAD))
 		return 0;
-	if (!oc->memcg && !is_eligible(task, oc))
+	if (!oc->memcg && !bpf_oom_is_eligible(task, oc))
 		return 0;
-	if (oom_task_origin(task))
-		return select_task(oc, task, LONG_MAX);
-
-	answer = bpf_oom_evaluate_task(task, oc);
+	if (!oom_task_origin(task))
+		answer = ask(task, oc);
 	if (answer == BPF_EVAL_ABORT)
 		return abort_selection(oc);
 	if (answer == BPF_EVAL_NEXT)
 		return 0;
 
-	if (answer != BPF_EVAL_SELECT && oc->order != -1 && tsk_is_oom_victim(task))
+	if (answer != BPF_EVAL_SELECT && is_victim(task, oc))
 		return mm_oom_skip(task->signal->oom_mm) ? 0 : abort_selection(oc);
+	if (oom_task_origin(task))
+		return select_task(oc, task, LONG_MAX);
 
 	/*
 	 * The points of a task that BPF selects are recorded too: they are what the next one is
@@ -137,27 +154,6 @@ void bpf_oom_begin_selection(struct oom_control *oc)
 	bpf_set_policy_name(oc);
 }
 
-__bpf_kfunc_start_defs();
-
-/**
- * set_oom_policy_name - name the policy in the report of an OOM
- * @oc__ign: the argument of the program that calls this
- * @buf: the name, terminated or not
- * @buf__sz: its size in bytes
- *
- * At most POLICY_NAME_LEN - 1 bytes are kept, and '?' stands for one that is not a visible ASCII
- * character. Without effect if @oc__ign is not the OOM that the calling task handles. The suffix of
- * the size makes the verifier check that the program owns that much memory. That of @oc__ign spares
- * it the check whether the pointer is trusted, which that of a fentry program never is, and which
- * 7.0 and later ask of every argument: it is compared alone, never followed.
- */
-__bpf_kfunc void set_oom_policy_name(struct oom_control *oc__ign, const char *buf, size_t buf__sz)
-{
-	bpf_oom_set_policy_name(oc__ign, buf, buf__sz);
-}
-
-__bpf_kfunc_end_defs();
-
 BTF_KFUNCS_START(bpf_oom_fmodret_ids)
 BTF_ID_FLAGS(func, bpf_oom_evaluate_task)
 BTF_KFUNCS_END(bpf_oom_fmodret_ids)
@@ -167,23 +163,7 @@ static const struct btf_kfunc_id_set bpf_oom_fmodret_set = {
 	.set = &bpf_oom_fmodret_ids,
 };
 
-BTF_KFUNCS_START(bpf_oom_tracing_kfuncs)
-BTF_ID_FLAGS(func, set_oom_policy_name)
-BTF_KFUNCS_END(bpf_oom_tracing_kfuncs)
-
-static const struct btf_kfunc_id_set bpf_oom_tracing_set = {
-	.owner = THIS_MODULE,
-	.set = &bpf_oom_tracing_kfuncs,
-};
-
 int bpf_oom_evaluate_init(void)
 {
-	int err;
-
-	if (!bpf_oom_can_evaluate)
-		return 0;
-	err = register_btf_fmodret_id_set(&bpf_oom_fmodret_set);
-	if (err)
-		return err;
-	return register_btf_kfunc_id_set(BPF_PROG_TYPE_TRACING, &bpf_oom_tracing_set);
+	return register_btf_fmodret_id_set(&bpf_oom_fmodret_set);
 }

@@ -2,6 +2,12 @@
 /*
  * Enters the kernel's OOM path just before it selects a victim, without a patched kernel.
  *
+ * Invariant: where BPF has no say in an OOM, it goes as without this module: the same victim, the
+ * same lines in the kernel's log. BPF has one where a policy is registered, where the OOM was
+ * declared, and where a program of the task-evaluation interface names itself, answers or asks; all
+ * that this module does on top is for these, see run.policed. (The notification of the root is not:
+ * who listens has asked for it.)
+ *
  * Policies must run after panic_on_oom, oom_kill_allocating_task, "current is dying already" and
  * constrained_alloc() have had their say, and they may sleep. In mm/oom_kill.c that is the call
  * of select_bad_process(), which the compiler inlines; what follows it can be traced:
@@ -16,12 +22,13 @@
  *		selection was reached. Back in our wrapper of out_of_memory() the policies run,
  *		and if none handles the OOM, out_of_memory() is called once more and selects. Its
  *		checks are repeated by that, the OOM notifiers included: they free memory or do
- *		not, and to ask them again before a kill does no harm.
+ *		not, and to ask them again before a kill does no harm. Without a policy that first
+ *		call selects.
  *
  * While the kernel selects, evaluate.c stands in for oom_evaluate_task().
  *
  * An OOM that a program declares comes in by the same door; what differs is below, at "Nobody to
- * kill" and "The constraint's name".
+ * kill" and in the report.
  *
  * The state of the current OOM is guarded by oom_lock. The ftrace callbacks run for every caller
  * of the hooked functions, with or without that lock, so they first compare run.task with
@@ -32,8 +39,10 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/ctype.h>
+#include <linux/delay.h>
 #include <linux/ftrace.h>
 #include <linux/memcontrol.h>
+#include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
@@ -58,12 +67,12 @@ static struct bpf_oom_run {
 	bool selection_reached; /* a system OOM came as far as selection */
 	bool selecting;		/* the kernel has begun to look at tasks */
 	bool declared;
-	bool remote; /* current is not in the OOM's memcg */
-	bool nobody; /* there is nobody to kill, and the kernel was kept from saying so */
+	bool policed; /* BPF has a say in it */
+	bool remote;  /* current is not in the OOM's memcg */
+	bool nobody;  /* there is nobody to kill, and the kernel was kept from saying so */
 	bool notified;
-	bool constraint_borrowed;
-	enum oom_constraint constraint; /* the true one, while it is borrowed */
-	enum bpf_oom_dying dying;	/* when this OOM came to its victim */
+	bool awaited_known;
+	struct bpf_oom_awaited awaited; /* when this OOM came to its victim, if that is known */
 	bool memory_freed;
 	bool in_report;
 	bool single;			       /* memory.oom.group does not count */
@@ -73,23 +82,37 @@ static struct bpf_oom_run {
 
 /* What bpf_oom_declare() hands to the hook; under oom_lock, while out_of_memory() runs. */
 static bool declaring;
-static const char *declared_constraint;
+static const char *declared_text;
+
+/* Whose call is only to show that it comes here; NULL: none, or it has come. Under oom_lock. */
+static const struct oom_control *tested;
 
 struct bpf_oom_hook {
 	struct ftrace_ops ops;
+	const char *name;
 	unsigned long *address;
 	bool (*wanted)(struct ftrace_regs *fregs);
 	void *replacement;
 };
 
+static bool is_of_current(const struct oom_control *oc)
+{
+	return READ_ONCE(run.task) == current && run.oc == oc;
+}
+
 bool bpf_oom_is_current(const struct oom_control *oc)
 {
-	return READ_ONCE(run.task) == current && run.phase == BPF_OOM_POLICIES && run.oc == oc;
+	return is_of_current(oc) && run.phase == BPF_OOM_POLICIES;
 }
 
 bool bpf_oom_is_inside(void)
 {
 	return READ_ONCE(run.task) == current;
+}
+
+bool bpf_oom_has_killed(void)
+{
+	return run.memory_freed;
 }
 
 bool bpf_oom_is_remote(void)
@@ -109,7 +132,7 @@ void bpf_oom_set_single(bool single)
 
 const char *bpf_oom_policy_name(const struct oom_control *oc)
 {
-	if (READ_ONCE(run.task) != current || run.oc != oc)
+	if (!is_of_current(oc))
 		return "default";
 	if (run.policy_name)
 		return run.policy_name;
@@ -120,40 +143,65 @@ void bpf_oom_set_policy_name(const struct oom_control *oc, const char *name, siz
 {
 	size_t i;
 
-	if (READ_ONCE(run.task) != current || run.oc != oc || !run.selecting)
+	if (!is_of_current(oc) || !run.selecting)
 		return;
+	run.policed = true;
 	size = strnlen(name, min(size, sizeof(run.evaluation_name) - 1));
 	for (i = 0; i < size; i++)
 		run.evaluation_name[i] = isascii(name[i]) && isgraph(name[i]) ? name[i] : '?';
 	run.evaluation_name[size] = '\0';
 }
 
+void bpf_oom_set_policed(void)
+{
+	run.policed = true;
+}
+
+/* Once for each OOM, so that all who ask are told the same. */
+static const struct bpf_oom_awaited *find_awaited(void)
+{
+	if (!run.awaited_known) {
+		run.awaited = bpf_oom_find_awaited(run.oc, run.declared);
+		run.awaited_known = true;
+	}
+	return &run.awaited;
+}
+
+const struct bpf_oom_awaited *bpf_oom_get_awaited(const struct oom_control *oc)
+{
+	if (!is_of_current(oc) || (!run.selecting && run.phase != BPF_OOM_POLICIES))
+		return NULL;
+	run.policed = true;
+	return find_awaited();
+}
+
 /*
  * Returns whether the kernel has nobody left to kill: a policy handled the OOM, or a victim was
  * dying when it came here. The kernel makes the latter check itself when it selects, but a policy
- * takes its time, and a victim that is gone by then would have another one killed after it. One
- * that the kernel does not count any more is waited for without a word to the policies, which do
- * not see it either.
+ * takes its time, and a victim that is gone by then would have another one killed after it. Of one
+ * that the kernel does not count any more no policy is asked: it could only look for another.
  */
 static bool run_policies(struct oom_control *oc)
 {
-	bool nobody_left;
+	const struct bpf_oom_awaited *awaited;
 
+	if (!run.policed && !bpf_oom_have_policies())
+		return false;
+	run.policed = true;
 	/* Scans and evaluations that are called from here are the kernel's. */
 	run.phase = BPF_OOM_POLICIES;
-	run.dying = bpf_oom_find_dying(oc, run.declared);
-	nobody_left = run.dying == BPF_OOM_LEAVING;
-	if (!nobody_left && bpf_oom_have_policies())
-		nobody_left = bpf_oom_run_policies(oc, &run.memory_freed, &run.policy_name) ||
-			      run.dying == BPF_OOM_DYING;
-	run.phase = BPF_OOM_KERNEL;
-	return nobody_left;
+	awaited = find_awaited();
+	if (awaited->what == BPF_OOM_AWAITS_LEAVING || awaited->what == BPF_OOM_AWAITS_ROOM)
+		return true;
+	return bpf_oom_have_policies() &&
+	       (bpf_oom_run_policies(oc, &run.memory_freed, &run.policy_name) ||
+		awaited->what == BPF_OOM_AWAITS_DYING);
 }
 
 bool bpf_oom_victim_left(void)
 {
-	return run.dying == BPF_OOM_DYING && !run.memory_freed &&
-	       bpf_oom_find_dying(run.oc, run.declared) != BPF_OOM_DYING;
+	return run.awaited_known && run.awaited.what == BPF_OOM_AWAITS_DYING && !run.memory_freed &&
+	       bpf_oom_find_awaited(run.oc, run.declared).what != BPF_OOM_AWAITS_DYING;
 }
 
 /*
@@ -169,13 +217,17 @@ bool bpf_oom_victim_left(void)
  */
 static bool is_remote(const struct oom_control *oc)
 {
+	struct task_struct *charged = current;
 	struct mem_cgroup *own;
 	bool member;
 
 	if (!oc->memcg)
 		return false;
 	rcu_read_lock();
-	own = mem_cgroup_from_task(current);
+	/* Threads in several memcgs, as version 1 allows, are charged to that of one of them. */
+	if (current->mm)
+		charged = rcu_dereference(current->mm->owner);
+	own = charged ? mem_cgroup_from_task(charged) : NULL;
 	member = own && mem_cgroup_is_descendant(own, oc->memcg);
 	rcu_read_unlock();
 	return !member;
@@ -203,22 +255,29 @@ static bool hooked_out_of_memory(struct oom_control *oc)
 
 	lockdep_assert_held(bpf_oom_lock);
 
+	if (oc == tested) {
+		tested = NULL;
+		return true;
+	}
 	run = (struct bpf_oom_run){
 		.oc = oc,
 		.phase = BPF_OOM_UNDECIDED,
 		.declared = declaring,
+		.policed = declaring,
 		.remote = is_remote(oc),
 	};
 	WRITE_ONCE(run.task, current);
-	bpf_oom_dying_begin();
 
 	ret = static_call(bpf_oom_out_of_memory)(oc);
 	/* Chosen without a selection: the allocating task, as its sysctl wants. */
 	if (run.selection_reached || oc->chosen)
 		notify_root(oc);
-	if (run.selection_reached) {
+	if (run.selection_reached && run.phase == BPF_OOM_UNDECIDED) {
 		oc->chosen = NULL;
-		ret = run_policies(oc) || static_call(bpf_oom_out_of_memory)(oc);
+		ret = run_policies(oc);
+		run.phase = BPF_OOM_KERNEL;
+		if (!ret)
+			ret = static_call(bpf_oom_out_of_memory)(oc);
 	}
 
 	if (run.nobody)
@@ -234,11 +293,11 @@ bool bpf_oom_declare(struct oom_control *oc, const char *text)
 	bool ret;
 
 	declaring = true;
-	declared_constraint = text;
+	declared_text = text;
 	/* By the kernel's function, which is hooked, and so by the one door. */
 	ret = static_call(bpf_oom_out_of_memory)(oc);
 	declaring = false;
-	declared_constraint = NULL;
+	declared_text = NULL;
 	return ret;
 }
 
@@ -250,8 +309,10 @@ bool bpf_oom_declare(struct oom_control *oc, const char *text)
  */
 static void nobody_chosen(struct oom_control *oc)
 {
+	if (trace_select_bad_process_end_enabled())
+		run.policed = true;
 	trace_select_bad_process_end(oc);
-	if (run.declared || run.remote) {
+	if (run.declared || (run.remote && run.policed)) {
 		oc->chosen = BPF_OOM_ABORTED;
 		run.nobody = true;
 	}
@@ -265,14 +326,25 @@ static void begin_selection(void)
 	bpf_oom_begin_selection(run.oc);
 }
 
+/* Is the memory of a victim on its way that the kernel does not see, where a program has chosen? */
+static bool is_leaving(void)
+{
+	return run.policed && (find_awaited()->what == BPF_OOM_AWAITS_LEAVING ||
+			       run.awaited.what == BPF_OOM_AWAITS_ROOM);
+}
+
 static void end_selection(struct oom_control *oc)
 {
-	if (!oc->chosen)
-		nobody_chosen(oc);
-	else if (oc->chosen != BPF_OOM_ABORTED && bpf_oom_victim_left()) {
-		put_task_struct(oc->chosen);
-		oc->chosen = BPF_OOM_ABORTED;
+	if (oc->chosen == BPF_OOM_ABORTED)
+		return;
+	if (!is_leaving() && !bpf_oom_victim_left()) {
+		if (!oc->chosen)
+			nobody_chosen(oc);
+		return;
 	}
+	if (oc->chosen)
+		put_task_struct(oc->chosen);
+	oc->chosen = BPF_OOM_ABORTED;
 }
 
 /*
@@ -293,22 +365,23 @@ static void select_from_system(struct oom_control *oc)
 
 static bool evaluate_task_wanted(struct ftrace_regs *fregs)
 {
-	if (READ_ONCE(run.task) != current || run.oc->memcg)
-		return false;
-	return run.phase == BPF_OOM_UNDECIDED ||
-	       (run.phase == BPF_OOM_KERNEL && bpf_oom_can_evaluate);
+	return READ_ONCE(run.task) == current && !run.oc->memcg &&
+	       (run.phase == BPF_OOM_UNDECIDED || run.phase == BPF_OOM_KERNEL);
 }
 
 static int hooked_evaluate_task(struct task_struct *task, void *arg)
 {
 	struct oom_control *oc = arg;
 
-	if (run.phase == BPF_OOM_KERNEL) {
-		select_from_system(oc);
-		return 1;
+	if (run.phase == BPF_OOM_UNDECIDED) {
+		run.selection_reached = true;
+		if (run.policed || bpf_oom_have_policies()) {
+			oc->chosen = BPF_OOM_ABORTED;
+			return 1;
+		}
+		run.phase = BPF_OOM_KERNEL;
 	}
-	run.selection_reached = true;
-	oc->chosen = BPF_OOM_ABORTED;
+	select_from_system(oc);
 	return 1;
 }
 
@@ -322,58 +395,19 @@ static bool scan_tasks_wanted(struct ftrace_regs *fregs)
 
 static void hooked_scan_tasks(struct mem_cgroup *memcg, bpf_oom_task_fn *fn, void *arg)
 {
-	if (run_policies(run.oc)) {
+	bool nobody_left = run_policies(run.oc);
+
+	run.phase = BPF_OOM_KERNEL;
+	if (nobody_left) {
 		run.oc->chosen = BPF_OOM_ABORTED;
 		return;
 	}
-	if (bpf_oom_can_evaluate) {
-		begin_selection();
-		fn = bpf_oom_evaluate;
-	}
-	static_call(bpf_oom_scan_tasks)(memcg, fn, arg);
+	begin_selection();
+	static_call(bpf_oom_scan_tasks)(memcg, bpf_oom_evaluate, arg);
 	end_selection(run.oc);
 }
 
-/*
- * The constraint's name. The kernel prints oom_constraint_text[oc->constraint] right after
- * dump_header(), from code that is inlined in oom_kill_process(). To have it print the text of a
- * declared OOM without writing to kernel memory, oc->constraint is for that moment the index at
- * which the array, read beyond its end, would reach declared_constraint: module data lies above
- * the kernel's on x86, both are aligned to a pointer, and the distance fits into the enum. The next
- * thing oom_kill_process() does after the report is mem_cgroup_get_oom_group(), where the true
- * value comes back; nothing in between hands oc to anybody. A kill whose report is left out by
- * the rate limit never comes here. Where the distance does not fit, or the kernel checks array
- * bounds, the text has a line of its own.
- */
-static bool constraint_index(enum oom_constraint *ret_index)
-{
-	unsigned long base = bpf_oom_kernel.oom_constraint_text;
-	unsigned long pointer = (unsigned long)&declared_constraint;
-	unsigned long index = (pointer - base) / sizeof(declared_constraint);
-
-	if (IS_ENABLED(CONFIG_UBSAN_BOUNDS) || !base || pointer < base ||
-	    (pointer - base) % sizeof(declared_constraint) || index > INT_MAX)
-		return false;
-	*ret_index = index;
-	return true;
-}
-
-static void borrow_constraint(struct oom_control *oc)
-{
-	enum oom_constraint index;
-
-	if (!declared_constraint || !oc->chosen)
-		return;
-	if (!constraint_index(&index)) {
-		printk(KERN_WARNING "oom_declared=%s\n", declared_constraint);
-		return;
-	}
-	run.constraint = oc->constraint;
-	run.constraint_borrowed = true;
-	oc->constraint = index;
-}
-
-/* The report: one line more, at its end, where no parser of the kernel's own lines trips. */
+/* The report: more lines, at its end, where no parser of the kernel's own lines trips. */
 
 static bool dump_header_wanted(struct ftrace_regs *fregs)
 {
@@ -387,24 +421,22 @@ static void hooked_dump_header(struct oom_control *oc)
 	run.in_report = true;
 	static_call(bpf_oom_dump_header)(oc);
 	run.in_report = false;
-	printk(KERN_WARNING "oom_policy=%s\n", bpf_oom_policy_name(oc));
-	borrow_constraint(oc);
+	if (declared_text)
+		printk(KERN_WARNING "oom_declared=%s\n", declared_text);
+	if (run.policed)
+		printk(KERN_WARNING "oom_policy=%s\n", bpf_oom_policy_name(oc));
 }
 
-/* The group that a kill takes along; and the end of the report, if there was one. */
+/* The group that a kill takes along. */
 
 static bool oom_group_wanted(struct ftrace_regs *fregs)
 {
-	return READ_ONCE(run.task) == current && (run.single || run.constraint_borrowed);
+	return READ_ONCE(run.task) == current && run.single;
 }
 
 static struct mem_cgroup *hooked_oom_group(struct task_struct *victim, struct mem_cgroup *domain)
 {
-	if (run.constraint_borrowed) {
-		run.oc->constraint = run.constraint;
-		run.constraint_borrowed = false;
-	}
-	return run.single ? NULL : static_call(bpf_oom_get_group)(victim, domain);
+	return NULL;
 }
 
 static void notrace hook_callback(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
@@ -416,13 +448,14 @@ static void notrace hook_callback(unsigned long ip, unsigned long parent_ip, str
 		ftrace_regs_set_instruction_pointer(fregs, (unsigned long)hook->replacement);
 }
 
-#define BPF_OOM_HOOK(function, name)                                                \
+#define BPF_OOM_HOOK(function, hook)                                                \
 	{                                                                           \
 		.ops = {.func = hook_callback,                                      \
 			.flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT}, \
+		.name = #function,                                                  \
 		.address = &bpf_oom_kernel.function,                                \
-		.wanted = name##_wanted,                                            \
-		.replacement = hooked_##name,                                       \
+		.wanted = hook##_wanted,                                            \
+		.replacement = hooked_##hook,                                       \
 	}
 
 /* out_of_memory() comes last: without it none of the others ever replaces anything. */
@@ -434,12 +467,42 @@ static struct bpf_oom_hook hooks[] = {
 	BPF_OOM_HOOK(out_of_memory, out_of_memory),
 };
 
+/* The parameter "hooks", for status programs: which functions of the kernel are hooked. */
+static int get_hooks(char *buffer, const struct kernel_param *kp)
+{
+	int length = 0;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(hooks); i++)
+		length += sysfs_emit_at(buffer, length, "%s%s", i ? "," : "", hooks[i].name);
+	return length + sysfs_emit_at(buffer, length, "\n");
+}
+
+static const struct kernel_param_ops hooks_ops = {.get = get_hooks};
+module_param_cb(hooks, &hooks_ops, NULL, 0444);
+MODULE_PARM_DESC(hooks, "the kernel's functions that are hooked (read-only)");
+
+/*
+ * The kernel refuses where ftrace has ended itself after a fault, and the hooked functions go on
+ * jumping into this module: it must stay, and who unloads it waits for ever.
+ */
+static void unhook_one(struct bpf_oom_hook *hook)
+{
+	int err = unregister_ftrace_function(&hook->ops);
+
+	if (err) {
+		pr_crit("cannot unhook %s (%d), so the module stays: reboot to be rid of it\n",
+			hook->name, err);
+		while (true)
+			schedule_timeout_idle(HZ);
+	}
+	ftrace_free_filter(&hook->ops);
+}
+
 static void unhook(int n)
 {
-	while (n-- > 0) {
-		unregister_ftrace_function(&hooks[n].ops);
-		ftrace_free_filter(&hooks[n].ops);
-	}
+	while (n-- > 0)
+		unhook_one(&hooks[n]);
 	/*
 	 * A task that was sent here still holds the oom_lock it came with, and gives it back only
 	 * after out_of_memory() has returned to its caller.
@@ -448,22 +511,72 @@ static void unhook(int n)
 	mutex_unlock(bpf_oom_lock);
 }
 
+/* What ftrace has in work for another user of the function is over in a moment. */
+#define HOOK_ATTEMPTS 10
+#define HOOK_DELAY_MSEC 20
+
+static int hook_one(struct bpf_oom_hook *hook)
+{
+	int attempt;
+	int err;
+
+	err = ftrace_set_filter_ip(&hook->ops, *hook->address, 0, 0);
+	for (attempt = 0; !err && attempt < HOOK_ATTEMPTS; attempt++) {
+		err = register_ftrace_function(&hook->ops);
+		if (err != -EAGAIN)
+			break;
+		msleep(HOOK_DELAY_MSEC);
+		err = attempt + 1 < HOOK_ATTEMPTS ? 0 : -EAGAIN;
+	}
+	if (!err)
+		return 0;
+	ftrace_free_filter(&hook->ops);
+	if (err == -EBUSY)
+		pr_err("cannot hook %s: another module or a live patch has replaced it, or the "
+		       "sysctl kernel.ftrace_enabled is 0; remove the one or set the other to 1, "
+		       "and load bpf_oom again\n",
+		       hook->name);
+	else if (err == -EAGAIN)
+		pr_err("cannot hook %s: a BPF program of another user on that function does not "
+		       "allow it; detach it and load bpf_oom again\n",
+		       hook->name);
+	else
+		pr_err("cannot hook %s (%d)\n", hook->name, err);
+	return err;
+}
+
+/* Does a call of out_of_memory() come here? Should it not, the kernel does nothing for this one: it
+ * kills nobody where the allocation must not go to file systems. */
+static bool test_hook(void)
+{
+	struct oom_control oc = {.gfp_mask = GFP_NOWAIT};
+
+	mutex_lock(bpf_oom_lock);
+	tested = &oc;
+	static_call(bpf_oom_out_of_memory)(&oc);
+	mutex_unlock(bpf_oom_lock);
+	if (!tested)
+		return true;
+	tested = NULL;
+	pr_err("a call of out_of_memory does not come to its hook: not loading\n");
+	return false;
+}
+
 int bpf_oom_hook_init(void)
 {
 	int err;
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(hooks); i++) {
-		err = ftrace_set_filter_ip(&hooks[i].ops, *hooks[i].address, 0, 0);
-		if (!err)
-			err = register_ftrace_function(&hooks[i].ops);
+		err = hook_one(&hooks[i]);
 		if (err) {
-			pr_err("cannot hook %ps (%d): ftrace is off, or somebody replaced it\n",
-			       (void *)*hooks[i].address, err);
-			ftrace_free_filter(&hooks[i].ops);
 			unhook(i);
 			return err;
 		}
+	}
+	if (!test_hook()) {
+		unhook(ARRAY_SIZE(hooks));
+		return -ENXIO;
 	}
 	return 0;
 }

@@ -18,11 +18,6 @@ static int __init bpf_oom_init(void)
 {
 	int err;
 
-	if (has_branch_tracking()) {
-		pr_err("the kernel has indirect branches checked (IBT), which this version cannot "
-		       "work with: not loading; boot with ibt=off to use it\n");
-		return -EOPNOTSUPP;
-	}
 	err = bpf_oom_symbols_init();
 	if (err)
 		return err;

@@ -4,7 +4,9 @@
  * and their numbers, for programs of every type. Knows nothing of OOMs.
  *
  * The units are those of the series: pages, and for a few items what the kernel counts them in.
- * The kernel's own kfuncs, since 7.0, return bytes.
+ * The kernel's own kfuncs, since 7.0, return bytes. Where it has them ours must not even be
+ * compiled: pahole leaves functions out of a module's BTF that the kernel's BTF has already, and
+ * resolve_btfids then misses them. Kbuild looks, and says BPF_OOM_KERNEL_HAS_MEMCG_KFUNCS.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -18,7 +20,7 @@
 #include "bpf_oom.h"
 #include "compat.h"
 
-#ifdef BPF_OOM_HAS_MEMCG_KFUNCS
+#ifndef BPF_OOM_KERNEL_HAS_MEMCG_KFUNCS
 
 __bpf_kfunc_start_defs();
 

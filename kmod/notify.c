@@ -13,7 +13,7 @@
 
 void bpf_oom_notify_root(void)
 {
-	struct memcg_oom_listener *listener;
+	struct bpf_oom_listener *listener;
 
 	if (!bpf_oom_memcg.root || !bpf_oom_memcg.oom_lock)
 		return;

@@ -13,8 +13,10 @@
 #include <linux/btf.h>
 #include <linux/ctype.h>
 #include <linux/module.h>
+#include <linux/jiffies.h>
 #include <linux/mutex.h>
 #include <linux/rculist.h>
+#include <linux/sched/mm.h>
 #include <linux/srcu.h>
 #include <linux/uaccess.h>
 
@@ -30,34 +32,68 @@ DEFINE_STATIC_SRCU(policies_srcu);
 static DEFINE_MUTEX(policies_lock);
 static LIST_HEAD(policies);
 
+/*
+ * Everybody who runs out of memory waits for oom_lock. A handler takes some milliseconds; after
+ * this long, with nobody killed, it has no say any more. What a kill takes, with its report on a
+ * console that may be slow, is not its fault.
+ */
+#define HANDLER_MAX (5 * HZ)
+
+/* When the handler that runs was called, in jiffies; under oom_lock. */
+static unsigned long handler_begun;
+
 bool bpf_oom_have_policies(void)
 {
 	return !list_empty(&policies);
 }
 
+bool bpf_oom_is_overdue(void)
+{
+	return time_after(jiffies, handler_begun + HANDLER_MAX);
+}
+
+/* Returns whether the handler has freed memory. */
+static bool run_policy(struct bpf_oom_ops *ops, const char *name, struct oom_control *oc,
+		       const bool *freed)
+{
+	int ret;
+
+	handler_begun = jiffies;
+	ret = ops->handle_out_of_memory(oc);
+	if (!*freed && bpf_oom_is_overdue())
+		pr_warn("the policy %s took %u ms and killed nobody: others and the kernel "
+			"decide\n",
+			name, jiffies_to_msecs(jiffies - handler_begun));
+	return ret && *freed;
+}
+
 bool bpf_oom_run_policies(struct oom_control *oc, const bool *freed, const char **name)
 {
 	struct bpf_oom *policy;
+	unsigned int noreclaim;
 	bool handled = false;
 	int idx;
 
 	/*
 	 * A policy may sleep, and yet not fault: whoever ran out of memory may hold the mmap_lock
-	 * of its own process or, for a remote OOM, of another.
+	 * of its own process or, for a remote OOM, of another. And what it has the kernel allocate
+	 * must not come to an OOM itself, which would wait for the oom_lock that is held here: it
+	 * gets from the reserves, or fails.
 	 */
 	pagefault_disable();
+	noreclaim = memalloc_noreclaim_save();
 	idx = srcu_read_lock(&policies_srcu);
 	list_for_each_entry_srcu(policy, &policies, node, srcu_read_lock_held(&policies_srcu)) {
 		struct bpf_oom_ops *ops = policy->ops;
 
 		*name = ops->name[0] ? ops->name : "bpf_defined_policy";
-		if (ops->handle_out_of_memory(oc) && *freed) {
-			handled = true;
+		handled = run_policy(ops, *name, oc, freed);
+		if (handled)
 			break;
-		}
 	}
 	*name = NULL;
 	srcu_read_unlock(&policies_srcu, idx);
+	memalloc_noreclaim_restore(noreclaim);
 	pagefault_enable();
 	return handled;
 }
@@ -143,14 +179,53 @@ static int bpf_oom_ops_init(struct btf *btf)
 	return 0;
 }
 
+/*
+ * The kernel's functions that a handler must not call: they take the mmap_lock of a process, which
+ * whoever ran out of memory may hold, or fault, or allocate in a way that no flag of the task
+ * changes. Of kernels that lack one the name is nobody's.
+ */
+static const char *const forbidden_kfuncs[] = {
+	"bpf_arena_alloc_pages",	 "bpf_arena_reserve_pages",
+	"bpf_copy_from_user_dynptr",	 "bpf_copy_from_user_str",
+	"bpf_copy_from_user_str_dynptr", "bpf_copy_from_user_task_dynptr",
+	"bpf_copy_from_user_task_str",	 "bpf_copy_from_user_task_str_dynptr",
+	"bpf_crypto_ctx_create",
+};
+
+/* The verifier asks before it has changed the program: a call of a kfunc has the id of its type. */
+static bool calls_forbidden(const struct bpf_prog *prog)
+{
+	const char *name;
+	u32 i;
+	int k;
+
+	for (i = 0; i < prog->len; i++) {
+		const struct bpf_insn *insn = &prog->insnsi[i];
+
+		if (insn->code != (BPF_JMP | BPF_CALL) || insn->src_reg != BPF_PSEUDO_KFUNC_CALL ||
+		    insn->off)
+			continue;
+		name = bpf_oom_btf_name(insn->imm);
+		for (k = 0; k < ARRAY_SIZE(forbidden_kfuncs); k++) {
+			if (strcmp(name, forbidden_kfuncs[k]))
+				continue;
+			pr_info("a handler that calls %s is refused: it could hang every OOM\n",
+				name);
+			return true;
+		}
+	}
+	return false;
+}
+
 static int bpf_oom_ops_check_member(const struct btf_type *t, const struct btf_member *member,
 				    const struct bpf_prog *prog)
 {
 	/* The kfuncs that do anything sleep; a program that cannot call them is a mistake. */
-	if (__btf_member_bit_offset(t, member) / 8 ==
-	    offsetof(struct bpf_oom_ops, handle_out_of_memory))
-		return prog->sleepable ? 0 : -EINVAL;
-	return -EINVAL;
+	if (__btf_member_bit_offset(t, member) / 8 !=
+		    offsetof(struct bpf_oom_ops, handle_out_of_memory) ||
+	    !prog->sleepable)
+		return -EINVAL;
+	return calls_forbidden(prog) ? -EACCES : 0;
 }
 
 /* The name goes to the kernel log: one line of printable ASCII. */
@@ -201,8 +276,21 @@ static int bpf_oom_ops_btf_struct_access(struct bpf_verifier_log *log,
 	return -EACCES;
 }
 
+/* Helpers that fault, or take the mmap_lock of a process: as for kfuncs above. */
+static const struct bpf_func_proto *bpf_oom_ops_func_proto(enum bpf_func_id id,
+							   const struct bpf_prog *prog)
+{
+	switch (id) {
+	case BPF_FUNC_copy_from_user:
+	case BPF_FUNC_copy_from_user_task:
+		return NULL;
+	default:
+		return bpf_base_func_proto(id, prog);
+	}
+}
+
 static const struct bpf_verifier_ops bpf_oom_verifier_ops = {
-	.get_func_proto = bpf_base_func_proto,
+	.get_func_proto = bpf_oom_ops_func_proto,
 	.is_valid_access = bpf_oom_ops_is_valid_access,
 	.btf_struct_access = bpf_oom_ops_btf_struct_access,
 };

@@ -16,6 +16,7 @@
 
 #include "cgtree.h"
 #include "eater.h"
+#include "forbidden.skel.h"
 #include "handler.skel.h"
 #include "nonsleepable.skel.h"
 #include "util/basic.h"
@@ -25,9 +26,11 @@
 #define EATER_BYTES (32U << 20)
 #define KTHREADD_PID 2
 
-/* For the victim that leaves its memory: what it has is page tables, one for each of these. */
+/* For the victim that leaves its memory: what it has is page tables, one for each of these, or a
+ * file. */
 #define TABLE_SPAN_BYTES (2UL << 20)
 #define N_TABLES 1024UL /* 4 MiB */
+#define FILE_BYTES (4UL << 20)
 #define BESIDE_BYTES (2U << 20)
 /* More than the slack and what two processors keep aside (64 pages each), less than one death
  * gives. */
@@ -162,7 +165,7 @@ static bool test_unnamed_policy(void)
 static bool test_no_policy(void)
 {
 	TRY(overrun());
-	CHECK(kernel_logged("oom_policy=default\n"));
+	CHECK(!kernel_logged("oom_policy="));
 	CHECK(kernel_logged("Memory cgroup out of memory: Killed process"));
 	return true;
 }
@@ -438,7 +441,7 @@ static bool test_without_link(void)
 	attached = NULL;
 	TRY(overrun());
 	CHECK(h->bss->calls == 1);
-	CHECK(kernel_logged("oom_policy=default\n"));
+	CHECK(!kernel_logged("oom_policy="));
 	return true;
 }
 
@@ -461,6 +464,24 @@ static bool test_nonsleepable_refused(void)
 	return true;
 }
 
+static void forbidden_freep(struct op_forbidden **h)
+{
+	op_forbidden__destroy(*h);
+}
+
+/* A user could not undo it: it would hang every OOM. */
+static bool test_forbidden_kfunc_refused(void)
+{
+	_cleanup_(forbidden_freep) struct op_forbidden *h = op_forbidden__open();
+
+	CHECK(h);
+	CHECK(kernel_log_mark() == 0);
+	CHECK(op_forbidden__load(h) == -EACCES);
+	CHECK(kernel_log_read() == 0);
+	CHECK(kernel_logged("a handler that calls bpf_arena_alloc_pages is refused"));
+	return true;
+}
+
 /* The name goes to the kernel log, where a newline would forge a line. */
 static bool test_bad_name_refused(void)
 {
@@ -477,28 +498,49 @@ static bool test_bad_name_refused(void)
 	return true;
 }
 
-static void tables_run(int ready)
+/* Hardly any memory but page tables. */
+static bool fill_tables(void)
 {
-	_cleanup_close_ int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-	volatile char *memory;
+	volatile char *memory = mmap(NULL, N_TABLES * TABLE_SPAN_BYTES, PROT_READ,
+				     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	memory = mmap(NULL, N_TABLES * TABLE_SPAN_BYTES, PROT_READ,
-		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (fd < 0 || write(fd, "500", 3) != 3 || cgtree_write(CGROUP, "cgroup.procs", "0") < 0 ||
-	    memory == MAP_FAILED ||
-	    madvise((void *)memory, N_TABLES * TABLE_SPAN_BYTES, MADV_NOHUGEPAGE) < 0)
-		_exit(1);
+	if (memory == MAP_FAILED)
+		return false;
+	/* A kernel that has no huge pages, as one with PREEMPT_RT, does not know the advice. */
+	if (madvise((void *)memory, N_TABLES * TABLE_SPAN_BYTES, MADV_NOHUGEPAGE) < 0 &&
+	    errno != EINVAL)
+		return false;
 	for (size_t i = 0; i < N_TABLES; i++)
 		(void)memory[i * TABLE_SPAN_BYTES];
-	if (write(ready, "", 1) != 1)
+	return true;
+}
+
+/* A file in memory that nobody else has open, and none of it is mapped. */
+static bool fill_file(void)
+{
+	static const char block[64 << 10];
+	int fd = memfd_create("modtest", MFD_CLOEXEC);
+
+	for (size_t done = 0; done < FILE_BYTES; done += sizeof(block))
+		if (write(fd, block, sizeof(block)) != (ssize_t)sizeof(block))
+			return false;
+	return true;
+}
+
+static void holder_run(bool (*fill)(void), int ready)
+{
+	_cleanup_close_ int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (fd < 0 || write(fd, "500", 3) != 3 || cgtree_write(CGROUP, "cgroup.procs", "0") < 0 ||
+	    !fill() || write(ready, "", 1) != 1)
 		_exit(1);
 	for (;;)
 		pause();
 }
 
-/* One that the kernel takes first, with hardly any memory but page tables. */
-static pid_t start_tables(void)
+/* One that the kernel takes first. */
+static pid_t start_holder(bool (*fill)(void))
 {
 	int ready[2];
 	pid_t pid;
@@ -509,14 +551,14 @@ static pid_t start_tables(void)
 		return -errno;
 	pid = fork();
 	if (pid == 0)
-		tables_run(ready[1]);
+		holder_run(fill, ready[1]);
 	close(ready[1]);
 	n = read(ready[0], &byte, 1);
 	close(ready[0]);
 	return pid > 0 && n == 1 ? pid : -ECHILD;
 }
 
-static bool leaving_round(void)
+static bool leaving_round(bool (*fill)(void))
 {
 	struct eater beside, trigger;
 	uint64_t used, before, after;
@@ -525,7 +567,7 @@ static bool leaving_round(void)
 	pid_t pid;
 
 	CHECK(cgtree_write(CGROUP, "memory.max", "max") == 0);
-	pid = start_tables();
+	pid = start_holder(fill);
 	CHECK(pid > 0);
 	CHECK(eater_start(&beside, CGROUP, BESIDE_BYTES, 0) == 0);
 	CHECK(eater_start(&trigger, CGROUP, 0, 0) == 0);
@@ -545,14 +587,30 @@ static bool leaving_round(void)
 }
 
 /*
- * A victim is nobody to wait for any more, says the kernel, while all its page tables are still to
- * be freed. The trigger, on another processor, asks again just then: it must not get a second one.
+ * A victim is nobody to wait for any more, says the kernel, while what it had is still to be freed.
+ * The trigger, on another processor, asks again just then: it must not get a second one, where a
+ * policy has a say. This one has no opinion.
  */
+static bool check_leaving(bool (*fill)(void))
+{
+	_cleanup_handler_ struct op_handler *h = handler_open("leaving", 0, 0);
+	_cleanup_link_ struct bpf_link *link = NULL;
+
+	TRY(attach(h, &link));
+	for (int i = 0; i < LEAVING_ROUNDS; i++)
+		TRY(leaving_round(fill));
+	return true;
+}
+
 static bool test_leaving_victim(void)
 {
-	for (int i = 0; i < LEAVING_ROUNDS; i++)
-		TRY(leaving_round());
-	return true;
+	return check_leaving(fill_tables);
+}
+
+/* Files are closed after the address space is gone. */
+static bool test_leaving_files(void)
+{
+	return check_leaving(fill_file);
 }
 
 static const struct {
@@ -577,8 +635,10 @@ static const struct {
 	{"same-map-twice", test_same_map_twice},
 	{"without-link", test_without_link},
 	{"nonsleepable-refused", test_nonsleepable_refused},
+	{"forbidden-kfunc-refused", test_forbidden_kfunc_refused},
 	{"bad-name-refused", test_bad_name_refused},
 	{"leaving-victim", test_leaving_victim},
+	{"leaving-files", test_leaving_files},
 };
 
 static int print_nothing(enum libbpf_print_level level _unused_, const char *format _unused_,

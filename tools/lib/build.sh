@@ -63,18 +63,19 @@ build_tree_locked()
 	build_compile "$1"
 }
 
-# build_module SOURCE NAME HEADERS VERSION: a folder of modules, against the kernel headers of that
-# directory and version, in a copy, as kbuild writes beside the sources.
+# build_module SOURCE NAME HEADERS VERSION [FILE...]: a folder of modules, against the kernel headers of that
+# directory and version, in a copy, as kbuild writes beside the sources; with the FILEs beside them.
 build_module()
 {
-	local source=$1 dir=$BUILD/$2 headers=$3 digest
-	digest="$(digest_files "$source") $BUILD_ROOT $headers $4"
+	local source=$1 dir=$BUILD/$2 headers=$3 digest files=("${@:5}")
+	digest="$(digest_files "$source" "${files[@]}") $BUILD_ROOT $headers $4"
 	if [[ -e $dir/digest && $(<"$dir/digest") == "$digest" ]]; then
 		return
 	fi
 	rm -rf "$dir"
 	mkdir -p "$dir" "$BUILD/log"
 	cp -a "$source/." "$dir/"
+	[[ ${#files[@]} -eq 0 ]] || cp -a "${files[@]}" "$dir/"
 	watched "$BUILD/log/$2" "compiling $2" build_run make -C "$headers" "M=$dir" modules
 	if ((ATTEMPT != 0)); then
 		tail -n 40 "$BUILD/log/$2" >&2
@@ -193,7 +194,8 @@ disk_build()
 		packages+=("$(packages_dir "$KERNEL_SYSTEM" "$version")")
 	else
 		build_module "$TOP/kmod" "kmod-$name" "$headers" "$version"
-		build_module "$TOP/tests/vm/module" "test-modules-$name" "$headers" "$version"
+		build_module "$TOP/tests/vm/module" "test-modules-$name" "$headers" "$version" \
+			"$TOP"/kmod/{bpf_oom.h,compat.h,fit.c,symbols.c}
 		build_conformance "$BUILD/kmod-$name/bpf_oom.ko" "$headers" "conformance-$name"
 		programs+=("$BUILD/test-modules-$name"/*.ko "$BUILD/conformance-$name"/*.conformance.o
 			"$BUILD/kmod-$name/bpf_oom.ko")

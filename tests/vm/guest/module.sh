@@ -49,6 +49,35 @@ test_refuses_occupied_function()
 	"$MODTEST" kill-and-report
 }
 
+test_refuses_without_ftrace()
+{
+	module_unload
+	sysctl -q kernel.ftrace_enabled=0
+	assert_status 1 modprobe bpf_oom
+	sysctl -q kernel.ftrace_enabled=1
+	kernel_has 'bpf_oom: cannot hook [a-z_]*: .*kernel.ftrace_enabled is 0' || fail "it did not say why"
+	modprobe bpf_oom
+	"$MODTEST" kill-and-report
+}
+
+# What the module asks before it hooks: of functions as they are, and of some that are not.
+test_fit()
+{
+	local clone twin
+	clone=$(awk '$4 == "" { name[$3]++ } END { for (n in name) if (n ~ /^[a-z_]+[.](isra|constprop|part)[.]0$/) {
+		base = n; sub(/[.].*/, "", base); if (name[base] == 1) { print base; exit } } }' /proc/kallsyms)
+	twin=$(awk '$4 == "" && $2 ~ /[tT]/ && $3 ~ /^[a-z_]+$/ { name[$3]++ } END { for (n in name) if (name[n] > 1) { print n; exit } }' /proc/kallsyms)
+	module_unload
+	insmod /usr/lib/oompolicyd-tests/oom_fit.ko clone="$clone" twin="$twin"
+	rmmod oom_fit
+	modprobe bpf_oom
+	kernel_has 'oom_fit: passed 7 of 7' || fail "the kernel's log says what does not fit"
+	kernel_has 'out_of_memory of this kernel is bool\(oom_control\*\), and not s32\(oom_control\*\)' || fail "no word of the type"
+	kernel_has "this kernel has no function no_such_function" || fail "no word of one that is missing"
+	kernel_has "compiler has made ${clone}[.][a-z.0-9]* of $clone" || fail "no word of the clone of $clone"
+	kernel_has "this kernel has [0-9]* functions $twin" || fail "no word of the two $twin"
+}
+
 # Processes that run into a limit all the time, in two cgroups at once.
 storm_start()
 {
@@ -122,12 +151,14 @@ modprobe bpf_oom
 mapfile -t names < <("$MODTEST" list)
 last=()
 [[ ! -e /proc/lockdep_stats ]] || last=(locks-still-checked test_locks_still_checked)
-plan $((${#names[@]} + 5 + ${#last[@]} / 2))
+plan $((${#names[@]} + 7 + ${#last[@]} / 2))
 for name in "${names[@]}"; do
 	run_test "$name" run_with_module "$MODTEST" "$name"
 done
 run_test refuses-kernel-with-interface run_with_module test_refuses_kernel_with_interface
 run_test refuses-occupied-function run_with_module test_refuses_occupied_function
+run_test refuses-without-ftrace run_with_module test_refuses_without_ftrace
+run_test fit run_with_module test_fit
 run_test unload-while-ooms-happen run_with_module test_unload_while_ooms_happen
 run_test unload-with-policy-refused run_with_module test_unload_with_policy_refused
 run_test unload-leaves-kernel-alone run_with_module test_unload_leaves_kernel_alone

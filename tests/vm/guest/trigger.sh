@@ -127,7 +127,7 @@ daemon_says()
 declared_by()
 {
 	journal_wait 20 "the record" "MESSAGE_ID=$MESSAGE_ID_KILL"
-	kernel_has "constraint=$1,|oom_declared=$1\$" || fail "the kernel's report does not name $1"
+	kernel_has "^oom_declared=$1\$" || fail "the kernel's report does not name $1"
 	assert_eq "what the record says" "$(record_field OOMPOLICY_DECLARED)" "$1"
 	assert_eq "who declared it" "$(record_field OOMPOLICY_TRIGGER_PID)" "$(daemon_pid)"
 }
