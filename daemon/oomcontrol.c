@@ -20,6 +20,7 @@
 
 #include "api/fields.h"
 #include "api/messages.h"
+#include "api/module.h"
 #include "bpf/oompolicy.h"
 #include "config/policy.h"
 #include "util/basic.h"
@@ -28,7 +29,7 @@
 #include "util/log.h"
 
 /* Stock kernels wake listeners on the root for no OOM of the system; the module makes them. */
-#define NOTIFYING_MODULE "/sys/module/bpf_oom"
+#define NOTIFYING_MODULE "/sys/module/" KERNEL_MODULE
 
 /* Room for the three lines of memory.oom_control. */
 #define STATE_SIZE 256

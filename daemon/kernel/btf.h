@@ -8,13 +8,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "api/module.h"
 #include "types.h"
 
 struct btf;
 struct btf_type;
 struct gfp_bits;
-
-#define KERNEL_MODULE "bpf_oom"
 
 /* The types of the kernel, and of our module where it is loaded. Embedded; empty when zero. */
 struct kernel_types {

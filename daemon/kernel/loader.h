@@ -19,8 +19,8 @@
  *	why          the sentences for the administrator
  *	types        what the door returns
  *
- * Below all of them are util/, api/messages.h, bpf/oompolicy.h, config/policy.h, and gfp.h and
- * report.h of daemon/record/.
+ * Below all of them are util/, messages.h and module.h of api/, bpf/oompolicy.h, config/policy.h,
+ * and gfp.h and report.h of daemon/record/.
  */
 #ifndef OP_KERNEL_LOADER_H
 #define OP_KERNEL_LOADER_H
