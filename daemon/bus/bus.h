@@ -16,6 +16,7 @@
 #include "bpf/oompolicy.h"
 
 struct bus;
+struct loaded_module;
 struct warnings;
 struct sd_event;
 
@@ -40,6 +41,7 @@ struct bus_provider {
 	/* Is asked for each record of an OOM and each request: has to be cheap. */
 	void (*acquire_status)(struct status *ret, void *userdata);
 	void (*acquire_policies)(struct bus_policies *ret, void *userdata);
+	void (*acquire_module)(struct loaded_module *ret, void *userdata);
 	/* What is not as it should be. */
 	void (*acquire_warnings)(struct warnings *ret, void *userdata);
 	/* Counts the entries of the active rules map: takes a while where they are many. */

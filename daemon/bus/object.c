@@ -16,6 +16,7 @@
 #include "api/rows.h"
 #include "bus.h"
 #include "daemon/warnings.h"
+#include "loaded-module.h"
 #include "util/basic.h"
 #include "util/bytes.h"
 #include "util/log.h"
@@ -62,6 +63,34 @@ static int get_policies(sd_bus *connection _unused_, const char *path _unused_,
 	r = values_open_rows(reply, policy_row_fields);
 	for (size_t i = 0; r >= 0 && i < policies.n; i++)
 		r = values_append_row(reply, policy_row_fields, &policies.items[i]);
+	return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+/* Both properties of the module are apart from the state, as each record of an OOM acquires that.
+ */
+static int get_module_version(sd_bus *connection _unused_, const char *path _unused_,
+			      const char *interface _unused_, const char *name _unused_,
+			      sd_bus_message *reply, void *userdata, sd_bus_error *error _unused_)
+{
+	const struct object *o = userdata;
+	struct loaded_module module;
+
+	o->provider->acquire_module(&module, o->userdata);
+	return sd_bus_message_append(reply, "s", module.version);
+}
+
+static int get_module_hooks(sd_bus *connection _unused_, const char *path _unused_,
+			    const char *interface _unused_, const char *name _unused_,
+			    sd_bus_message *reply, void *userdata, sd_bus_error *error _unused_)
+{
+	const struct object *o = userdata;
+	struct loaded_module module;
+	int r;
+
+	o->provider->acquire_module(&module, o->userdata);
+	r = sd_bus_message_open_container(reply, 'a', "s");
+	for (size_t i = 0; r >= 0 && i < module.n_hooks; i++)
+		r = sd_bus_message_append(reply, "s", module.hooks[i]);
 	return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
@@ -317,6 +346,9 @@ static const sd_bus_vtable vtable[] = {
 		SD_BUS_PROPERTY("Policies", "a" POLICY_ROW_TYPE, get_policies, 0, CHANGES),
 	SD_BUS_PROPERTY("Counters", "a{st}", get_counters, 0, CHANGES),
 	SD_BUS_PROPERTY("Warnings", "as", get_warnings, 0, CHANGES),
+	/* That another is loaded is not sent: nothing tells the daemon. */
+	SD_BUS_PROPERTY("ModuleVersion", "s", get_module_version, 0, 0),
+	SD_BUS_PROPERTY("ModuleHooks", "as", get_module_hooks, 0, 0),
 	SD_BUS_PROPERTY("MapEntries", "u", get_map_entries, 0, SD_BUS_VTABLE_PROPERTY_EXPLICIT),
 	SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", outcome), on_reload,
 				METHOD_FLAGS),

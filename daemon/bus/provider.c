@@ -23,6 +23,7 @@
 #include "daemon/view.h"
 #include "daemon/warnings.h"
 #include "effective.h"
+#include "loaded-module.h"
 #include "rank.h"
 #include "util/basic.h"
 #include "util/clock.h"
@@ -116,6 +117,12 @@ static void answer_policies(struct bus_policies *ret, void *userdata)
 			.attached = p->attached,
 		};
 	}
+}
+
+/* Each time anew: where no policy is attached, the module may come and go. */
+static void answer_module(struct loaded_module *ret, void *userdata _unused_)
+{
+	loaded_module_acquire("/sys", ret);
 }
 
 /* Looks for others first, as the kernel need not have told of them. */
@@ -326,6 +333,7 @@ static int answer_declare(const char *cgroup, char message[static BUS_MESSAGE_SI
 const struct bus_provider provider_ops = {
 	.acquire_status = answer_status,
 	.acquire_policies = answer_policies,
+	.acquire_module = answer_module,
 	.acquire_warnings = answer_warnings,
 	.count_entries = answer_entries,
 	.domain_policy = answer_domain_policy,

@@ -8,6 +8,7 @@
 
 #include "api/bus-names.h"
 #include "daemon/bus/bus.h"
+#include "daemon/bus/loaded-module.h"
 #include "daemon/warnings.h"
 #include "test.h"
 #include "util/basic.h"
@@ -56,6 +57,16 @@ static void fake_policies(struct bus_policies *ret, void *userdata)
 				{"default", "any", "/", "largest", 500, 12, 22, !service.detached},
 			},
 		.n = 2,
+	};
+}
+
+static void fake_module(struct loaded_module *ret, void *userdata)
+{
+	(void)userdata;
+	*ret = (struct loaded_module){
+		.version = "9.8",
+		.hooks = {"dump_header", "out_of_memory"},
+		.n_hooks = 2,
 	};
 }
 
@@ -223,6 +234,7 @@ static int fake_declare(const char *cgroup, char message[static BUS_MESSAGE_SIZE
 static const struct bus_provider provider = {
 	.acquire_status = fake_status,
 	.acquire_policies = fake_policies,
+	.acquire_module = fake_module,
 	.acquire_warnings = fake_warnings,
 	.count_entries = fake_entries,
 	.domain_policy = fake_domain_policy,
