@@ -109,26 +109,9 @@ static const char *get(const struct page *p, enum field field)
 	return entry_get_field(p->entry, field);
 }
 
-/*
- * Writes "name: text", where the text goes on in lines that begin under it. It breaks where a blank
- * is, or anywhere if there is none.
- */
 static void print_wrapped(const struct page *p, const char *name, const char *text)
 {
-	size_t width = p->term->width > NAME_WIDTH + 20 ? p->term->width - NAME_WIDTH - 2 : 0;
-
-	fprintf(p->term->out, "%*s%s ", NAME_WIDTH, name, *name ? ":" : " ");
-	while (width && term_width(text) > width) {
-		size_t n = term_fit(text, width), at = n;
-
-		while (at > 0 && text[at] != ' ')
-			at--;
-		if (at == 0)
-			at = n;
-		fprintf(p->term->out, "%.*s\n%*s", (int)at, text, NAME_WIDTH + 2, "");
-		text += at + (text[at] == ' ');
-	}
-	fprintf(p->term->out, "%s\n", text);
+	term_print_wrapped(p->term, NAME_WIDTH, name, text);
 }
 
 static void print(struct page *p, const char *name, const char *format, ...) _printf_(3, 4);

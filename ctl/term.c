@@ -249,3 +249,21 @@ void term_print_cell(const struct term *t, const char *text, size_t columns, uns
 	if (columns > width && !(flags & (CELL_RIGHT | CELL_LAST)))
 		pad(t->out, columns - width);
 }
+
+void term_print_wrapped(const struct term *t, size_t name_width, const char *name, const char *text)
+{
+	size_t width = t->width > name_width + 20 ? t->width - name_width - 2 : 0;
+
+	fprintf(t->out, "%*s%s ", (int)name_width, name, *name ? ":" : " ");
+	while (width && term_width(text) > width) {
+		size_t n = term_fit(text, width), at = n;
+
+		while (at > 0 && text[at] != ' ')
+			at--;
+		if (at == 0)
+			at = n;
+		fprintf(t->out, "%.*s\n%*s", (int)at, text, (int)name_width + 2, "");
+		text += at + (text[at] == ' ');
+	}
+	fprintf(t->out, "%s\n", text);
+}

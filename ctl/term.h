@@ -59,4 +59,11 @@ enum term_cell {
  * of enum term_cell. */
 void term_print_cell(const struct term *t, const char *text, size_t columns, unsigned flags);
 
+/*
+ * Writes "name: text" with the name aligned to the right of @name_width columns. The text goes on
+ * in lines that begin under it; it breaks where a blank is, or anywhere if there is none.
+ */
+void term_print_wrapped(const struct term *t, size_t name_width, const char *name,
+			const char *text);
+
 #endif
