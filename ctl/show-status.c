@@ -21,7 +21,7 @@ static int print_text(const struct term *t, const char *name, const char *text)
 
 	if (!clean)
 		return -ENOMEM;
-	fprintf(t->out, "%*s: %s\n", NAME_WIDTH, name, clean);
+	term_print_wrapped(t, NAME_WIDTH, name, clean);
 	return 0;
 }
 

@@ -105,7 +105,10 @@ static void test_status(void)
 		.map_entries = 37,
 		.policies = policies,
 		.n_policies = ARRAY_SIZE(policies),
-		.warnings = {"Another program's 'x' is asked before these.", "\033[31mbad"},
+		.warnings =
+			{"Another program's 'x' is asked before these, so it decides what these "
+			 "would decide otherwise.",
+			 "\033[31mbad"},
 		.n_warnings = 2,
 	};
 	struct term t = new_term(80);
