@@ -114,7 +114,8 @@ static int call(const char *method, const char *cgroup, bool changes, sd_bus_mes
 
 /* --- status */
 
-static int read_warnings(sd_bus_message *m, struct status_report *s)
+/* Reads an array of strings, of which the first @n_max are kept. */
+static int read_texts(sd_bus_message *m, const char **texts, size_t n_max, size_t *n)
 {
 	int r;
 
@@ -127,10 +128,25 @@ static int read_warnings(sd_bus_message *m, struct status_report *s)
 		r = sd_bus_message_read(m, "s", &text);
 		if (r <= 0)
 			break;
-		if (s->n_warnings < STATUS_WARNINGS_MAX)
-			s->warnings[s->n_warnings++] = text;
+		if (*n < n_max)
+			texts[(*n)++] = text;
 	}
 	return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+static int read_warnings(sd_bus_message *m, struct status_report *s)
+{
+	return read_texts(m, s->warnings, ARRAY_SIZE(s->warnings), &s->n_warnings);
+}
+
+static int read_module_version(sd_bus_message *m, struct status_report *s)
+{
+	return sd_bus_message_read(m, "s", &s->module_version);
+}
+
+static int read_module_hooks(sd_bus_message *m, struct status_report *s)
+{
+	return read_texts(m, s->module_hooks, ARRAY_SIZE(s->module_hooks), &s->n_module_hooks);
 }
 
 static int read_policies(sd_bus_message *m, struct status_report *s)
@@ -163,23 +179,23 @@ static int read_property(sd_bus_message *m, const char *name, struct status_repo
 	static const struct {
 		const char *name;
 		int (*read)(sd_bus_message *m, struct status_report *s);
-	} lists[] = {
-		{"Policies", read_policies},
-		{"Counters", read_counters},
-		{"Warnings", read_warnings},
+	} others[] = {
+		{"Policies", read_policies},	    {"Counters", read_counters},
+		{"Warnings", read_warnings},	    {"ModuleVersion", read_module_version},
+		{"ModuleHooks", read_module_hooks},
 	};
 	int r = values_read_property(m, status_fields, name, &s->status);
 	size_t i = 0;
 
 	if (r != 0)
 		return r;
-	while (i < ARRAY_SIZE(lists) && strcmp(name, lists[i].name) != 0)
+	while (i < ARRAY_SIZE(others) && strcmp(name, others[i].name) != 0)
 		i++;
-	if (i == ARRAY_SIZE(lists))
+	if (i == ARRAY_SIZE(others))
 		return sd_bus_message_skip(m, "v");
 	r = sd_bus_message_enter_container(m, 'v', NULL);
 	if (r >= 0)
-		r = lists[i].read(m, s);
+		r = others[i].read(m, s);
 	return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
@@ -244,13 +260,22 @@ static int get_map_entries(sd_bus *bus, uint32_t *ret, char why[static BUS_CLIEN
 	return r < 0 ? bad_reply(r, why) : 0;
 }
 
+/* Whether the bus is that of this machine: who has set its address may have that of another. */
+static bool is_of_this_machine(sd_bus *bus)
+{
+	const char *address;
+
+	return sd_bus_get_address(bus, &address) >= 0 &&
+	       strcmp(address, "unix:path=" BUS_SYSTEM_SOCKET) == 0;
+}
+
 int bus_client_get_status(struct status_report *ret, char why[static BUS_CLIENT_WHY_SIZE])
 {
 	_cleanup_(busp) sd_bus *bus = NULL;
 	sd_bus_message *reply = NULL;
 	int r;
 
-	*ret = (struct status_report){};
+	*ret = (struct status_report){.module_version = ""};
 	r = connect_bus(&bus, why);
 	if (r == 0)
 		r = get_all(bus, &reply, why);
@@ -260,12 +285,14 @@ int bus_client_get_status(struct status_report *ret, char why[static BUS_CLIENT_
 	r = read_status(reply, ret);
 	if (r < 0)
 		return bad_reply(r, why);
+	ret->is_of_this_machine = is_of_this_machine(bus);
 	return get_map_entries(bus, &ret->map_entries, why);
 }
 
 void status_report_done(struct status_report *s)
 {
 	values_free_rows(policy_row_fields, sizeof(*s->policies), s->policies, s->n_policies);
+	free(s->module_installed);
 	sd_bus_message_unref(s->reply);
 	*s = (struct status_report){};
 }

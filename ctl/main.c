@@ -13,6 +13,7 @@
 #include "config/policy.h"
 #include "config/value.h"
 #include "entry.h"
+#include "installed-module.h"
 #include "journal-reader.h"
 #include "json.h"
 #include "replies.h"
@@ -138,7 +139,13 @@ static int acquire_status(struct status_report *ret)
 	int r;
 
 	r = bus_client_get_status(ret, why);
-	return r < 0 ? bus_failure(r, why) : EXIT_SUCCESS;
+	if (r < 0)
+		return bus_failure(r, why);
+	/* A failure leaves it unknown. */
+	if (*ret->module_version && ret->is_of_this_machine &&
+	    installed_module_acquire_version(NULL, &ret->module_installed) == 0)
+		ret->module_installed = strdup("");
+	return EXIT_SUCCESS;
 }
 
 static int run_status(const struct arguments *a)

@@ -13,8 +13,9 @@
 #include "api/rows.h"
 #include "api/status.h"
 
-/* More than a daemon has. */
+/* More than a daemon has, and a module. */
 #define STATUS_WARNINGS_MAX 32
+#define STATUS_HOOKS_MAX 32
 
 struct status_report {
 	struct status status;
@@ -23,6 +24,11 @@ struct status_report {
 	size_t n_policies;
 	const char *warnings[STATUS_WARNINGS_MAX];
 	size_t n_warnings;
+	const char *module_version; /* that is loaded; "": none is */
+	const char *module_hooks[STATUS_HOOKS_MAX];
+	size_t n_module_hooks;
+	bool is_of_this_machine;
+	char *module_installed; /* its version, owned; "": there is none; NULL: not known */
 	void *reply;
 };
 

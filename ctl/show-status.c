@@ -5,11 +5,13 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "api/module.h"
 #include "replies.h"
 #include "table.h"
 #include "text.h"
 #include "util/basic.h"
 #include "util/escape.h"
+#include "util/format.h"
 
 /* Width of the names before the colon. */
 #define NAME_WIDTH 13
@@ -24,6 +26,57 @@ static int print_text(const struct term *t, const char *name, const char *text)
 	term_print_wrapped(t, NAME_WIDTH, name, clean);
 	return 0;
 }
+
+/* --- the module */
+
+/* Gives the sentence about a module that waits for its turn, for the caller to free; NULL where
+ * there is none. Returns 0 or -ENOMEM. */
+static int warn_of_module(const struct status_report *s, char **ret)
+{
+	*ret = NULL;
+	if (!s->module_installed || !*s->module_installed ||
+	    strcmp(s->module_installed, s->module_version) == 0)
+		return 0;
+	*ret = format_string("Module " KERNEL_MODULE
+			     " %s is installed, but %s is loaded: 'systemctl stop oompolicyd', "
+			     "'modprobe -r " KERNEL_MODULE
+			     "' and 'systemctl start oompolicyd' exchange it, or a reboot does.",
+			     s->module_installed, s->module_version);
+	return *ret ? 0 : -ENOMEM;
+}
+
+static int print_hooks(const struct status_report *s, const struct term *t)
+{
+	_cleanup_free_ char *text = strdup("");
+
+	for (size_t i = 0; text && i < s->n_module_hooks; i++) {
+		char *longer = format_string("%s%s%s", text, i > 0 ? ", " : "", s->module_hooks[i]);
+
+		free(text);
+		text = longer;
+	}
+	if (!text)
+		return -ENOMEM;
+	return *text ? print_text(t, "Hooks", text) : 0;
+}
+
+/* Nothing where no module is loaded. */
+static int print_module(const struct status_report *s, const struct term *t)
+{
+	_cleanup_free_ char *text = NULL;
+	int r;
+
+	if (!*s->module_version)
+		return 0;
+	text = s->module_installed
+		       ? format_string(KERNEL_MODULE " %s (installed: %s)", s->module_version,
+				       *s->module_installed ? s->module_installed : "none")
+		       : format_string(KERNEL_MODULE " %s", s->module_version);
+	r = text ? print_text(t, "Module", text) : -ENOMEM;
+	return r < 0 ? r : print_hooks(s, t);
+}
+
+/* --- the page */
 
 static int print_policies(const struct status_report *s, const struct term *t)
 {
@@ -73,6 +126,16 @@ static int print_policies(const struct status_report *s, const struct term *t)
 	return r;
 }
 
+static int print_warnings(const struct status_report *s, const struct term *t)
+{
+	_cleanup_free_ char *of_module = NULL;
+	int r = warn_of_module(s, &of_module);
+
+	for (size_t i = 0; r == 0 && i < s->n_warnings; i++)
+		r = print_text(t, "Warning", s->warnings[i]);
+	return r == 0 && of_module ? print_text(t, "Warning", of_module) : r;
+}
+
 static void print_last_oom(const struct status_report *s, uint64_t now_usec, const struct term *t)
 {
 	char time[TEXT_TIME_SIZE], span[TEXT_SPAN_SIZE];
@@ -101,6 +164,8 @@ static int print_page(const struct status_report *s, uint64_t now_usec, const st
 	r = print_text(t, "Backend", s->status.backend);
 	if (r == 0 && *s->status.backend_why)
 		r = print_text(t, "Fallback", s->status.backend_why);
+	if (r == 0)
+		r = print_module(s, t);
 	if (r < 0)
 		return r;
 	if (*s->status.origin)
@@ -124,8 +189,8 @@ static int print_page(const struct status_report *s, uint64_t now_usec, const st
 	print_last_oom(s, now_usec, t);
 	if (*s->status.reload_error)
 		r = print_text(t, "Reload failed", s->status.reload_error);
-	for (size_t i = 0; r == 0 && i < s->n_warnings; i++)
-		r = print_text(t, "Warning", s->warnings[i]);
+	if (r == 0)
+		r = print_warnings(s, t);
 	return r < 0 ? r : print_policies(s, t);
 }
 
@@ -142,28 +207,36 @@ static struct json *policies_to_json(const struct status_report *s)
 	return array;
 }
 
-static struct json *warnings_to_json(const struct status_report *s)
+static struct json *texts_to_json(const char *const *texts, size_t n)
 {
 	struct json *array = json_new_array();
 
-	for (size_t i = 0; i < s->n_warnings; i++)
-		json_append_bytes(array, s->warnings[i], strlen(s->warnings[i]));
+	for (size_t i = 0; i < n; i++)
+		json_append_bytes(array, texts[i], strlen(texts[i]));
 	return array;
 }
 
 static int print_json(const struct status_report *s, enum json_mode mode, const struct term *t)
 {
+	_cleanup_free_ char *of_module = NULL;
+	int r = warn_of_module(s, &of_module);
 	_cleanup_(json_freep) struct json *object = json_new_object();
 	struct json *counters = json_new_object();
+	struct json *warnings = texts_to_json(s->warnings, s->n_warnings);
 
+	if (of_module)
+		json_append_bytes(warnings, of_module, strlen(of_module));
 	json_add_values(counters, status_counter_fields, &s->status);
 	json_add_boolean(object, "good", status_is_good(s));
 	json_add_values(object, status_fields, &s->status);
+	json_add_text(object, "module_version", s->module_version);
+	json_add(object, "module_hooks", texts_to_json(s->module_hooks, s->n_module_hooks));
+	json_add_text(object, "module_installed", s->module_installed ?: "");
 	json_add_number(object, "map_entries", s->map_entries);
 	json_add(object, "counters", counters);
 	json_add(object, "policies", policies_to_json(s));
-	json_add(object, "warnings", warnings_to_json(s));
-	return json_print(object, mode, t->out);
+	json_add(object, "warnings", warnings);
+	return r < 0 ? r : json_print(object, mode, t->out);
 }
 
 int show_status(const struct status_report *s, uint64_t now_usec, enum json_mode mode,

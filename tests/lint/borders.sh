@@ -26,6 +26,7 @@ only libbpf 'bpf/(libbpf|bpf|btf)\.h|.*\.skel\.h' daemon/kernel/*.c
 only sd-journal 'systemd/sd-journal\.h' util/journal.c daemon/record/journal-find.c ctl/journal-reader.c
 only sd-bus 'systemd/sd-bus\.h' daemon/bus/bus.c daemon/bus/introspect.c daemon/bus/object.c daemon/bus/polkit.c daemon/bus/values.c daemon/job.c ctl/bus-client.c ctl/bus-values.c
 only jansson 'jansson\.h' ctl/json.c
+only libkmod 'libkmod\.h' ctl/installed-module.c
 
 # Who may use whom, from the table of docs/ARCHITECTURE.md. ROOM is the room of a file, by the file's
 # path without its ending; USES is what each room may use.

@@ -78,6 +78,7 @@ static void test_status(void)
 		 "/system.slice/system-something.slice/\033[31m.service", "oldest", 1000,
 		 4294967295, 4294967295, false},
 	};
+	char installed[] = "1.1\033[31m";
 	const struct status_report s = {
 		.status =
 			{
@@ -110,6 +111,11 @@ static void test_status(void)
 			 "would decide otherwise.",
 			 "\033[31mbad"},
 		.n_warnings = 2,
+		.module_version = "1.0",
+		.module_hooks = {"dump_header", "mem_cgroup_get_oom_group", "mem_cgroup_scan_tasks",
+				 "oom_evaluate_task", "\033[31mout_of_memory"},
+		.n_module_hooks = 5,
+		.module_installed = installed,
 	};
 	struct term t = new_term(80);
 
@@ -118,6 +124,57 @@ static void test_status(void)
 	compare("status");
 	check_width(80);
 	done_term();
+}
+
+/* What the page says of the module, which programs find in JSON in any case. */
+static void test_status_module(void)
+{
+	char same[] = "1.0", newer[] = "1.1", none[] = "";
+	const struct {
+		const char *version;
+		char *installed;
+		const char *line, *json; /* "": no line about a module */
+		bool warns;
+	} cases[] = {
+		{"", NULL, "",
+		 "\"module_version\":\"\",\"module_hooks\":[],\"module_installed\":\"\"", false},
+		{"1.0", NULL, "\n       Module: bpf_oom 1.0\n", "\"module_installed\":\"\"", false},
+		{"1.0", none, "\n       Module: bpf_oom 1.0 (installed: none)\n",
+		 "\"module_installed\":\"\"", false},
+		{"1.0", same, "\n       Module: bpf_oom 1.0 (installed: 1.0)\n",
+		 "\"module_installed\":\"1.0\"", false},
+		{"1.0", newer, "\n       Module: bpf_oom 1.0 (installed: 1.1)\n",
+		 "\"module_installed\":\"1.1\"", true},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct status_report s = {
+			.status = {.version = "1.0",
+				   .backend = "struct_ops",
+				   .backend_why = "",
+				   .origin = "",
+				   .reload_error = ""},
+			.module_version = cases[i].version,
+			.module_installed = cases[i].installed,
+		};
+		struct term t = new_term(0);
+
+		CHECK_INT(show_status(&s, 0, JSON_OFF, &t), 0);
+		end_term(&t);
+		CHECK(*cases[i].line ? strstr(output, cases[i].line) != NULL
+				     : !strstr(output, "Module"));
+		CHECK(!strstr(output, "Hooks"));
+		CHECK(cases[i].warns ==
+		      (strstr(output, "Warning: Module bpf_oom 1.1 is ") != NULL));
+		done_term();
+
+		t = new_term(0);
+		CHECK_INT(show_status(&s, 0, JSON_SHORT, &t), 0);
+		end_term(&t);
+		CHECK(strstr(output, cases[i].json));
+		CHECK(cases[i].warns == (strstr(output, "[\"Module bpf_oom 1.1 is ") != NULL));
+		done_term();
+	}
 }
 
 static void add(struct entry *e, const char *field)
@@ -597,8 +654,8 @@ static void test_colours(void)
 }
 
 static const struct test_case cases[] = {
-	TEST_CASE(status),  TEST_CASE(list),	TEST_CASE(info),  TEST_CASE(json),
-	TEST_CASE(rank),    TEST_CASE(filter),	TEST_CASE(times), TEST_CASE(numbers),
-	TEST_CASE(columns), TEST_CASE(colours),
+	TEST_CASE(status),  TEST_CASE(list),	TEST_CASE(info),	  TEST_CASE(json),
+	TEST_CASE(rank),    TEST_CASE(filter),	TEST_CASE(times),	  TEST_CASE(numbers),
+	TEST_CASE(columns), TEST_CASE(colours), TEST_CASE(status_module),
 };
 TEST_MAIN(cases)
