@@ -125,6 +125,48 @@ test_status()
 		"$(bpftool map dump name op_rules | sed -n 's/^Found \([0-9]*\) elements*$/\1/p')"
 }
 
+# The module as sysfs and modinfo have it. What is installed is in the files of this machine, so not told
+# of a bus that may be another's; of another version it is told how to load it.
+test_module()
+{
+	local loaded installed other file
+	loaded=$(</sys/module/bpf_oom/version)
+	installed=$(modinfo -F version bpf_oom)
+	other=${installed//?/x} # as long as what it takes the place of
+	file=$(modinfo -n bpf_oom)
+	assert_status 0 as_nobody oompolicyctl status
+	assert_match "both versions" "$OUTPUT" \
+		$'\n'"       Module: bpf_oom $loaded \(installed: $installed\)"$'\n'
+	[[ $OUTPUT != *Warning:* ]] || fail "there is a warning"
+	assert_match "in JSON" "$(oompolicyctl status --json=short)" \
+		"\"module_version\":\"$loaded\",.*\"module_installed\":\"$installed\""
+
+	assert_status 0 env DBUS_SYSTEM_BUS_ADDRESS=unix:path=/var/run/dbus/system_bus_socket oompolicyctl status
+	assert_match "of another machine, maybe" "$OUTPUT" $'\n'"       Module: bpf_oom $loaded"$'\n'
+
+	sed "s/\x00version=$installed\x00/\x00version=$other\x00/" "$file" >/run/bpf_oom.ko
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	assert_status 0 unshare --mount sh -c 'mount --bind /run/bpf_oom.ko "$1" && oompolicyctl status' sh "$file"
+	assert_match "another version" "$OUTPUT" " \(installed: $other\)"$'\n'
+	assert_match "the warning" "$OUTPUT" \
+		"Warning: Module bpf_oom $other is installed, but $loaded is loaded: "
+}
+
+# What a live patch cannot replace.
+test_hooks()
+{
+	local hooks
+	hooks=$(</sys/module/bpf_oom/parameters/hooks)
+	assert_match "the module's own list" ",$hooks," ',out_of_memory,'
+	assert_status 0 oompolicyctl status
+	assert_match "the hooks" "$OUTPUT" $'\n'"        Hooks: ${hooks//,/, }"$'\n'
+	assert_match "in JSON" "$(oompolicyctl status --json=short)" \
+		"\"module_hooks\":\\[\"${hooks//,/\",\"}\"\\]"
+	assert_match "on the bus" \
+		"$(busctl get-property org.oompolicyd1 /org/oompolicyd1 org.oompolicyd1.Manager ModuleHooks)" \
+		'^as [0-9]+ .*"out_of_memory"'
+}
+
 ruled()
 {
 	[[ $(oompolicyctl metrics | sed -n 's/^oompolicyd_cgroups_ruled //p') == "$1" ]]
@@ -563,7 +605,7 @@ test_memory()
 	((after <= before + 512)) || fail "asking for the tree 50 times made $before KiB $after KiB"
 }
 
-plan 16
+plan 18
 polkit_hide
 mkdir -p "$ROOT"/{work/{low,high,safe,plain},other}
 echo +memory >/sys/fs/cgroup/cgroup.subtree_control
@@ -572,6 +614,8 @@ echo +memory >"$ROOT/work/cgroup.subtree_control"
 config_bus
 daemon_start
 run_test status test_status
+run_test module test_module
+run_test hooks test_hooks
 run_test tree test_tree
 run_test explain test_explain
 run_test record test_record
