@@ -40,6 +40,8 @@ table_is_sound()
 		[[ -e $TOP/tests/vm/image/packages.$KERNEL_SYSTEM ]] || echo "$name has no image"
 		[[ $KERNEL_SOURCE == package ]] || grep -q "^$KERNEL_SOURCE)" "$TOP/tests/vm/kernel/build" ||
 			echo "$name has no recipe"
+		[[ $KERNEL_SOURCE == package || -e $TOP/tests/vm/root/packages.$KERNEL_SYSTEM-kernel ]] ||
+			echo "$name has no build root"
 	done
 }
 
@@ -84,6 +86,7 @@ found_age()
 expect table_is_sound '' table_is_sound
 expect row_plain 'trixie|trixie|package|always|' row trixie
 expect row_with_command_line "v1|bookworm|memcg-v1|with-all|systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_controller=1" row v1
+expect row_other_package 'rt|trixie|package-rt|with-all|' row rt
 expect row_unknown fails row woody
 expect row_empty fails row ''
 

@@ -193,6 +193,8 @@ disk_build()
 		package_build "$KERNEL_SYSTEM" "$BUILD_ROOT" "$version"
 		packages+=("$(packages_dir "$KERNEL_SYSTEM" "$version")")
 	else
+		# The kernel's compiler, or its package with the headers, is in the root that it was made in.
+		[[ $KERNEL_SOURCE == package ]] || build_in "$KERNEL_SYSTEM-kernel"
 		build_module "$TOP/kmod" "kmod-$name" "$headers" "$version"
 		build_module "$TOP/tests/vm/module" "test-modules-$name" "$headers" "$version" \
 			"$TOP"/kmod/{bpf_oom.h,compat.h,fit.c,symbols.c}

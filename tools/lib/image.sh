@@ -80,16 +80,17 @@ kernel_dir()
 		return
 	fi
 	root=$(root_find "$1-kernel")
-	key=$(cd "$TOP/tests/vm" && digest_files kernel image/init image/initramfs &&
-		grep -E '^(linux-source-|gcc-)' "$root/packages")
+	key=$(cd "$TOP/tests/vm" && digest_files kernel image/init image/initramfs image/trim-modules &&
+		grep -E '^(linux-source-|linux-image-.*-rt-|gcc-)' "$root/packages")
 	key=$(sha256sum <<<"$key" | cut -c1-16)
 	printf '%s/kernel-%s-%s\n' "$CACHE" "$2" "$key"
 }
 
 # kernel_ensure SYSTEM SOURCE: as image_ensure, leaves in KERNEL_FILES the directory with vmlinuz,
-# initramfs.cpio, modules/ and, of a trimmed kernel, headers/.
+# initramfs.cpio, modules/ and, where the build root of the kernel is not that of the system, headers/.
 kernel_ensure()
 {
+	local what="the trimmed kernel '$2', about ten minutes"
 	if [[ $2 == package ]]; then
 		image_ensure "$1"
 		KERNEL_FILES=$IMAGE
@@ -97,7 +98,8 @@ kernel_ensure()
 	fi
 	root_ensure "$1-kernel"
 	KERNEL_FILES=$(kernel_dir "$1" "$2")
-	cached_ensure "$KERNEL_FILES" "the trimmed kernel '$2', about ten minutes" kernel_fill "$1" "$2"
+	[[ $2 != package-* ]] || what="the kernel of linux-image-${2#package-}-amd64"
+	cached_ensure "$KERNEL_FILES" "$what" kernel_fill "$1" "$2"
 }
 
 # kernel_fill DIRECTORY SYSTEM SOURCE

@@ -5,19 +5,21 @@
 #
 # NAME     what a guest script says in its `# vm: kernels= extra=` and a result after the '@'
 # SYSTEM   the Debian that is booted, which the module and the daemon are built in
-# KERNEL   'package': the one that comes with that Debian; else the trimmed one that
-#          tests/vm/kernel builds by this name from the linux-source package
+# KERNEL   'package': the one that comes with that Debian; 'package-FLAVOUR': that of its package
+#          linux-image-FLAVOUR-amd64; else the trimmed one that tests/vm/kernel builds by this name
+#          from the linux-source package
 # RUNS     'always', or only 'with-all', as it takes more time than a usual run has
 # COMMAND LINE  what the kernel is told beside the usual
 KERNEL_DEFAULT=trixie
 KERNEL_TABLE='
-trixie    trixie    package   always
-bookworm  bookworm  package   always
-sid       sid       package   always
-v2        bookworm  memcg-v1  with-all
-hybrid    bookworm  memcg-v1  with-all  systemd.unified_cgroup_hierarchy=0
-v1        bookworm  memcg-v1  with-all  systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_controller=1
-debug     bookworm  debug     with-all
+trixie    trixie    package     always
+bookworm  bookworm  package     always
+sid       sid       package     always
+v2        bookworm  memcg-v1    with-all
+hybrid    bookworm  memcg-v1    with-all  systemd.unified_cgroup_hierarchy=0
+v1        bookworm  memcg-v1    with-all  systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_controller=1
+debug     bookworm  debug       with-all
+rt        trixie    package-rt  with-all
 '
 
 # kernel_names: one a line, in the table's order.
