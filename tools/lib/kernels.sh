@@ -19,6 +19,7 @@ v2        bookworm  memcg-v1    with-all
 hybrid    bookworm  memcg-v1    with-all  systemd.unified_cgroup_hierarchy=0
 v1        bookworm  memcg-v1    with-all  systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_controller=1
 debug     bookworm  debug       with-all
+namespace bookworm  namespace   with-all
 rt        trixie    package-rt  with-all
 '
 
