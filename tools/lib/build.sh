@@ -67,7 +67,7 @@ build_tree_locked()
 # directory and version, in a copy, as kbuild writes beside the sources; with the FILEs beside them.
 build_module()
 {
-	local source=$1 dir=$BUILD/$2 headers=$3 digest files=("${@:5}")
+	local source=$1 dir=$BUILD/$2 headers=$3 digest files=("${@:5}") compiler=()
 	digest="$(digest_files "$source" "${files[@]}") $BUILD_ROOT $headers $4"
 	if [[ -e $dir/digest && $(<"$dir/digest") == "$digest" ]]; then
 		return
@@ -76,7 +76,9 @@ build_module()
 	mkdir -p "$dir" "$BUILD/log"
 	cp -a "$source/." "$dir/"
 	[[ ${#files[@]} -eq 0 ]] || cp -a "${files[@]}" "$dir/"
-	watched "$BUILD/log/$2" "compiling $2" build_run make -C "$headers" "M=$dir" modules
+	# A module has to come from the compiler that its kernel came from.
+	! build_run grep -q -x CONFIG_CC_IS_CLANG=y "$headers/.config" || compiler=(LLVM=1)
+	watched "$BUILD/log/$2" "compiling $2" build_run make -C "$headers" "M=$dir" "${compiler[@]}" modules
 	if ((ATTEMPT != 0)); then
 		tail -n 40 "$BUILD/log/$2" >&2
 		die 1 "the module in $source does not build"

@@ -81,7 +81,7 @@ kernel_dir()
 	fi
 	root=$(root_find "$1-kernel")
 	key=$(cd "$TOP/tests/vm" && digest_files kernel image/init image/initramfs image/trim-modules &&
-		grep -E '^(linux-source-|linux-image-.*-rt-|gcc-)' "$root/packages")
+		grep -E '^(linux-source-|linux-image-.*-rt-|gcc-|clang-|lld-)' "$root/packages")
 	key=$(sha256sum <<<"$key" | cut -c1-16)
 	printf '%s/kernel-%s-%s\n' "$CACHE" "$2" "$key"
 }

@@ -20,6 +20,7 @@ hybrid    bookworm  memcg-v1    with-all  systemd.unified_cgroup_hierarchy=0
 v1        bookworm  memcg-v1    with-all  systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_controller=1
 debug     bookworm  debug       with-all
 namespace bookworm  namespace   with-all
+clang     trixie    clang       with-all
 rt        trixie    package-rt  with-all
 '
 

@@ -3,7 +3,7 @@
 #
 # The interfaces of bpf_oom.ko other than the struct_ops policy: task evaluation, declared OOMs, memory
 # cgroups, remote OOMs; and objects written against the posted patches alone.
-# vm: memory=512 cpus=2 timeout=1500 kernels=trixie,sid,v2,debug extra=bookworm,namespace,rt
+# vm: memory=512 cpus=2 timeout=1500 kernels=trixie,sid,v2,debug extra=bookworm,namespace,clang,rt
 . "$(dirname "$0")/lib.sh"
 
 readonly INTERFACE=/usr/lib/oompolicyd-tests/interface

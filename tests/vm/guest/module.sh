@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # bpf_oom.ko by itself: loading, unloading, what it refuses, what its interface does.
-# vm: memory=512 cpus=2 timeout=1500 kernels=trixie,v2,debug extra=bookworm,sid,namespace,rt
+# vm: memory=512 cpus=2 timeout=1500 kernels=trixie,v2,debug extra=bookworm,sid,namespace,clang,rt
 . "$(dirname "$0")/lib.sh"
 
 readonly MODTEST=/usr/lib/oompolicyd-tests/modtest
