@@ -28,9 +28,7 @@
 #define BPF_OOM_NAME_MAX_LEN 64
 
 /* Of a name that set_oom_policy_name() sets, with its terminator. */
-enum {
-	POLICY_NAME_LEN = 16,
-};
+#define POLICY_NAME_LEN 16
 
 /* Of the text that stands for the constraint of a declared OOM, with its terminator. */
 #define BPF_OOM_CONSTRAINT_MAX_LEN 64

@@ -24,13 +24,14 @@
 #include "bpf_oom.h"
 #include "compat.h"
 
-/* What a program may answer for a task. */
-enum {
-	NO_BPF_POLICY,
-	BPF_EVAL_ABORT,
-	BPF_EVAL_NEXT,
-	BPF_EVAL_SELECT,
-};
+/*
+ * What a program may answer for a task. No enumerators: they would be among the module's types, and
+ * an object that is built from these could not have its own, as those of the series do.
+ */
+#define NO_BPF_POLICY 0
+#define BPF_EVAL_ABORT 1
+#define BPF_EVAL_NEXT 2
+#define BPF_EVAL_SELECT 3
 
 __bpf_hook_start();
 
@@ -154,9 +155,10 @@ void bpf_oom_begin_selection(struct oom_control *oc)
 	bpf_set_policy_name(oc);
 }
 
-BTF_KFUNCS_START(bpf_oom_fmodret_ids)
+/* Not of kfuncs, whose prototypes are among the types: a program may be named like its hook. */
+BTF_SET8_START(bpf_oom_fmodret_ids)
 BTF_ID_FLAGS(func, bpf_oom_evaluate_task)
-BTF_KFUNCS_END(bpf_oom_fmodret_ids)
+BTF_SET8_END(bpf_oom_fmodret_ids)
 
 static const struct btf_kfunc_id_set bpf_oom_fmodret_set = {
 	.owner = THIS_MODULE,

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #include "cgtree.h"
@@ -26,6 +27,7 @@
 #define LARGE_BYTES (24U << 20)
 #define SMALL_BYTES (8U << 20)
 #define LIMIT_BYTES "50331648"
+#define LIMIT_PAGES (50331648 / sysconf(_SC_PAGESIZE))
 /* More than the limit leaves, and less than that and the small one. */
 #define EXCESS_BYTES (18U << 20)
 
@@ -45,6 +47,29 @@ static uint64_t cgroup_id(const char *path)
 
 	snprintf(absolute, sizeof(absolute), "%s/%s", CGTREE_ROOT, path);
 	return stat(absolute, &st) == 0 ? st.st_ino : 0;
+}
+
+/* A global variable of the object in .bss, a u64 or a struct that begins with one; all bits set if
+ * there is none. */
+static uint64_t global(const char *name)
+{
+	const struct btf *btf = bpf_object__btf(object);
+	struct bpf_map *map = bpf_object__find_map_by_name(object, ".bss");
+	int id = btf__find_by_name_kind(btf, ".bss", BTF_KIND_DATASEC);
+	const struct btf_type *section = id < 0 ? NULL : btf__type_by_id(btf, id);
+	uint64_t value = UINT64_MAX;
+	size_t size = 0;
+	const char *values = map ? bpf_map__initial_value(map, &size) : NULL;
+
+	for (uint16_t i = 0; values && section && i < btf_vlen(section); i++) {
+		const struct btf_var_secinfo *var = btf_var_secinfos(section) + i;
+		const struct btf_type *type = btf__type_by_id(btf, var->type);
+
+		if (strcmp(btf__name_by_offset(btf, type->name_off), name) == 0 &&
+		    var->offset + sizeof(value) <= size)
+			memcpy(&value, values + var->offset, sizeof(value));
+	}
+	return value;
 }
 
 static bool attach_all(void)
@@ -114,6 +139,19 @@ static int run_evaluate(void)
 	return check_small_died("oom_policy=cg_prio\n");
 }
 
+static int run_observe(void)
+{
+	if (eater_grow(&large, EXCESS_BYTES) != 1)
+		return say("the large process could not have its memory");
+	if (global("n_selections") < 1 || global("n_evaluated") < 2 || global("n_vain") != 0 ||
+	    global("domain_id") != cgroup_id(CGROUP) ||
+	    global("domain_pages") != (uint64_t)LIMIT_PAGES)
+		return say("the OOM was not seen");
+	if (global("n_killed") != 1 || global("victim") != (uint64_t)small.pid)
+		return say("the victim was not seen");
+	return check_small_died("oom_policy=score_adj\n");
+}
+
 static int run_declare(void)
 {
 	struct {
@@ -136,6 +174,7 @@ static const struct {
 } cases[] = {
 	{"policy", run_policy, CGROUP "-one", CGROUP "-one", CGROUP "-one"},
 	{"evaluate", run_evaluate, CGROUP, LARGE_CGROUP, SMALL_CGROUP},
+	{"observe", run_observe, CGROUP, LARGE_CGROUP, SMALL_CGROUP},
 	{"declare", run_declare, CGROUP, LARGE_CGROUP, SMALL_CGROUP},
 };
 

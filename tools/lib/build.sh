@@ -86,17 +86,53 @@ build_module()
 	printf '%s\n' "$digest" >"$dir/digest"
 }
 
-# build_conformance MODULE HEADERS NAME: the objects of tests/vm/conformance, from the types that the
-# kernel and the module tell of in their BTF, and from no header of this tree.
+# build_conformance MODULE HEADERS NAME: the objects of tests/vm/conformance, from no header of this
+# tree but from the types that a BTF tells of. OBJECT.conformance.o is from the types of the kernel and
+# the module, OBJECT-kernel.conformance.o from those of the kernel alone.
 build_conformance()
 {
-	local module=$1 headers=$2 dir=$BUILD/$3 source name clang digest architecture
+	local module=$1 headers=$2 dir=$BUILD/$3 digest
 	digest="$(digest_files "$TOP/tests/vm/conformance" "$module") $BUILD_ROOT $headers"
 	if [[ -e $dir/digest && $(<"$dir/digest") == "$digest" ]]; then
 		return
 	fi
 	rm -rf "$dir"
-	mkdir -p "$dir"
+	mkdir -p "$dir"/{module,kernel}
+	build_check_types "$module" "$headers/vmlinux"
+	# With a base the dump of a module has the kernel's types too.
+	build_run /usr/sbin/bpftool -B "$headers/vmlinux" btf dump file "$module" format c \
+		>"$dir/module/vmlinux.h" || die 1 "the types of $module cannot be read"
+	build_conformance_objects "$dir" "$dir/module" ''
+	build_run /usr/sbin/bpftool btf dump file "$headers/vmlinux" format c \
+		>"$dir/kernel/vmlinux.h" || die 1 "the types of $headers/vmlinux cannot be read"
+	build_conformance_objects "$dir" "$dir/kernel" -kernel -DKERNEL_TYPES_ALONE
+	printf '%s\n' "$digest" >"$dir/digest"
+}
+
+# build_check_types MODULE VMLINUX: whoever builds an object from the module's types gets its private
+# ones as well, and cannot use their names; so all have a prefix that nobody else would use.
+build_check_types()
+{
+	local names
+	names=$(comm -13 <(build_run /usr/sbin/bpftool btf dump file "$2" format raw | types_named) \
+		<(build_run /usr/sbin/bpftool -B "$2" btf dump file "$1" format raw | types_named) |
+		grep -v -i -E '^(bpf_oom|bpf_struct_ops_bpf_oom|oom_control__|(btf_trace|trace_event_[a-z_]*)_select_bad_process_end)') ||
+		return 0
+	die 1 "types of $1 that have no prefix bpf_oom_: ${names//$'\n'/ }"
+}
+
+# types_named: the names of types and enumerators in a raw dump of BTF, sorted.
+types_named()
+{
+	awk -F "'" '/^\[[0-9]+\] (STRUCT|UNION|ENUM|ENUM64|TYPEDEF|FWD) / || /^\t.* val=/ { print $2 }' |
+		LC_ALL=C sort -u
+}
+
+# build_conformance_objects DIRECTORY TYPES SUFFIX CLANG_ARGUMENT...: TYPES has the vmlinux.h.
+build_conformance_objects()
+{
+	local dir=$1 types=$2 suffix=$3 source name clang architecture
+	shift 3
 	case $(uname -m) in
 	x86_64) architecture=x86 ;;
 	aarch64) architecture=arm64 ;;
@@ -105,18 +141,14 @@ build_conformance()
 	for clang in clang-21 clang-20 clang-19 clang-18 clang-17 clang-16 clang; do
 		! build_run which "$clang" >/dev/null || break
 	done
-	# With a base the dump of a module has the kernel's types too.
-	build_run /usr/sbin/bpftool -B "$headers/vmlinux" btf dump file "$module" format c \
-		>"$dir/vmlinux.h" || die 1 "the types of $module cannot be read"
 	for source in "$TOP"/tests/vm/conformance/*.bpf.c; do
-		name=$(basename "$source" .bpf.c)
+		name=$(basename "$source" .bpf.c)$suffix
 		# The kernel's types have declarations that declare nothing.
-		quietly "$BUILD/log/$3-$name" build_run "$clang" -g -O2 -target bpf -mcpu=v3 \
-			"-D__TARGET_ARCH_$architecture" -Wall -Werror -Wno-missing-declarations \
-			-I"$dir" -c "$source" -o "$dir/$name.conformance.o" ||
+		quietly "$BUILD/log/${dir##*/}-$name" build_run "$clang" -g -O2 -target bpf -mcpu=v3 \
+			"-D__TARGET_ARCH_$architecture" -Wall -Werror -Wno-missing-declarations "$@" \
+			-I"$types" -c "$source" -o "$dir/$name.conformance.o" ||
 			die 1 "$source does not compile"
 	done
-	printf '%s\n' "$digest" >"$dir/digest"
 }
 
 # disk_ensure KERNEL [DISK]: has the disk of a machine with a kernel of the table. DISK is empty for the

@@ -6,6 +6,13 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+enum {
+	NO_BPF_POLICY,
+	BPF_EVAL_ABORT,
+	BPF_EVAL_NEXT,
+	BPF_EVAL_SELECT,
+};
+
 void set_oom_policy_name(struct oom_control *oc, const char *buf, size_t sz) __ksym;
 
 char _license[] SEC("license") = "GPL";

@@ -6,6 +6,14 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#ifdef KERNEL_TYPES_ALONE
+struct bpf_oom_ops {
+	int (*handle_out_of_memory)(struct oom_control *oc);
+	char name[64];
+	struct bpf_oom *bpf_oom;
+};
+#endif
+
 int bpf_oom_kill_process(struct oom_control *oc, struct task_struct *task,
 			 const char *message__str) __ksym;
 struct cgroup *bpf_cgroup_from_id(u64 cgid) __ksym;

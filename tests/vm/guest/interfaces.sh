@@ -78,13 +78,15 @@ END
 modprobe bpf_oom
 mapfile -t names < <("$INTERFACE" list)
 mapfile -t objects < <("$CONFORMANCE" list)
-plan $((${#names[@]} + ${#objects[@]} + 3))
+plan $((${#names[@]} + 2 * ${#objects[@]} + 3))
 for name in "${names[@]}"; do
 	run_test "$name" run_reported "$INTERFACE" "$name"
 done
 for name in "${objects[@]}"; do
-	run_test "conformance-$name" run_reported "$CONFORMANCE" "$name" \
-		"/usr/lib/oompolicyd-tests/$name.conformance.o"
+	for types in '' -kernel; do
+		run_test "conformance-$name$types" run_reported "$CONFORMANCE" "$name" \
+			"/usr/lib/oompolicyd-tests/$name$types.conformance.o"
+	done
 done
 run_test unload-refused-while-attached test_unload_refused_while_attached
 run_test unload-while-declared test_unload_while_declared
