@@ -53,6 +53,16 @@ struct bpf_oom_ops {
 	struct bpf_oom *bpf_oom;
 };
 
+/*
+ * In the series a policy may trust oc->memcg that is not NULL: pass it to kfuncs, and its css to
+ * iterators. The verifier looks for a type of this name with that member, in the BTF that oc comes
+ * with, which is the module's (btf_nested_type_is_trusted() of kernel/bpf/verifier.c). Whoever has
+ * called out_of_memory() holds the memcg.
+ */
+struct oom_control__safe_trusted_or_null {
+	struct mem_cgroup *memcg;
+};
+
 /* --- symbols.c */
 
 extern struct mutex *bpf_oom_lock; /* the kernel's oom_lock */

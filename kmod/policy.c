@@ -12,6 +12,7 @@
 #include <linux/bpf_verifier.h>
 #include <linux/btf.h>
 #include <linux/ctype.h>
+#include <linux/memcontrol.h>
 #include <linux/module.h>
 #include <linux/jiffies.h>
 #include <linux/mutex.h>
@@ -320,5 +321,6 @@ static struct bpf_struct_ops bpf_bpf_oom_ops = {
 
 int bpf_oom_policy_init(void)
 {
+	BTF_TYPE_EMIT(struct oom_control__safe_trusted_or_null);
 	return register_bpf_struct_ops(&bpf_bpf_oom_ops, bpf_oom_ops);
 }

@@ -2,7 +2,8 @@
 /*
  * Loads an object that was written against the posted patches, in tests/vm/conformance, as any
  * loader would: from its file, everything in it attached. Then there is an OOM between a large and
- * a small process, of which the kernel would take the large one, and each object the small one.
+ * a small process, of which the kernel would take the large one, and each object the small one; but
+ * for the one that takes a whole cgroup, where the kernel would take one of two processes.
  */
 #include <errno.h>
 #include <limits.h>
@@ -26,13 +27,15 @@
 #define SMALL_CGROUP CGROUP "/small"
 #define LARGE_BYTES (24U << 20)
 #define SMALL_BYTES (8U << 20)
+#define OTHER_BYTES (4U << 20)
 #define LIMIT_BYTES "50331648"
 #define LIMIT_PAGES (50331648 / sysconf(_SC_PAGESIZE))
 /* More than the limit leaves, and less than that and the small one. */
 #define EXCESS_BYTES (18U << 20)
 
 static struct bpf_object *object;
-static struct eater large, small;
+/* The other one is the large one's neighbour, of the test that starts it. */
+static struct eater large, small, other;
 
 static int say(const char *what)
 {
@@ -122,6 +125,37 @@ static int run_policy(void)
 	return check_small_died("oom_policy=by_score\n");
 }
 
+static int run_domain(void)
+{
+	if (eater_grow(&large, EXCESS_BYTES) != 1)
+		return say("the large process could not have its memory");
+	/* In pages, or in bytes by the kernel's own kfuncs. */
+	if (global("usage") < (uint64_t)LIMIT_PAGES / 2 || global("anonymous") > global("usage"))
+		return say("the memory of the cgroup was not seen");
+	if (global("domain_id") != cgroup_id(CGROUP "-one") || global("n_cgroups") != 1 ||
+	    global("n_processes") != 2)
+		return say("the cgroup or its processes were not seen");
+	return check_small_died("oom_policy=youngest\n");
+}
+
+static int run_leaf(void)
+{
+	if (eater_start(&other, LARGE_CGROUP, OTHER_BYTES, 0) < 0)
+		return say("no process beside the large one");
+	if (eater_grow(&other, EXCESS_BYTES) != 0)
+		return say("the process beside the large one lives");
+	if (!eater_was_killed(eater_wait(&other)) || !eater_was_killed(eater_wait(&large)))
+		return say("the processes of the large cgroup were not both killed");
+	if (!eater_lives(&small))
+		return say("the small process is dead");
+	if (global("n_ooms") != 1 || global("n_killed") != 2 ||
+	    global("last_leaf") != cgroup_id(LARGE_CGROUP))
+		return say("the policy has counted something else");
+	if (kernel_log_read() < 0 || !kernel_logged("oom_policy=largest_leaf\n"))
+		return say("the kernel's report says something else");
+	return 0;
+}
+
 static int run_evaluate(void)
 {
 	int map = bpf_object__find_map_fd_by_name(object, "cg_map");
@@ -173,6 +207,8 @@ static const struct {
 	const char *domain, *large_cgroup, *small_cgroup;
 } cases[] = {
 	{"policy", run_policy, CGROUP "-one", CGROUP "-one", CGROUP "-one"},
+	{"domain", run_domain, CGROUP "-one", CGROUP "-one", CGROUP "-one"},
+	{"leaf", run_leaf, CGROUP, LARGE_CGROUP, SMALL_CGROUP},
 	{"evaluate", run_evaluate, CGROUP, LARGE_CGROUP, SMALL_CGROUP},
 	{"observe", run_observe, CGROUP, LARGE_CGROUP, SMALL_CGROUP},
 	{"declare", run_declare, CGROUP, LARGE_CGROUP, SMALL_CGROUP},
@@ -199,6 +235,7 @@ int main(int argc, char **argv)
 				 : say("no processes");
 		eater_stop(&large);
 		eater_stop(&small);
+		eater_stop(&other);
 	}
 	return status;
 }

@@ -31,13 +31,14 @@ SEC("struct_ops.s/handle_out_of_memory")
 int BPF_PROG(by_score, struct oom_control *oc)
 {
 	struct task_struct *task, *victim = NULL;
+	struct mem_cgroup *memcg = oc->memcg;
 	struct cgroup *cgroup;
 	int highest = -1000;
 	int ret = 0;
 
-	if (!oc->memcg)
+	if (!memcg)
 		return 0;
-	cgroup = bpf_cgroup_from_id(oc->memcg->css.cgroup->kn->id);
+	cgroup = bpf_cgroup_from_id(memcg->css.cgroup->kn->id);
 	if (!cgroup)
 		return 0;
 	bpf_for_each(css_task, task, &cgroup->self, CSS_TASK_ITER_PROCS) {
