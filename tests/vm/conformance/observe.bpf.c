@@ -24,6 +24,8 @@ extern void set_oom_policy_name(struct oom_control *oc, const char *buf, size_t 
 
 char _license[] SEC("license") = "GPL";
 
+char name[] = "score_adj";
+
 struct victim {
 	u64 pid;
 	u64 cgroup_id;
@@ -41,12 +43,10 @@ u64 domain_pages;
 SEC("fentry/bpf_set_policy_name")
 int BPF_PROG(bpf_set_policy_name, struct oom_control *oc)
 {
-	char name[POLICY_NAME_LEN] = "score_adj";
-
 	n_selections++;
 	domain_id = oc->memcg ? oc->memcg->css.cgroup->kn->id : 0;
 	domain_pages = oc->totalpages;
-	set_oom_policy_name(oc, name, sizeof(name));
+	set_oom_policy_name(oc, name, POLICY_NAME_LEN);
 	return 0;
 }
 
