@@ -23,6 +23,14 @@ struct task_struct *bpf_task_acquire(struct task_struct *p) __ksym;
 void bpf_task_release(struct task_struct *p) __ksym;
 void bpf_rcu_read_lock(void) __ksym;
 void bpf_rcu_read_unlock(void) __ksym;
+int bpf_iter_css_new(struct bpf_iter_css *it, struct cgroup_subsys_state *start,
+		     unsigned int flags) __ksym;
+struct cgroup_subsys_state *bpf_iter_css_next(struct bpf_iter_css *it) __ksym;
+void bpf_iter_css_destroy(struct bpf_iter_css *it) __ksym;
+int bpf_iter_css_task_new(struct bpf_iter_css_task *it, struct cgroup_subsys_state *css,
+			  unsigned int flags) __ksym;
+struct task_struct *bpf_iter_css_task_next(struct bpf_iter_css_task *it) __ksym;
+void bpf_iter_css_task_destroy(struct bpf_iter_css_task *it) __ksym;
 
 char _license[] SEC("license") = "GPL";
 

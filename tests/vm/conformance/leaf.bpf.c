@@ -24,6 +24,14 @@ unsigned long bpf_mem_cgroup_usage(struct mem_cgroup *memcg) __ksym;
 unsigned long bpf_mem_cgroup_page_state(struct mem_cgroup *memcg, int idx) __ksym;
 void bpf_rcu_read_lock(void) __ksym;
 void bpf_rcu_read_unlock(void) __ksym;
+int bpf_iter_css_new(struct bpf_iter_css *it, struct cgroup_subsys_state *start,
+		     unsigned int flags) __ksym;
+struct cgroup_subsys_state *bpf_iter_css_next(struct bpf_iter_css *it) __ksym;
+void bpf_iter_css_destroy(struct bpf_iter_css *it) __ksym;
+int bpf_iter_css_task_new(struct bpf_iter_css_task *it, struct cgroup_subsys_state *css,
+			  unsigned int flags) __ksym;
+struct task_struct *bpf_iter_css_task_next(struct bpf_iter_css_task *it) __ksym;
+void bpf_iter_css_task_destroy(struct bpf_iter_css_task *it) __ksym;
 
 char _license[] SEC("license") = "GPL";
 
