@@ -41,9 +41,7 @@ __hidden struct current_oom current_oom = {};
 /* What the kernel's report calls nobody. Not constant: the verifier asks of the kfunc's buffer that
  * it can be written to. */
 __hidden char no_policy[] = "default";
-/* The memory of the process that was looked up last: its address, and what it counts. */
-__hidden __u64 process_memory = 0;
-__hidden __s64 process_pages = 0;
+__hidden __u64 thread_mm = 0;
 
 /* Does the module tell what an OOM has to wait for? Then no task is looked at for that. */
 static __always_inline bool knows_awaited(void)
@@ -178,20 +176,26 @@ __noinline int op_find_effective(void)
 	return true;
 }
 
-/* Looks the process up for what its memory is and counts. */
-__noinline int op_find_memory(__u32 pid)
+/* Looks for the memory of a process whose main thread has none any more. */
+__noinline int op_find_thread_mm(__u32 pid)
 {
 	struct task_struct *task = bpf_task_from_pid(pid);
-	struct mm_struct *mm;
 
-	process_memory = 0;
+	thread_mm = 0;
 	if (!task)
 		return 0;
-	mm = process_mm(task);
-	process_memory = (__u64)mm;
-	process_pages = task_pages(task, mm);
+	thread_mm = (__u64)process_mm(task);
 	bpf_task_release(task);
 	return 0;
+}
+
+/* What the process counts that the kernel asks about, whose memory is @mm; see task_pages(). */
+static __always_inline __s64 asked_pages(struct task_struct *task, struct oom_control *oc,
+					 struct mm_struct *mm)
+{
+	if (bpf_ksym_exists(bpf_oom_asked_pages) && !is_spared(task))
+		return bpf_oom_asked_pages(oc);
+	return mm_points(mm);
 }
 
 /* A victim of an earlier OOM still holds memory: this one waits for it. No process has a @pid
@@ -262,9 +266,11 @@ static __always_inline bool enter_cgroup(struct cgroup *cgrp, struct choice *cho
 	return op_find_effective();
 }
 
-static __always_inline int evaluate(struct task_struct *task, struct choice *choice,
-				    struct runners *runners)
+static __always_inline int evaluate(struct task_struct *task, struct oom_control *oc,
+				    struct choice *choice, struct runners *runners)
 {
+	struct mm_struct *mm;
+
 	choice->tasks++;
 	if (current_oom.awaited || (READ_ONLY(task)->signal->oom_mm && !current_oom.is_sysrq)) {
 		if (!current_oom.awaited && (knows_awaited() || !is_dying(task)))
@@ -283,9 +289,13 @@ static __always_inline int evaluate(struct task_struct *task, struct choice *cho
 		choice->protected_tasks++;
 	if (!is_to_be_weighed(task, runners))
 		return pass_over();
-	op_find_memory(task->pid);
-	if (!process_memory || !weigh(task, bpf_core_cast((void *)process_memory, struct mm_struct),
-				      process_pages, runners))
+	thread_mm = (__u64)READ_ONLY(task)->mm;
+	if (!thread_mm)
+		op_find_thread_mm(task->pid);
+	if (!thread_mm)
+		return pass_over();
+	mm = bpf_core_cast((void *)thread_mm, struct mm_struct);
+	if (!weigh(task, mm, asked_pages(task, oc, mm), runners))
 		return pass_over();
 
 	current_oom.before = selection.best;
@@ -305,5 +315,5 @@ int BPF_PROG(op_evaluate, struct task_struct *task, struct oom_control *oc)
 	if (!pending)
 		return OP_NO_BPF_POLICY;
 	check_best(oc, &pending->choice);
-	return evaluate(task, &pending->choice, &pending->runners);
+	return evaluate(task, oc, &pending->choice, &pending->runners);
 }

@@ -227,9 +227,11 @@ extern int bpf_oom_kill_member(struct oom_control *oc, struct task_struct *task,
 /* Likewise: the process whose memory this OOM has to wait for, -1 if there is memory now, 0 if
  * nothing is awaited. */
 extern __s32 bpf_oom_awaits(struct oom_control *oc) __ksym __weak;
-/* Likewise: what the death of the process gives back, in pages; negative: nothing. Takes a lock of
- * the task that tp_btf/mark_victim comes with. */
+/* Likewise: what the death of the process gives back, in pages; negative: nothing. For handlers and
+ * programs that user space runs; the second, of the process that is asked about, for
+ * fmod_ret/bpf_oom_evaluate_task. */
 extern __s64 bpf_oom_task_pages(struct task_struct *task) __ksym __weak;
+extern __s64 bpf_oom_asked_pages(struct oom_control *oc) __ksym __weak;
 /* Likewise: bpf_cgroup_from_id() that no cgroup namespace limits. */
 extern struct cgroup *bpf_oom_cgroup_from_id(__u64 id) __ksym __weak;
 

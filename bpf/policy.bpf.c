@@ -117,7 +117,10 @@ __noinline int op_may_die(struct task_struct *task __arg_trusted, __u64 cgroup_i
 	bpf_cgroup_release(cgroup);
 	if (!inside || !rules || is_spared(task))
 		return false;
+	/* It may be moved just now. */
+	bpf_rcu_read_lock();
 	find_effective(rules, process_cgroup(task), criteria.default_priority, &now_effective);
+	bpf_rcu_read_unlock();
 	return !(now_effective.flags & OP_RULE_PROTECT);
 }
 

@@ -174,6 +174,8 @@ void bpf_oom_hook_exit(void);
 
 /* Is @oc the OOM that the current task handles right now? */
 bool bpf_oom_is_current(const struct oom_control *oc);
+/* Is @oc the OOM for which the current task looks at tasks right now? */
+bool bpf_oom_is_selecting(const struct oom_control *oc);
 /* Is the current task inside out_of_memory(), with oom_lock held? */
 bool bpf_oom_is_inside(void);
 /* Does the current task allocate for a memcg that it is not in? Of the current OOM. */
@@ -227,6 +229,10 @@ bool bpf_oom_is_overdue(void);
 /* --- evaluate.c */
 
 int bpf_oom_evaluate_init(void);
+
+/* What the death of the task gives back that a program is being asked about, in pages. LONG_MIN if
+ * that is nothing, or no program is being asked for @oc. */
+s64 bpf_oom_evaluated_pages(const struct oom_control *oc);
 
 /* Can a thread of @task have memory where the allocation failed? As oom_cpuset_eligible(). */
 bool bpf_oom_is_eligible(struct task_struct *task, const struct oom_control *oc);

@@ -218,7 +218,11 @@ static void tidy(struct work_struct *work)
 	bool any = false;
 	int i;
 
-	mutex_lock(bpf_oom_lock);
+	/* An OOM may hold it for long, and others wait for this worker. */
+	if (!mutex_trylock(bpf_oom_lock)) {
+		schedule_delayed_work(&tidy_work, TIDY_DELAY);
+		return;
+	}
 	for (i = 0; i < VICTIMS_MAX; i++) {
 		if (!victims[i].mm)
 			continue;

@@ -103,10 +103,22 @@ static bool is_victim(struct task_struct *task, const struct oom_control *oc)
 	return oc->order != -1 && tsk_is_oom_victim(task);
 }
 
+/* The task that a program is being asked about; under oom_lock. */
+static struct task_struct *asked;
+
+s64 bpf_oom_evaluated_pages(const struct oom_control *oc)
+{
+	return bpf_oom_is_selecting(oc) && asked ? static_call(bpf_oom_badness)(asked, 0)
+						 : LONG_MIN;
+}
+
 static int ask(struct task_struct *task, struct oom_control *oc)
 {
-	int answer = bpf_oom_evaluate_task(task, oc);
+	int answer;
 
+	asked = task;
+	answer = bpf_oom_evaluate_task(task, oc);
+	asked = NULL;
 	if (answer < BPF_EVAL_ABORT || answer > BPF_EVAL_SELECT)
 		return NO_BPF_POLICY;
 	bpf_oom_set_policed();

@@ -167,7 +167,7 @@ static int note_body(void *data, const char *name, unsigned long address)
 		suffix = name + strlen(function->name);
 		if (!*suffix)
 			function->n_bodies++;
-		else if (*suffix == '.' && strcmp(suffix, ".cold"))
+		else if (*suffix == '.' && !str_has_prefix(suffix, ".cold"))
 			strscpy(function->clone, name, sizeof(function->clone));
 	}
 	return 0;
@@ -183,6 +183,8 @@ static bool has_one_body(const struct bpf_oom_function *function)
 	}
 	if (function->n_bodies == 1)
 		return true;
+	if (function->use == BPF_OOM_OPTIONAL)
+		return false;
 	if (function->n_bodies)
 		pr_err("this kernel has %u functions %s\n", function->n_bodies, function->name);
 	else

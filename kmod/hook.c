@@ -4,9 +4,10 @@
  *
  * Invariant: where BPF has no say in an OOM, it goes as without this module: the same victim, the
  * same lines in the kernel's log. BPF has one where a policy is registered, where the OOM was
- * declared, and where a program of the task-evaluation interface names itself, answers or asks; all
- * that this module does on top is for these, see run.policed. (The notification of the root is not:
- * who listens has asked for it.)
+ * declared, and where a program of the task-evaluation interface names itself, answers or asks, or
+ * somebody follows the tracepoint of an OOM in which nobody is chosen; all that this module does on
+ *top is for these, see run.policed. (The notification of the root is not: who listens has asked for
+ *it.)
  *
  * Policies must run after panic_on_oom, oom_kill_allocating_task, "current is dying already" and
  * constrained_alloc() have had their say, and they may sleep. In mm/oom_kill.c that is the call
@@ -105,6 +106,11 @@ bool bpf_oom_is_current(const struct oom_control *oc)
 	return is_of_current(oc) && run.phase == BPF_OOM_POLICIES;
 }
 
+bool bpf_oom_is_selecting(const struct oom_control *oc)
+{
+	return is_of_current(oc) && run.selecting;
+}
+
 bool bpf_oom_is_inside(void)
 {
 	return READ_ONCE(run.task) == current;
@@ -143,7 +149,7 @@ void bpf_oom_set_policy_name(const struct oom_control *oc, const char *name, siz
 {
 	size_t i;
 
-	if (!is_of_current(oc) || !run.selecting)
+	if (!bpf_oom_is_selecting(oc))
 		return;
 	run.policed = true;
 	size = strnlen(name, min(size, sizeof(run.evaluation_name) - 1));
@@ -169,7 +175,7 @@ static const struct bpf_oom_awaited *find_awaited(void)
 
 const struct bpf_oom_awaited *bpf_oom_get_awaited(const struct oom_control *oc)
 {
-	if (!is_of_current(oc) || (!run.selecting && run.phase != BPF_OOM_POLICIES))
+	if (!bpf_oom_is_selecting(oc) && !bpf_oom_is_current(oc))
 		return NULL;
 	run.policed = true;
 	return find_awaited();
@@ -200,7 +206,8 @@ static bool run_policies(struct oom_control *oc)
 
 bool bpf_oom_victim_left(void)
 {
-	return run.awaited_known && run.awaited.what == BPF_OOM_AWAITS_DYING && !run.memory_freed &&
+	return run.policed && run.awaited_known && run.awaited.what == BPF_OOM_AWAITS_DYING &&
+	       !run.memory_freed &&
 	       bpf_oom_find_awaited(run.oc, run.declared).what != BPF_OOM_AWAITS_DYING;
 }
 
@@ -402,6 +409,8 @@ static void hooked_scan_tasks(struct mem_cgroup *memcg, bpf_oom_task_fn *fn, voi
 		run.oc->chosen = BPF_OOM_ABORTED;
 		return;
 	}
+	/* Here, where it may sleep: a program that asks may not. */
+	find_awaited();
 	begin_selection();
 	static_call(bpf_oom_scan_tasks)(memcg, bpf_oom_evaluate, arg);
 	end_selection(run.oc);

@@ -208,7 +208,8 @@ __bpf_kfunc s32 bpf_oom_awaits(struct oom_control *oc__ign)
  * bpf_oom_task_pages - what the death of a process gives back, as the kernel counts it
  * @task: any thread of the process
  *
- * oom_badness() without oom_score_adj: resident memory, swap and page tables. Not of the posted
+ * oom_badness() without oom_score_adj: resident memory, swap and page tables. It takes a lock of
+ * the task, so struct_ops that may be called under such a lock must not call it. Not of the posted
  * series.
  *
  * Return: pages; negative for a process whose death frees nothing: it is unkillable, has no memory
@@ -217,6 +218,19 @@ __bpf_kfunc s32 bpf_oom_awaits(struct oom_control *oc__ign)
 __bpf_kfunc s64 bpf_oom_task_pages(struct task_struct *task)
 {
 	return static_call(bpf_oom_badness)(task, 0);
+}
+
+/**
+ * bpf_oom_asked_pages - the same of the process that bpf_oom_evaluate_task() is asked about
+ * @oc__ign: the second argument of the program that calls this; compared alone, never followed
+ *
+ * Not of the posted series.
+ *
+ * Return: as bpf_oom_task_pages(); negative also outside of bpf_oom_evaluate_task().
+ */
+__bpf_kfunc s64 bpf_oom_asked_pages(struct oom_control *oc__ign)
+{
+	return bpf_oom_evaluated_pages(oc__ign);
 }
 
 /**
@@ -379,7 +393,7 @@ static const struct btf_kfunc_id_set bpf_oom_handler_set = {
 BTF_KFUNCS_START(bpf_oom_tracing_kfuncs)
 BTF_ID_FLAGS(func, set_oom_policy_name)
 BTF_ID_FLAGS(func, bpf_oom_awaits)
-BTF_ID_FLAGS(func, bpf_oom_task_pages, KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_oom_asked_pages)
 BTF_ID_FLAGS(func, bpf_oom_cgroup_from_id, KF_ACQUIRE | KF_RET_NULL)
 BTF_KFUNCS_END(bpf_oom_tracing_kfuncs)
 

@@ -149,21 +149,23 @@ static void set_calls(void)
  */
 static bool has_calls(void)
 {
+	unsigned long select = bpf_oom_lookup("select_bad_process") ?: bpf_oom_kernel.out_of_memory;
 	const struct {
 		const char *name;
-		unsigned long address;
+		unsigned long address, caller;
 	} callees[] = {
-		{"oom_evaluate_task", bpf_oom_kernel.oom_evaluate_task},
-		{"mem_cgroup_scan_tasks", bpf_oom_kernel.mem_cgroup_scan_tasks},
+		{"oom_evaluate_task", bpf_oom_kernel.oom_evaluate_task, select},
+		{"mem_cgroup_scan_tasks", bpf_oom_kernel.mem_cgroup_scan_tasks, select},
+		{"mem_cgroup_get_oom_group", bpf_oom_kernel.mem_cgroup_get_oom_group,
+		 functions[BPF_OOM_FN_OOM_KILL_PROCESS].address},
 	};
-	unsigned long select = bpf_oom_lookup("select_bad_process");
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(callees); i++) {
-		if (bpf_oom_calls(select ?: bpf_oom_kernel.out_of_memory, callees[i].address))
+		if (bpf_oom_calls(callees[i].caller, callees[i].address))
 			continue;
-		pr_err("this kernel does not call %s to select a victim, its compiler has inlined "
-		       "it: not loading\n",
+		pr_err("this kernel does not call %s where it should, its compiler has inlined it: "
+		       "not loading\n",
 		       callees[i].name);
 		return false;
 	}
