@@ -7,10 +7,12 @@
  *   fit.c      whether these are what the module takes them for
  *   hook.c     enters out_of_memory() just before victim selection, and the OOM report
  *   dying.c    whether the memory is on its way already
- *   policy.c   struct_ops bpf_oom_ops: the list of registered policies
+ *   policy.c   struct_ops bpf_oom_ops: what BPF programs register as
+ *   policies.c the list of those that are registered, which an OOM runs through
  *   evaluate.c the kernel's selection, where BPF is asked about each task
  *   trace.h    the tracepoint for a selection that chose nobody
  *   kfunc.c    what a policy may call, and how a program declares an OOM
+ *   kfunc-own.c the same beyond the posted series, and who may call what
  *   memcg.c    kfuncs on memory cgroups, where the kernel lacks them
  *   notify.c   the root's memory.oom_control of cgroup v1
  *
@@ -36,6 +38,7 @@
 /* The kernel's mark in oom_control.chosen: selection was aborted, nobody is to be killed. */
 #define BPF_OOM_ABORTED ((struct task_struct *)-1UL)
 
+struct bpf_link;
 struct bpf_oom;
 
 /* The posted interface: its names, order and types are what a BPF object is checked against. */
@@ -214,6 +217,13 @@ bool bpf_oom_victim_left(void);
 
 int bpf_oom_policy_init(void);
 
+/* --- policies.c */
+
+/* What the kernel calls for a struct_ops map that is attached, detached, and exchanged. */
+int bpf_oom_ops_reg(void *kdata, struct bpf_link *link);
+void bpf_oom_ops_unreg(void *kdata, struct bpf_link *link);
+int bpf_oom_ops_update(void *kdata, void *old_kdata, struct bpf_link *link);
+
 /* A glance without a lock: one that is registered just now may miss this OOM. */
 bool bpf_oom_have_policies(void);
 
@@ -244,6 +254,13 @@ void bpf_oom_begin_selection(struct oom_control *oc);
 int bpf_oom_evaluate(struct task_struct *task, void *arg);
 
 /* --- kfunc.c */
+
+/* Returns 0, or why the process must not or cannot be killed for @oc. */
+int bpf_oom_check_victim(struct oom_control *oc, struct task_struct *task);
+/* Kills it as the kernel does; the same errors. Under oom_lock. */
+int bpf_oom_kill_victim(struct oom_control *oc, struct task_struct *task, const char *message);
+
+/* --- kfunc-own.c */
 
 int bpf_oom_kfunc_init(void);
 

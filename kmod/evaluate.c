@@ -20,6 +20,7 @@
 #include <linux/module.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
+#include <linux/uaccess.h>
 
 #include "bpf_oom.h"
 #include "compat.h"
@@ -61,6 +62,34 @@ __weak noinline void bpf_set_policy_name(struct oom_control *oc)
 }
 
 __bpf_hook_end();
+
+__bpf_kfunc_start_defs();
+
+/**
+ * set_oom_policy_name - name the policy in the report of an OOM
+ * @oc__ign: the argument of the program that calls this
+ * @buf: the name, terminated or not
+ * @sz: its size in bytes
+ *
+ * At most POLICY_NAME_LEN - 1 bytes are kept, and '?' stands for one that is not a visible ASCII
+ * character. Without effect if @oc__ign is not the OOM that the calling task handles. The verifier
+ * knows only that the first byte of @buf can be read, as in the series, where a program may say
+ * POLICY_NAME_LEN of any name. The suffix of @oc__ign spares it the check whether the pointer is
+ * trusted, which that of a fentry program never is, and which 7.0 and later ask of every argument:
+ * it is compared alone, never followed.
+ */
+__bpf_kfunc void set_oom_policy_name(struct oom_control *oc__ign, const char *buf, size_t sz)
+{
+	char name[POLICY_NAME_LEN];
+	size_t n = 0;
+
+	while (n < min(sz, sizeof(name)) && !copy_from_kernel_nofault(&name[n], &buf[n], 1) &&
+	       name[n])
+		n++;
+	bpf_oom_set_policy_name(oc__ign, name, n);
+}
+
+__bpf_kfunc_end_defs();
 
 bool bpf_oom_is_eligible(struct task_struct *task, const struct oom_control *oc)
 {
