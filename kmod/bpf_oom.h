@@ -40,6 +40,7 @@
 
 struct bpf_link;
 struct bpf_oom;
+struct btf;
 
 /* The posted interface: its names, order and types are what a BPF object is checked against. */
 struct bpf_oom_ops {
@@ -145,8 +146,8 @@ bool bpf_oom_find_functions(struct bpf_oom_function *functions, size_t n);
 /* Is the function at @callee called by that at @caller, where it can be seen in the latter's text?
  */
 bool bpf_oom_calls(unsigned long caller, unsigned long callee);
-/* The name of a type of the kernel, or "". */
-const char *bpf_oom_btf_name(u32 id);
+/* The name of a type in @btf, where NULL is the kernel's, or "". */
+const char *bpf_oom_btf_name(const struct btf *btf, u32 id);
 
 /* --- dying.c */
 
@@ -263,6 +264,8 @@ int bpf_oom_kill_victim(struct oom_control *oc, struct task_struct *task, const 
 /* --- kfunc-own.c */
 
 int bpf_oom_kfunc_init(void);
+/* The module's BTF. */
+void bpf_oom_set_own_btf(const struct btf *btf);
 
 /* --- memcg.c */
 

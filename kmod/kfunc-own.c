@@ -13,6 +13,7 @@
 #include <linux/module.h>
 #include <linux/oom.h>
 #include <linux/sched/task.h>
+#include <linux/string.h>
 
 #include "bpf_oom.h"
 #include "compat.h"
@@ -95,8 +96,7 @@ __bpf_kfunc s32 bpf_oom_awaits(struct oom_control *oc__ign)
  * bpf_oom_task_pages - what the death of a process gives back, as the kernel counts it
  * @task: any thread of the process
  *
- * oom_badness() without oom_score_adj: resident memory, swap and page tables. It takes a lock of
- * the task, so struct_ops that may be called under such a lock must not call it.
+ * oom_badness() without oom_score_adj: resident memory, swap and page tables.
  *
  * Return: pages; negative for a process whose death frees nothing: it is unkillable, has no memory
  * any more, runs in its parent's by vfork(), or the reaper has been there.
@@ -161,6 +161,58 @@ __bpf_kfunc struct cgroup *bpf_oom_cgroup_from_id(u64 id)
 
 __bpf_kfunc_end_defs();
 
+/*
+ * These take a lock of a task. Struct_ops of others and tracing programs anywhere may run under the
+ * same one, so what may call them is our handlers and the programs of the task-evaluation
+ * interface. By name: where the kernel's BTF is a base that was distilled, ids in a list of the
+ * module's are not those that the verifier has.
+ */
+static const char *const locking_kfuncs[] = {
+	"bpf_oom_asked_pages",
+	"bpf_oom_awaits",
+	"bpf_oom_task_is_eligible",
+	"bpf_oom_task_pages",
+};
+
+static const struct btf *own_btf;
+
+void bpf_oom_set_own_btf(const struct btf *btf)
+{
+	own_btf = btf;
+}
+
+static bool takes_lock(u32 kfunc_id)
+{
+	const char *name = bpf_oom_btf_name(own_btf, kfunc_id);
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(locking_kfuncs); i++) {
+		if (!strcmp(name, locking_kfuncs[i]))
+			return true;
+	}
+	return false;
+}
+
+/* The module has one struct_ops. */
+static int filter_handler(const struct bpf_prog *prog, u32 kfunc_id)
+{
+	return prog->aux->attach_btf == own_btf || !takes_lock(kfunc_id) ? 0 : -EACCES;
+}
+
+static int filter_tracing(const struct bpf_prog *prog, u32 kfunc_id)
+{
+	const char *target;
+
+	if (!takes_lock(kfunc_id))
+		return 0;
+	if (prog->aux->attach_btf != own_btf)
+		return -EACCES;
+	target = bpf_oom_btf_name(own_btf, prog->aux->attach_btf_id);
+	return strcmp(target, "bpf_oom_evaluate_task") && strcmp(target, "bpf_set_policy_name")
+		       ? -EACCES
+		       : 0;
+}
+
 /* The kernel takes one set of a module for each type of programs. */
 
 BTF_KFUNCS_START(bpf_oom_handler_kfuncs)
@@ -178,6 +230,7 @@ BTF_KFUNCS_END(bpf_oom_handler_kfuncs)
 static const struct btf_kfunc_id_set bpf_oom_handler_set = {
 	.owner = THIS_MODULE,
 	.set = &bpf_oom_handler_kfuncs,
+	.filter = filter_handler,
 };
 
 /* For programs of the task-evaluation interface. */
@@ -191,6 +244,7 @@ BTF_KFUNCS_END(bpf_oom_tracing_kfuncs)
 static const struct btf_kfunc_id_set bpf_oom_tracing_set = {
 	.owner = THIS_MODULE,
 	.set = &bpf_oom_tracing_kfuncs,
+	.filter = filter_tracing,
 };
 
 /* What user space may run at any time. */

@@ -13,6 +13,7 @@
 
 static int bpf_oom_ops_init(struct btf *btf)
 {
+	bpf_oom_set_own_btf(btf);
 	return 0;
 }
 
@@ -42,7 +43,7 @@ static bool calls_forbidden(const struct bpf_prog *prog)
 		if (insn->code != (BPF_JMP | BPF_CALL) || insn->src_reg != BPF_PSEUDO_KFUNC_CALL ||
 		    insn->off)
 			continue;
-		name = bpf_oom_btf_name(insn->imm);
+		name = bpf_oom_btf_name(NULL, insn->imm);
 		for (k = 0; k < ARRAY_SIZE(forbidden_kfuncs); k++) {
 			if (strcmp(name, forbidden_kfuncs[k]))
 				continue;

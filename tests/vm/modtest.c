@@ -16,9 +16,8 @@
 
 #include "cgtree.h"
 #include "eater.h"
-#include "forbidden.skel.h"
 #include "handler.skel.h"
-#include "nonsleepable.skel.h"
+#include "modtest.h"
 #include "util/basic.h"
 
 #define CGROUP "modtest"
@@ -38,27 +37,7 @@
 #define SLACK_BYTES (256U << 10)
 #define LEAVING_ROUNDS 10
 
-#define CHECK(condition)                                                                     \
-	do {                                                                                 \
-		if (!(condition)) {                                                          \
-			snprintf(reason, sizeof(reason), "line %d: %s (errno %s)", __LINE__, \
-				 #condition, strerror(errno));                               \
-			return false;                                                        \
-		}                                                                            \
-	} while (0)
-
-/* For a call that checks, and leaves the reason where it returns false. */
-#define TRY(call)                                                                                 \
-	do {                                                                                      \
-		if (!(call)) {                                                                    \
-			size_t length = strlen(reason);                                           \
-			snprintf(reason + length, sizeof(reason) - length, ", called in line %d", \
-				 __LINE__);                                                       \
-			return false;                                                             \
-		}                                                                                 \
-	} while (0)
-
-static char reason[256];
+char reason[REASON_SIZE];
 
 /* One that will exceed its cgroup's limit when it is told to. */
 static int start_eater(struct eater *ret)
@@ -445,43 +424,6 @@ static bool test_without_link(void)
 	return true;
 }
 
-static void nonsleepable_freep(struct op_nonsleepable **h)
-{
-	op_nonsleepable__destroy(*h);
-}
-
-/* All that a handler could do sleeps, so one that may not is a mistake. */
-static bool test_nonsleepable_refused(void)
-{
-	static char log[64 * 1024];
-	LIBBPF_OPTS(bpf_object_open_opts, opts, .kernel_log_buf = log,
-		    .kernel_log_size = sizeof(log), .kernel_log_level = 1);
-	_cleanup_(nonsleepable_freep) struct op_nonsleepable *h = op_nonsleepable__open_opts(&opts);
-
-	CHECK(h);
-	CHECK(op_nonsleepable__load(h) == -EINVAL);
-	CHECK(strstr(log, "attach to unsupported member handle_out_of_memory"));
-	return true;
-}
-
-static void forbidden_freep(struct op_forbidden **h)
-{
-	op_forbidden__destroy(*h);
-}
-
-/* A user could not undo it: it would hang every OOM. */
-static bool test_forbidden_kfunc_refused(void)
-{
-	_cleanup_(forbidden_freep) struct op_forbidden *h = op_forbidden__open();
-
-	CHECK(h);
-	CHECK(kernel_log_mark() == 0);
-	CHECK(op_forbidden__load(h) == -EACCES);
-	CHECK(kernel_log_read() == 0);
-	CHECK(kernel_logged("a handler that calls bpf_arena_alloc_pages is refused"));
-	return true;
-}
-
 /* The name goes to the kernel log, where a newline would forge a line. */
 static bool test_bad_name_refused(void)
 {
@@ -636,6 +578,7 @@ static const struct {
 	{"without-link", test_without_link},
 	{"nonsleepable-refused", test_nonsleepable_refused},
 	{"forbidden-kfunc-refused", test_forbidden_kfunc_refused},
+	{"locking-kfunc-refused", test_locking_kfunc_refused},
 	{"bad-name-refused", test_bad_name_refused},
 	{"leaving-victim", test_leaving_victim},
 	{"leaving-files", test_leaving_files},
