@@ -23,6 +23,7 @@
 #ifndef _BPF_OOM_H
 #define _BPF_OOM_H
 
+#include <linux/bpf.h>
 #include <linux/oom.h>
 #include <linux/static_call.h>
 #include <linux/types.h>
@@ -83,8 +84,9 @@ extern struct bpf_oom_kernel {
 /* Of the memory controller, for memcg.c and notify.c. */
 extern struct bpf_oom_memcg {
 	struct mem_cgroup *root; /* NULL: nothing of this was found */
-	const u8 *stats_index; /* NULL: the kernel has the memcg kfuncs, or lacks what ours need */
-	spinlock_t *oom_lock;  /* guards the oom_notify lists of cgroup v1; NULL: not found */
+	const u8 *stats_index;	/* NULL: the kernel has the memcg kfuncs, or lacks what ours need */
+	const u8 *events_index; /* NULL: events cannot be read */
+	spinlock_t *oom_lock;	/* guards the oom_notify lists of cgroup v1; NULL: not found */
 } bpf_oom_memcg;
 
 typedef int bpf_oom_task_fn(struct task_struct *task, void *arg);
@@ -95,6 +97,9 @@ typedef void bpf_oom_scan_fn(struct mem_cgroup *memcg, bpf_oom_task_fn *fn, void
 typedef void bpf_oom_report_fn(struct oom_control *oc);
 typedef unsigned long bpf_oom_page_state_fn(struct mem_cgroup *memcg, int idx);
 typedef void bpf_oom_flush_stats_fn(struct mem_cgroup *memcg);
+typedef unsigned long bpf_oom_memcg_events_fn(struct mem_cgroup *memcg, int event);
+typedef const struct bpf_func_proto *bpf_oom_helper_fn(enum bpf_func_id id,
+						       const struct bpf_prog *prog);
 typedef long bpf_oom_badness_fn(struct task_struct *task, unsigned long totalpages);
 typedef bool bpf_oom_mempolicy_fn(struct task_struct *task, const nodemask_t *mask);
 typedef struct kernfs_node *bpf_oom_node_fn(struct kernfs_root *root, u64 id);
@@ -110,6 +115,8 @@ DECLARE_STATIC_CALL(bpf_oom_dump_header, bpf_oom_report_fn);
 DECLARE_STATIC_CALL(bpf_oom_kill_more, bpf_oom_kill_more_fn);
 DECLARE_STATIC_CALL(bpf_oom_page_state, bpf_oom_page_state_fn);
 DECLARE_STATIC_CALL(bpf_oom_flush_stats, bpf_oom_flush_stats_fn);
+DECLARE_STATIC_CALL(bpf_oom_memcg_events, bpf_oom_memcg_events_fn);
+DECLARE_STATIC_CALL(bpf_oom_tracing_helper, bpf_oom_helper_fn);
 DECLARE_STATIC_CALL(bpf_oom_badness, bpf_oom_badness_fn);
 DECLARE_STATIC_CALL(bpf_oom_in_mempolicy, bpf_oom_mempolicy_fn);
 DECLARE_STATIC_CALL(bpf_oom_find_node, bpf_oom_node_fn);

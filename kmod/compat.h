@@ -44,8 +44,9 @@ static inline bool mems_allowed_intersect(struct task_struct *a, struct task_str
 #endif
 }
 
-/* Do memcgs count the item @idx, less than MEMCG_NR_STAT? @index is mem_cgroup_stats_index[]. */
-static inline bool memcg_stat_counted(const u8 *index, int idx)
+/* Do memcgs count the item @idx, less than MEMCG_NR_STAT or NR_VM_EVENT_ITEMS? @index is
+ * mem_cgroup_stats_index[] or mem_cgroup_events_index[]. */
+static inline bool memcg_item_counted(const u8 *index, int idx)
 {
 	return index[idx] != U8_MAX;
 }

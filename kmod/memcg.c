@@ -89,9 +89,27 @@ __bpf_kfunc unsigned long bpf_mem_cgroup_usage(struct mem_cgroup *memcg)
  */
 __bpf_kfunc unsigned long bpf_mem_cgroup_page_state(struct mem_cgroup *memcg, int idx)
 {
-	if (idx < 0 || idx >= MEMCG_NR_STAT || !memcg_stat_counted(bpf_oom_memcg.stats_index, idx))
+	if (idx < 0 || idx >= MEMCG_NR_STAT || !memcg_item_counted(bpf_oom_memcg.stats_index, idx))
 		return -1UL;
 	return static_call(bpf_oom_page_state)(memcg, idx);
+}
+
+/**
+ * bpf_mem_cgroup_events - how often an event has happened in a memcg and those below it
+ * @memcg: memory cgroup
+ * @event: of enum vm_event_item
+ *
+ * As of the last flush, see bpf_mem_cgroup_flush_stats().
+ *
+ * Return: a count, of the kernel's own unit; all bits set if there is no such event, or memcgs do
+ * not count it.
+ */
+__bpf_kfunc unsigned long bpf_mem_cgroup_events(struct mem_cgroup *memcg, int event)
+{
+	if (!bpf_oom_memcg.events_index || event < 0 || event >= NR_VM_EVENT_ITEMS ||
+	    !memcg_item_counted(bpf_oom_memcg.events_index, event))
+		return -1UL;
+	return static_call(bpf_oom_memcg_events)(memcg, event);
 }
 
 /**
@@ -113,6 +131,7 @@ BTF_ID_FLAGS(func, bpf_get_mem_cgroup, KF_ACQUIRE | KF_RET_NULL | KF_RCU)
 BTF_ID_FLAGS(func, bpf_put_mem_cgroup, KF_RELEASE)
 BTF_ID_FLAGS(func, bpf_mem_cgroup_usage, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_mem_cgroup_page_state, KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_mem_cgroup_events, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_mem_cgroup_flush_stats, KF_SLEEPABLE | KF_TRUSTED_ARGS)
 BTF_KFUNCS_END(bpf_oom_memcg_kfuncs)
 

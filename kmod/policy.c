@@ -114,7 +114,8 @@ static int bpf_oom_ops_btf_struct_access(struct bpf_verifier_log *log,
 	return -EACCES;
 }
 
-/* Helpers that fault, or take the mmap_lock of a process: as for kfuncs above. */
+/* Of the helpers of tracing programs, which the series offers, those that neither fault nor wait;
+ * and of those that every program has, all but the ones that fault. As for kfuncs above. */
 static const struct bpf_func_proto *bpf_oom_ops_func_proto(enum bpf_func_id id,
 							   const struct bpf_prog *prog)
 {
@@ -122,6 +123,17 @@ static const struct bpf_func_proto *bpf_oom_ops_func_proto(enum bpf_func_id id,
 	case BPF_FUNC_copy_from_user:
 	case BPF_FUNC_copy_from_user_task:
 		return NULL;
+	case BPF_FUNC_cgrp_storage_delete:
+	case BPF_FUNC_cgrp_storage_get:
+	case BPF_FUNC_current_task_under_cgroup:
+	case BPF_FUNC_get_current_ancestor_cgroup_id:
+	case BPF_FUNC_get_current_cgroup_id:
+	case BPF_FUNC_get_current_comm:
+	case BPF_FUNC_get_current_uid_gid:
+	case BPF_FUNC_task_storage_delete:
+	case BPF_FUNC_task_storage_get:
+		return static_call(bpf_oom_tracing_helper)(id, prog)
+			       ?: bpf_base_func_proto(id, prog);
 	default:
 		return bpf_base_func_proto(id, prog);
 	}

@@ -30,6 +30,8 @@ DEFINE_STATIC_CALL_NULL(bpf_oom_scan_tasks, bpf_oom_scan_fn);
 DEFINE_STATIC_CALL_NULL(bpf_oom_dump_header, bpf_oom_report_fn);
 DEFINE_STATIC_CALL_RET0(bpf_oom_page_state, bpf_oom_page_state_fn);
 DEFINE_STATIC_CALL_NULL(bpf_oom_flush_stats, bpf_oom_flush_stats_fn);
+DEFINE_STATIC_CALL_RET0(bpf_oom_memcg_events, bpf_oom_memcg_events_fn);
+DEFINE_STATIC_CALL_RET0(bpf_oom_tracing_helper, bpf_oom_helper_fn);
 DEFINE_STATIC_CALL_RET0(bpf_oom_badness, bpf_oom_badness_fn);
 DEFINE_STATIC_CALL_RET0(bpf_oom_in_mempolicy, bpf_oom_mempolicy_fn);
 DEFINE_STATIC_CALL_RET0(bpf_oom_find_node, bpf_oom_node_fn);
@@ -93,6 +95,8 @@ enum {
 	BPF_OOM_FN_MEMPOLICY_IN_OOM_DOMAIN,
 	BPF_OOM_FN_MEMCG_PAGE_STATE,
 	BPF_OOM_FN_FLUSH_STATS,
+	BPF_OOM_FN_MEMCG_EVENTS,
+	BPF_OOM_FN_TRACING_HELPER,
 };
 
 static struct bpf_oom_function functions[] = {
@@ -119,6 +123,9 @@ static struct bpf_oom_function functions[] = {
 					 BPF_OOM_OPTIONAL},
 	[BPF_OOM_FN_FLUSH_STATS] = {"mem_cgroup_flush_stats_ratelimited", "void(mem_cgroup*)",
 				    BPF_OOM_OPTIONAL},
+	[BPF_OOM_FN_MEMCG_EVENTS] = {"memcg_events", "u64(mem_cgroup*,s32)", BPF_OOM_OPTIONAL},
+	[BPF_OOM_FN_TRACING_HELPER] = {"tracing_prog_func_proto",
+				       "bpf_func_proto*(bpf_func_id,bpf_prog*)", BPF_OOM_OPTIONAL},
 };
 
 static void set_calls(void)
@@ -140,6 +147,9 @@ static void set_calls(void)
 			   (void *)functions[BPF_OOM_FN_OOM_KILL_PROCESS_ALONE].address);
 	static_call_update(bpf_oom_badness, (void *)functions[BPF_OOM_FN_OOM_BADNESS].address);
 	static_call_update(bpf_oom_find_node, (void *)functions[BPF_OOM_FN_FIND_NODE].address);
+	if (functions[BPF_OOM_FN_TRACING_HELPER].address)
+		static_call_update(bpf_oom_tracing_helper,
+				   (void *)functions[BPF_OOM_FN_TRACING_HELPER].address);
 	if (IS_ENABLED(CONFIG_NUMA))
 		static_call_update(bpf_oom_in_mempolicy,
 				   (void *)functions[BPF_OOM_FN_MEMPOLICY_IN_OOM_DOMAIN].address);
@@ -179,6 +189,7 @@ static void find_memcg(void)
 	unsigned long index = bpf_oom_lookup("mem_cgroup_stats_index");
 	unsigned long state = functions[BPF_OOM_FN_MEMCG_PAGE_STATE].address;
 	unsigned long flush = functions[BPF_OOM_FN_FLUSH_STATS].address;
+	unsigned long events = functions[BPF_OOM_FN_MEMCG_EVENTS].address;
 
 	if (root)
 		bpf_oom_memcg.root = *root;
@@ -192,6 +203,10 @@ static void find_memcg(void)
 	bpf_oom_memcg.stats_index = (const u8 *)index;
 	static_call_update(bpf_oom_page_state, (void *)state);
 	static_call_update(bpf_oom_flush_stats, (void *)flush);
+	if (!events)
+		return;
+	bpf_oom_memcg.events_index = (const u8 *)bpf_oom_lookup("mem_cgroup_events_index");
+	static_call_update(bpf_oom_memcg_events, (void *)events);
 }
 
 int bpf_oom_symbols_init(void)

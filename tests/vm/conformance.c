@@ -135,6 +135,11 @@ static int run_domain(void)
 	if (global("domain_id") != cgroup_id(CGROUP "-one") || global("n_cgroups") != 1 ||
 	    global("n_processes") != 2)
 		return say("the cgroup or its processes were not seen");
+	if (global("faults") == UINT64_MAX)
+		return say("the events of the cgroup were not seen");
+	if (!global("comm") || global("uid_gid") != 0 ||
+	    global("cgroup_id") != cgroup_id(CGROUP "-one"))
+		return say("who ran out of memory was not seen");
 	return check_small_died("oom_policy=youngest\n");
 }
 

@@ -18,6 +18,8 @@ int bpf_oom_kill_process(struct oom_control *oc, struct task_struct *task,
 			 const char *message__str) __ksym;
 unsigned long bpf_mem_cgroup_usage(struct mem_cgroup *memcg) __ksym;
 unsigned long bpf_mem_cgroup_page_state(struct mem_cgroup *memcg, int idx) __ksym;
+/* Kernels of 7.0 and later have another in its place. */
+unsigned long bpf_mem_cgroup_events(struct mem_cgroup *memcg, int event) __ksym __weak;
 void bpf_mem_cgroup_flush_stats(struct mem_cgroup *memcg) __ksym;
 struct task_struct *bpf_task_acquire(struct task_struct *p) __ksym;
 void bpf_task_release(struct task_struct *p) __ksym;
@@ -38,8 +40,12 @@ char _license[] SEC("license") = "GPL";
 u64 domain_id;
 u64 usage;
 u64 anonymous;
+u64 faults;
 u64 n_cgroups; /* the domain and those below */
 u64 n_processes;
+char comm[16]; /* of who ran out of memory */
+u64 uid_gid;
+u64 cgroup_id;
 
 SEC("struct_ops.s/handle_out_of_memory")
 int BPF_PROG(youngest, struct oom_control *oc)
@@ -56,6 +62,12 @@ int BPF_PROG(youngest, struct oom_control *oc)
 	bpf_mem_cgroup_flush_stats(memcg);
 	usage = bpf_mem_cgroup_usage(memcg);
 	anonymous = bpf_mem_cgroup_page_state(memcg, NR_ANON_MAPPED);
+
+	if (bpf_ksym_exists(bpf_mem_cgroup_events))
+		faults = bpf_mem_cgroup_events(memcg, PGFAULT);
+	bpf_get_current_comm(comm, sizeof(comm));
+	uid_gid = bpf_get_current_uid_gid();
+	cgroup_id = bpf_get_current_cgroup_id();
 
 	n_cgroups = 0;
 	bpf_rcu_read_lock();
