@@ -93,8 +93,9 @@ static const struct word reason[] = {
 	[OP_REASON_NOT_UNIFIED] = {"not-unified", "its cgroup is of a version 1 hierarchy"},
 	[OP_REASON_NOT_ASKED] = {"not-asked", "no policy was asked"},
 	[OP_REASON_UNFINISHED] = {"unfinished", "its selection came to no end"},
+	[OP_REASON_UNSEEN] = {"unseen", "not all of its processes could be looked at"},
 };
-WORDS(reason, OP_REASON_UNFINISHED);
+WORDS(reason, OP_REASON_UNSEEN);
 
 static const struct word runner[] = {
 	[OP_RUNNER_PRIORITY] = {"priority", "higher priority"},

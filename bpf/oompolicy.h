@@ -203,6 +203,7 @@ struct op_cgroup_record {
 #define OP_REASON_NOT_UNIFIED 9	  /* the memcg belongs to a cgroup v1 hierarchy */
 #define OP_REASON_NOT_ASKED 10	  /* no policy was asked: there is no domain in the record */
 #define OP_REASON_UNFINISHED 11	  /* the kernel ended the selection, or the chosen task exited */
+#define OP_REASON_UNSEEN 12	  /* the processes of a cgroup could not be looked at */
 
 #define OP_OOM_MEMCG (1U << 0)	  /* a memcg ran out, not the system */
 #define OP_OOM_SYSRQ (1U << 1)	  /* SysRq-f asked for it: order is -1 */

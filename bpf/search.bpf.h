@@ -51,6 +51,10 @@ struct search {
 
 __hidden struct search search = {};
 
+/* Cgroups whose processes could not be looked at: the iterator takes memory, of which there is none
+ * at an OOM. Whom they would have made the victim nobody knows. */
+__hidden __u32 n_unseen = 0;
+
 /* A victim of an earlier OOM that still holds memory, in this domain; 0: none was found. */
 __hidden __u32 dying_pid = 0;
 
@@ -209,6 +213,7 @@ static __always_inline bool check_recent(struct cgroup *domain)
  */
 __noinline int op_visit_cgroup(__u64 id, __u32 n_max)
 {
+	struct bpf_iter_css_task it;
 	struct task_struct *task;
 	struct cgroup *cgrp;
 	__u32 n = 0;
@@ -218,11 +223,15 @@ __noinline int op_visit_cgroup(__u64 id, __u32 n_max)
 	if (!cgrp)
 		return 0;
 	selection.cgroup_id = id;
-	bpf_for_each(css_task, task, &cgrp->self, OP_CSS_TASK_ITER_PROCS) {
+	/* By hand: bpf_for_each() takes one that cannot be opened for one with nothing in it. */
+	if (bpf_iter_css_task_new(&it, &cgrp->self, OP_CSS_TASK_ITER_PROCS))
+		n_unseen++;
+	while ((task = bpf_iter_css_task_next(&it))) {
 		if (n++ >= n_max)
 			break;
 		OP_VISIT_TASK(task);
 	}
+	bpf_iter_css_task_destroy(&it);
 	bpf_cgroup_release(cgrp);
 	return 0;
 }
@@ -533,6 +542,7 @@ __noinline int op_search(__u64 domain_id, __u32 slot)
 	__u64 key;
 
 	dying_pid = 0;
+	n_unseen = 0;
 	search_reset(find_runners_max());
 
 	rules = find_rules();
@@ -557,6 +567,8 @@ __noinline int op_search(__u64 domain_id, __u32 slot)
 		op_find_spares(domain_id);
 	else
 		reason = op_walk(domain_id, 0);
+	if (!reason && n_unseen)
+		reason = OP_REASON_UNSEEN;
 	op_visit_spares();
 	return reason;
 }

@@ -67,7 +67,7 @@ static void mend(struct op_oom_record *e)
 	e->header.size = OP_OOM_RECORD_SIZE(e->n_runners);
 	e->header.seq |= 1;
 	e->decision = 1 + e->decision % OP_DECISION_NOBODY;
-	e->reason %= OP_REASON_UNFINISHED + 1;
+	e->reason %= OP_REASON_UNSEEN + 1;
 	e->backend %= _OP_BACKEND_MAX;
 	e->flags %= 2 * OP_OOM_DECLARED;
 	e->priority %= OP_PRIORITY_MAX + 1;

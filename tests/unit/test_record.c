@@ -334,7 +334,7 @@ static void test_refused(void)
 	BREAK(e.header.seq = 0);
 	BREAK(e.decision = 0);
 	BREAK(e.decision = OP_DECISION_NOBODY + 1);
-	BREAK(e.reason = OP_REASON_UNFINISHED + 1);
+	BREAK(e.reason = OP_REASON_UNSEEN + 1);
 	BREAK(e.reason = ~0U);
 	BREAK(e.flags |= OP_OOM_DECLARED << 1);
 	BREAK(e.backend = _OP_BACKEND_MAX);

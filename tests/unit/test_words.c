@@ -39,6 +39,7 @@ static void test_words_stay(void)
 {
 	CHECK_STR(word_get(&words_decision, OP_DECISION_NONE), "no-opinion");
 	CHECK_STR(word_get(&words_reason, OP_REASON_UNFINISHED), "unfinished");
+	CHECK_STR(word_get(&words_reason, OP_REASON_UNSEEN), "unseen");
 	CHECK_STR(word_get(&words_constraint, 2), "memory-policy");
 	CHECK_STR(word_get(&words_kill, API_KILL_UNSET), "");
 	CHECK_STR(word_get(&words_exception, API_EXCEPTION_NONE), "");
