@@ -238,6 +238,9 @@ static int update_policy(struct base *b, const char *name, uint32_t slot,
 	if (r >= 0)
 		r = bpf_link_update(h->links[slot], bpf_map__fd(skeleton->maps.op_policy_ops),
 				    NULL);
+	/* The posted series has nothing for it. */
+	if (r == -EOPNOTSUPP)
+		return r;
 	if (r < 0)
 		return why_translate(r, why);
 	h->programs[slot] = link_acquire_program(bpf_program__fd(skeleton->progs.op_handle_oom));

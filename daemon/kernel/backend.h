@@ -54,7 +54,8 @@ struct backend_driver {
 
 	/*
 	 * Takes over the pinned links, and with @update gives them the programs of this build. The
-	 * shared maps are there already. Errors as attach(); what is pinned stays as it is.
+	 * shared maps are there already. Errors as attach(), and -EOPNOTSUPP where this kernel
+	 * cannot do what @update asks; what is pinned stays as it is.
 	 */
 	int (*adopt)(struct base *b, bool update, char why[static LOADER_WHY_SIZE]);
 

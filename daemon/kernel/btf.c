@@ -80,14 +80,41 @@ static bool keeps_types_of_modules(const struct btf *vmlinux)
 	return false;
 }
 
+/* A function of a kernel that has an OOM interface itself, by which bpf_oom.ko knows it
+ * (kmod/symbols.c, bpf_oom_symbols_init()); NULL: it has none. */
+static const char *find_own_interface(const struct btf *vmlinux)
+{
+	static const char *const functions[] = {"bpf_oom_kill_process", "bpf_handle_oom",
+						"bpf_oom_evaluate_task", "bpf_out_of_memory"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(functions); i++)
+		if (btf__find_by_name_kind(vmlinux, functions[i], BTF_KIND_FUNC) > 0)
+			return functions[i];
+	return NULL;
+}
+
 void kernel_explain_no_hook(const struct kernel_types *t, const char *hook,
 			    char why[static LOADER_WHY_SIZE])
 {
-	if (!t->module && !keeps_types_of_modules(t->vmlinux))
+	const char *own = find_own_interface(t->vmlinux);
+
+	if (own)
+		why_set(why,
+			"The kernel has an OOM interface of another kind (%s(), and no %s in its "
+			"types), and the module " KERNEL_MODULE ".ko does not load beside that.",
+			own, hook);
+	else if (!t->module && !keeps_types_of_modules(t->vmlinux))
 		why_set(why,
 			"The kernel has no OOM policy hook (no %s in its types), and no module "
 			"can add one, as it keeps no type information (BTF) of modules: a "
 			"kernel built with CONFIG_DEBUG_INFO_BTF_MODULES=y is needed.",
+			hook);
+	else if (t->module)
+		why_set(why,
+			"The kernel has no OOM policy hook (no %s in its types), and the "
+			"module " KERNEL_MODULE
+			".ko that is loaded has none either: it is another version's. Install this "
+			"version's, unload that one, and load it again.",
 			hook);
 	else if (t->module_lacks_types)
 		why_set(why,

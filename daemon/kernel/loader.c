@@ -326,6 +326,12 @@ static bool take_over(struct loader *l, enum backend wanted, struct kernel_types
 		r = adopt_maps(l);
 	if (r == 0)
 		r = chosen->adopt(&l->base, update, why);
+	if (r == -EOPNOTSUPP && update) {
+		log_info("The kernel cannot exchange the programs of policies that are attached: "
+			 "those of the version before are replaced by this one's.");
+		detach_backend(l);
+		return false;
+	}
 	if (r != 0) {
 		log_warning("The policies that were found cannot be taken over and are replaced: "
 			    "%s",

@@ -47,8 +47,16 @@ int program_declare_new(const struct base *b, char why[static LOADER_WHY_SIZE],
 	/* libbpf gives -ESRCH for a kfunc that neither the kernel nor a module has. */
 	if (r == -ESRCH) {
 		snprintf(why, LOADER_WHY_SIZE,
-			 "the kernel has no interface for declaring an OOM "
-			 "(bpf_out_of_memory()); load a recent module bpf_oom.ko");
+			 "this kernel has no interface for declaring an OOM "
+			 "(bpf_out_of_memory()); where it has no other OOM interface of its own, a "
+			 "recent module bpf_oom.ko adds one");
+		return LOADER_E_KERNEL;
+	}
+	/* As the posted series has it. */
+	if (r == -EACCES) {
+		snprintf(why, LOADER_WHY_SIZE,
+			 "this kernel lets only the handlers of an OOM declare one "
+			 "(bpf_out_of_memory())");
 		return LOADER_E_KERNEL;
 	}
 	if (r < 0)

@@ -175,18 +175,30 @@ static void test_no_hook(void)
 		const char *member;
 		bool module_lacks_types;
 		const char *told;
+		const char *function; /* of the kernel; NULL: none */
+		bool has_module;
 	} table[] = {
 		{"btf_data", false, "modprobe bpf_oom\" and \"journalctl -k -g bpf_oom\" say why."},
 		{"btf_data", true, "bpf_oom.ko is loaded, but was built without type information"},
 		{"name", false, "a kernel built with CONFIG_DEBUG_INFO_BTF_MODULES=y is needed."},
 		{"name", true, "a kernel built with CONFIG_DEBUG_INFO_BTF_MODULES=y is needed."},
+		{"btf_data", false, "another kind (bpf_oom_evaluate_task(), ",
+		 "bpf_oom_evaluate_task"},
+		{"btf_data", false, "bpf_oom.ko does not load beside that.", "bpf_handle_oom"},
+		{"btf_data", false, "bpf_oom.ko that is loaded has none either",
+		 .has_module = true},
 	};
+	static const char *const parameters[2] = {"oom_control"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
 		struct kernel_types types = {.vmlinux = new_kernel(table[i].member),
 					     .module_lacks_types = table[i].module_lacks_types};
 		char why[LOADER_WHY_SIZE] = "";
 
+		if (table[i].has_module)
+			types.module = btf__new_empty();
+		if (table[i].function)
+			add_function(types.vmlinux, table[i].function, parameters);
 		kernel_explain_no_hook(&types, "bpf_oom_ops", why);
 		if (!strstr(why, table[i].told) || !strstr(why, "no bpf_oom_ops in its types"))
 			FAIL("row %zu: \"%s\", expected \"%s\" in it", i, why, table[i].told);
