@@ -65,13 +65,16 @@ static __always_inline void wait_for_gone(void)
 	record_forget_victim();
 }
 
+/* Where Kill= is set memory.oom.group has no say: it would take protected processes along. Without
+ * that kfunc the kernel's word stands. */
+static __always_inline bool kills_one(void)
+{
+	return record.kill && bpf_ksym_exists(bpf_oom_kill_single_process);
+}
+
 static __always_inline int kill_task(struct oom_control *oc, struct task_struct *task)
 {
-	/*
-	 * Where Kill= is set memory.oom.group has no say: it would take protected processes along,
-	 * and others that no record names. Without that kfunc the kernel's word stands.
-	 */
-	if (record.kill && bpf_ksym_exists(bpf_oom_kill_single_process)) {
+	if (kills_one()) {
 		if (record.flags & OP_OOM_MEMCG)
 			return bpf_oom_kill_single_process(oc, task, "Memory cgroup out of memory");
 		return bpf_oom_kill_single_process(oc, task, "Out of memory");
@@ -94,7 +97,7 @@ static __always_inline int kill_victim(struct oom_control *oc, struct task_struc
 		return -EINVAL;
 	state->killing_pid = task->tgid;
 	state->killing_members = 0;
-	state->killing_nsec = record.kill ? 0 : record.header.ktime_nsec;
+	state->killing_nsec = kills_one() ? 0 : record.header.ktime_nsec;
 	err = kill_task(oc, task);
 	state->killing_nsec = 0;
 	record.n_members = state->killing_members;

@@ -145,24 +145,36 @@ void lifecycle_notify(const struct view *view, const struct loader_history *foun
 
 /* --- what is configured and has no effect */
 
+static bool is_honoured(enum rule_kill kill, uint32_t honoured)
+{
+	switch (kill) {
+	case RULE_KILL_PROCESS:
+		return honoured & OP_RULE_KILL_PROCESS;
+	case RULE_KILL_CGROUP:
+		return honoured & OP_RULE_KILL_CGROUP;
+	default:
+		return true;
+	}
+}
+
 void lifecycle_warn_config(const struct view *view)
 {
 	const struct config *c = view->config;
 	enum backend used = loader_backend(view->loader);
-	bool honours_kill = loader_honours_kill(view->loader);
+	uint32_t honoured = loader_honoured_kills(view->loader);
 	const struct rule *first = NULL;
 	size_t n = 0;
 
 	if (c->backend != BACKEND_AUTO && c->backend != used)
 		log_warning("Backend=%s takes effect when the daemon is started again: %s stays.",
 			    backend_to_string(c->backend), backend_to_string(used));
-	for (size_t i = 0; !honours_kill && i < c->n_rules; i++)
-		if (c->rules[i].kill != RULE_KILL_UNSET && n++ == 0)
+	for (size_t i = 0; i < c->n_rules; i++)
+		if (!is_honoured(c->rules[i].kill, honoured) && n++ == 0)
 			first = &c->rules[i];
 	if (first)
-		log_warning("%s:%u: Kill=%s in [Rule %s] has no effect with the backend %s, nor "
-			    "has that of any other rule (%zu in all): memory.oom.group decides how "
-			    "much is killed.",
+		log_warning("%s:%u: Kill=%s in [Rule %s] has no effect with the backend %s of this "
+			    "kernel (%zu rules in all): memory.oom.group decides how much is "
+			    "killed, and takes protected processes along.",
 			    first->file, first->line, rule_kill_to_string(first->kill), first->name,
 			    backend_to_string(used), n);
 }

@@ -310,7 +310,7 @@ static int answer_rank(const char *domain, struct outcome_values *ret, bus_proce
 	if (!describe_run(&view, &run, ret))
 		return 0;
 	r = rank_init(&rank, items, run.n_ranked, view.cgroup_root, domain,
-		      loader_honours_kill(view.loader));
+		      loader_honoured_kills(view.loader));
 	return r < 0 ? r : visit_ranked(&view, &rank, visit, visit_userdata);
 }
 

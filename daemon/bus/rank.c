@@ -279,18 +279,19 @@ static bool is_within(const char *path, const char *group, size_t length)
 }
 
 /* What the death of @p takes along: the first bytes of a path, 0 for nothing more. */
-static size_t find_group(const struct rank *r, const struct rank_process *p, bool kill_by_rule,
+static size_t find_group(const struct rank *r, const struct rank_process *p, uint32_t honoured,
 			 const char **ret_path, enum api_group *ret)
 {
 	const struct rank_path *cgroup = find_path(r, p->ranked.cgroup_id);
+	uint32_t kill = p->ranked.rule_flags & honoured;
 
 	*ret = API_GROUP_NONE;
 	*ret_path = p->source;
-	if (kill_by_rule && p->ranked.rule_flags & OP_RULE_KILL_CGROUP) {
+	if (kill & OP_RULE_KILL_CGROUP) {
 		*ret = API_GROUP_KILL_CGROUP;
 		return strlen(p->source);
 	}
-	if (kill_by_rule && p->ranked.rule_flags & OP_RULE_KILL_PROCESS)
+	if (kill & OP_RULE_KILL_PROCESS)
 		return 0;
 	if (!cgroup || !cgroup->oom_group_length)
 		return 0;
@@ -311,7 +312,7 @@ static bool dies_along(const struct op_ranked *p, enum api_group group)
 }
 
 /* Puts who dies along right after whom it dies with. */
-static int gather_groups(struct rank *r, bool kill_by_rule)
+static int gather_groups(struct rank *r, uint32_t honoured)
 {
 	struct rank_process *gathered = calloc(r->n + 1, sizeof(*gathered));
 	_cleanup_free_ bool *taken = calloc(r->n + 1, sizeof(*taken));
@@ -334,7 +335,7 @@ static int gather_groups(struct rank *r, bool kill_by_rule)
 		n++;
 		if (leader->ranked.never != OP_NEVER_NOT)
 			continue;
-		length = find_group(r, leader, kill_by_rule, &path, &leader->group);
+		length = find_group(r, leader, honoured, &path, &leader->group);
 		for (size_t j = 0; length > 0 && j < r->n; j++) {
 			const struct rank_process *p = &r->processes[j];
 
@@ -354,7 +355,7 @@ static int gather_groups(struct rank *r, bool kill_by_rule)
 }
 
 int rank_init(struct rank *r, const struct op_ranked *items, size_t n, const char *cgroup_root,
-	      const char *domain, bool kill_by_rule)
+	      const char *domain, uint32_t honoured)
 {
 	int error;
 
@@ -366,7 +367,7 @@ int rank_init(struct rank *r, const struct op_ranked *items, size_t n, const cha
 	qsort(r->processes, n, sizeof(*r->processes), compare_processes);
 	error = find_paths(r, cgroup_root, domain);
 	if (error == 0)
-		error = gather_groups(r, kill_by_rule);
+		error = gather_groups(r, honoured);
 	if (error < 0)
 		rank_done(r);
 	return error;

@@ -30,11 +30,11 @@ struct rank {
 
 /*
  * Orders @items as found in the cgroup @domain, "/" being the system, of the tree at @cgroup_root.
- * Who dies with another comes right after that one. @kill_by_rule: the backend obeys Kill=.
+ * Who dies with another comes right after that one. @honoured: as loader_honoured_kills().
  * Returns 0 and what is for rank_done(); -ENOENT where the domain is gone; a negative errno.
  */
 int rank_init(struct rank *r, const struct op_ranked *items, size_t n, const char *cgroup_root,
-	      const char *domain, bool kill_by_rule);
+	      const char *domain, uint32_t honoured);
 void rank_done(struct rank *r);
 
 /*

@@ -428,32 +428,29 @@ static bool owns_link(const struct base *b, uint32_t link_id)
 	return false;
 }
 
-/* Of the policies that are used: nobody minds who is asked before the others. */
-static uint32_t last_link(const struct base *b)
+/*
+ * The module asks handlers in the order in which they were attached, which that of their links is,
+ * and the code of the posted series those first that came last. The kernel's own selection comes
+ * after them.
+ */
+static enum loader_order order_of(const struct base *b, enum backend_hook hook, uint32_t link_id)
 {
 	const struct handlers *h = b->state;
-	uint32_t last = 0;
 
+	if (hook == BACKEND_HOOK_EVALUATION)
+		return LOADER_ORDER_AFTER;
+	if (!link_id)
+		return LOADER_ORDER_UNKNOWN;
+	/* Of the policies that are used: nobody minds who is asked before the others. */
 	for (uint32_t slot = 0; slot < OP_SLOTS_MAX; slot++) {
 		uint32_t id = h->slots.items[slot].state == SLOT_ACTIVE
 				      ? link_acquire_id(h->links[slot])
 				      : 0;
 
-		if (id > last)
-			last = id;
+		if (id && (b->is_module ? link_id < id : link_id > id))
+			return LOADER_ORDER_BEFORE;
 	}
-	return last;
-}
-
-/* Handlers are asked in the order in which they were attached, which that of their links is; the
- * kernel's own selection comes after them. */
-static enum loader_order order_of(const struct base *b, enum backend_hook hook, uint32_t link_id)
-{
-	if (hook == BACKEND_HOOK_EVALUATION)
-		return LOADER_ORDER_AFTER;
-	if (!link_id)
-		return LOADER_ORDER_UNKNOWN;
-	return link_id < last_link(b) ? LOADER_ORDER_BEFORE : LOADER_ORDER_AFTER;
+	return LOADER_ORDER_AFTER;
 }
 
 static bool is_attached(int link_fd)
@@ -516,7 +513,7 @@ const struct backend_driver backend_struct_ops = {
 	.id = BACKEND_STRUCT_OPS,
 	.hook = HOOK_STRUCT,
 	.check = check,
-	.honours_kill = true,
+	.honoured_kills = OP_RULE_KILL_PROCESS | OP_RULE_KILL_CGROUP,
 	.removal = removal,
 	.program = op_policy__elf_bytes,
 	.attach = attach,

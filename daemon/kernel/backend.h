@@ -24,8 +24,9 @@ struct backend_driver {
 	enum backend id;
 	const char *hook; /* in the kernel's types, for the sentence that it is missing */
 
-	/* Kill= of a rule says how much is killed; else memory.oom.group does, of the kernel. */
-	bool honours_kill;
+	/* Which OP_RULE_KILL_* of a rule say how much is killed, where the kernel can do it; on the
+	 * others memory.oom.group decides. */
+	uint32_t honoured_kills;
 
 	/* The kernel asks what another set has attached later before it asks this one: what this
 	 * one decides from then on the other has decided. */

@@ -3,6 +3,8 @@
 #ifndef OP_KERNEL_BASE_H
 #define OP_KERNEL_BASE_H
 
+#include <stdbool.h>
+
 #include "pins.h"
 
 struct bpf_link;
@@ -30,6 +32,7 @@ enum shared_map {
 struct base {
 	int shared[_SHARED_MAX]; /* -EBADF before the backend has loaded them */
 	int detach_fd;		 /* epoll over the links that somebody else may detach */
+	bool is_module;		 /* the interface is bpf_oom.ko's, which has more than others */
 	struct pins pins;
 	void *state; /* the backend's */
 };

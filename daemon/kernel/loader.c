@@ -386,6 +386,7 @@ int loader_new(enum backend wanted, const struct loader_callbacks *callbacks,
 	if (need_types(l, &types, why) == 0) {
 		kernel_find_gfp_bits(types.vmlinux, &l->gfp_bits);
 		others_find_hooks(&types, &l->hooks);
+		l->base.is_module = l->hooks.is_module;
 	}
 	/* Megabytes of type information were needed, and libc would keep them. */
 	kernel_types_done(&types);
@@ -443,9 +444,12 @@ enum backend loader_backend(const struct loader *l)
 	return l->backend->id;
 }
 
-bool loader_honours_kill(const struct loader *l)
+uint32_t loader_honoured_kills(const struct loader *l)
 {
-	return l->backend->honours_kill;
+	uint32_t kills = l->backend->honoured_kills;
+
+	/* What the posted series has takes along what memory.oom.group says. */
+	return l->base.is_module ? kills : kills & ~OP_RULE_KILL_PROCESS;
 }
 
 const char *loader_why_not_better(const struct loader *l)

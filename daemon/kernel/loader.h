@@ -70,10 +70,11 @@ int loader_new(enum backend wanted, const struct loader_callbacks *callbacks,
 /* The names of the flags of an allocation, valid as long as the loader. */
 const struct gfp_bits *loader_gfp_bits(const struct loader *l);
 
-/* The backend in use; whether Kill= of a rule has an effect with it; and why no better one is used:
- * a sentence, empty where none was wanted. */
+/* The backend in use; which OP_RULE_KILL_* of a rule have an effect with it on this kernel, where
+ * memory.oom.group decides on the others; and why no better one is used: a sentence, empty where
+ * none was wanted. */
 enum backend loader_backend(const struct loader *l);
-bool loader_honours_kill(const struct loader *l);
+uint32_t loader_honoured_kills(const struct loader *l);
 const char *loader_why_not_better(const struct loader *l);
 
 /* Where the active policies come from. */

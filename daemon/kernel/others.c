@@ -23,6 +23,8 @@
 #define OPS_VALUE "bpf_struct_ops_bpf_oom_ops"
 #define OPS_HOOK "bpf_oom_ops"
 #define TASK_HOOK "bpf_oom_evaluate_task"
+/* One that the module has and the posted series has not. */
+#define MODULE_FUNCTION "bpf_oom_kill_single_process"
 /* What a struct_ops without a link needs to be attached. */
 #define UPDATE_FUNCTION "bpf_struct_ops_map_update_elem"
 #define TRAMPOLINE_FUNCTION "bpf_trampoline_link_prog"
@@ -80,6 +82,7 @@ void others_find_hooks(const struct kernel_types *types, struct others_hooks *re
 	id = btf__find_by_name_kind(btf, TASK_HOOK, BTF_KIND_FUNC);
 	if (id > 0)
 		ret->evaluate_id = (uint32_t)id;
+	ret->is_module = has_function(btf, MODULE_FUNCTION);
 	ret->has_update = has_function(types->vmlinux, UPDATE_FUNCTION);
 	ret->has_trampoline = has_function(types->vmlinux, TRAMPOLINE_FUNCTION);
 }

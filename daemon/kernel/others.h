@@ -18,6 +18,7 @@ struct others_hooks {
 	uint32_t ops_value_id;	 /* the value of a struct_ops map of bpf_oom_ops; 0: none */
 	uint32_t handler_offset; /* in it, bytes; likewise the next */
 	uint32_t name_offset;
+	bool is_module;	      /* they are bpf_oom.ko's, not a kernel's with the posted series */
 	uint32_t evaluate_id; /* the function bpf_oom_evaluate_task; 0: none */
 	bool has_update;      /* a struct_ops without a link can be followed, and: */
 	bool has_trampoline;  /* a program that changes what a function returns */

@@ -112,10 +112,10 @@ enum backend loader_backend(const struct loader *l)
 	return BACKEND_STRUCT_OPS;
 }
 
-bool loader_honours_kill(const struct loader *l)
+uint32_t loader_honoured_kills(const struct loader *l)
 {
 	(void)l;
-	return true;
+	return OP_RULE_KILL_PROCESS | OP_RULE_KILL_CGROUP;
 }
 
 const char *loader_why_not_better(const struct loader *l)

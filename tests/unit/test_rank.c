@@ -56,7 +56,9 @@ struct found {
 	uint32_t never;
 };
 
-static void check_order(const struct found *found, size_t n, const char *domain, bool kill_by_rule,
+#define KILLS (OP_RULE_KILL_PROCESS | OP_RULE_KILL_CGROUP)
+
+static void check_order(const struct found *found, size_t n, const char *domain, uint32_t honoured,
 			const char *expected)
 {
 	struct op_ranked items[16] = {};
@@ -76,7 +78,7 @@ static void check_order(const struct found *found, size_t n, const char *domain,
 			.found = (uint32_t)i,
 			.oom_score_adj = found[i].never == OP_NEVER_SCORE_ADJ ? -1000 : 0,
 		};
-	CHECK_INT(rank_init(&rank, items, n, root, domain, kill_by_rule), 0);
+	CHECK_INT(rank_init(&rank, items, n, root, domain, honoured), 0);
 	CHECK_INT(rank.n, n);
 	for (size_t i = 0; i < rank.n; i++) {
 		const struct rank_process *p = &rank.processes[i];
@@ -110,10 +112,10 @@ static void test_order(void)
 	};
 
 	set_up();
-	check_order(found, ARRAY_SIZE(found), "/", true,
+	check_order(found, ARRAY_SIZE(found), "/", KILLS,
 		    "4 /a/b/c by /a/b, 3 /a/b by /a/b, 5 -, 2 /a, 6 /a/bb, 8 /d by /d, "
 		    "7 /d by /d, 1 /");
-	check_order(found, 0, "/", true, "");
+	check_order(found, 0, "/", KILLS, "");
 }
 
 /* Kill=cgroup takes along what the rule matches and is not protected, also of another priority. */
@@ -134,17 +136,17 @@ static void test_kill_cgroup(void)
 	};
 
 	set_up();
-	check_order(found, ARRAY_SIZE(found), "/a", true,
+	check_order(found, ARRAY_SIZE(found), "/a", KILLS,
 		    "3 /a/b by /a/b, 2 /a/b by /a/b with 3 (kill-cgroup), "
 		    "4 /a/b/c by /a/b/c with 3 (kill-cgroup), 1 /a/bb, "
 		    "5 /a/b/c by /a/b/c, 6 /a/b by /a/b");
 	/* One that died by itself before the group does is not there twice. */
-	check_order(among, ARRAY_SIZE(among), "/a", true,
+	check_order(among, ARRAY_SIZE(among), "/a", KILLS,
 		    "1 /a/b/c by /a/b/c, 3 /a/b by /a/b, 2 /a/b by /a/b with 3 (kill-cgroup)");
 	/* What the rule matches lies above the domain. */
-	check_order(&found[1], 1, "/a/b", true, "2 /a/b by /a/b");
+	check_order(&found[1], 1, "/a/b", KILLS, "2 /a/b by /a/b");
 	/* Where the kernel kills, Kill= has no say. */
-	check_order(found, ARRAY_SIZE(found), "/a", false,
+	check_order(found, ARRAY_SIZE(found), "/a", 0,
 		    "3 /a/b by /a/b, 2 /a/b by /a/b, 1 /a/bb, 4 /a/b/c by /a/b/c, "
 		    "5 /a/b/c by /a/b/c, 6 /a/b by /a/b");
 }
@@ -163,14 +165,17 @@ static void test_oom_group(void)
 
 	set_up();
 	check_order(
-		found, ARRAY_SIZE(found), "/", true,
+		found, ARRAY_SIZE(found), "/", KILLS,
 		"2 /a/group/in, 3 /a/group with 2 (oom-group), "
 		"4 /a/group by /a/group with 2 (oom-group), 1 /a, 5 /a/group/in, 6 /a/group/in");
 	/* The group is above the domain: the kernel does not look there. */
-	check_order(&found[1], 1, "/a/group/in", true, "2 /a/group/in");
+	check_order(&found[1], 1, "/a/group/in", KILLS, "2 /a/group/in");
 	found[1].flags = OP_RULE_KILL_PROCESS;
-	check_order(found, 3, "/", true, "2 /a/group/in, 1 /a, 3 /a/group");
-	check_order(found, 3, "/", false, "2 /a/group/in, 3 /a/group with 2 (oom-group), 1 /a");
+	check_order(found, 3, "/", KILLS, "2 /a/group/in, 1 /a, 3 /a/group");
+	check_order(found, 3, "/", 0, "2 /a/group/in, 3 /a/group with 2 (oom-group), 1 /a");
+	/* A kernel that can kill a group as a rule has it, and not one process alone. */
+	check_order(found, 3, "/", OP_RULE_KILL_CGROUP,
+		    "2 /a/group/in, 3 /a/group with 2 (oom-group), 1 /a");
 }
 
 static void test_total_pages(void)
