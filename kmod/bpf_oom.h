@@ -187,6 +187,9 @@ void bpf_oom_hook_exit(void);
 bool bpf_oom_is_current(const struct oom_control *oc);
 /* Is @oc the OOM for which the current task looks at tasks right now? */
 bool bpf_oom_is_selecting(const struct oom_control *oc);
+/* The number of @oc, if it is the OOM that the current task handles right now, from 1; otherwise 0.
+ */
+u64 bpf_oom_current_number(const struct oom_control *oc);
 /* Is the current task inside out_of_memory(), with oom_lock held? */
 bool bpf_oom_is_inside(void);
 /* Does the current task allocate for a memcg that it is not in? Of the current OOM. */

@@ -64,6 +64,7 @@ enum bpf_oom_phase {
 static struct bpf_oom_run {
 	struct task_struct *task; /* in out_of_memory(); read without oom_lock by the callbacks */
 	struct oom_control *oc;
+	u64 number;
 	enum bpf_oom_phase phase;
 	bool selection_reached; /* a system OOM came as far as selection */
 	bool selecting;		/* the kernel has begun to look at tasks */
@@ -109,6 +110,11 @@ bool bpf_oom_is_current(const struct oom_control *oc)
 bool bpf_oom_is_selecting(const struct oom_control *oc)
 {
 	return is_of_current(oc) && run.selecting;
+}
+
+u64 bpf_oom_current_number(const struct oom_control *oc)
+{
+	return bpf_oom_is_current(oc) ? run.number : 0;
 }
 
 bool bpf_oom_is_inside(void)
@@ -258,6 +264,7 @@ static bool out_of_memory_wanted(struct ftrace_regs *fregs)
 
 static bool hooked_out_of_memory(struct oom_control *oc)
 {
+	static u64 n_ooms;
 	bool ret;
 
 	lockdep_assert_held(bpf_oom_lock);
@@ -268,6 +275,7 @@ static bool hooked_out_of_memory(struct oom_control *oc)
 	}
 	run = (struct bpf_oom_run){
 		.oc = oc,
+		.number = ++n_ooms,
 		.phase = BPF_OOM_UNDECIDED,
 		.declared = declaring,
 		.policed = declaring,

@@ -73,6 +73,21 @@ __bpf_kfunc int bpf_oom_kill_member(struct oom_control *oc, struct task_struct *
 }
 
 /**
+ * bpf_oom_number - the number of an OOM
+ * @oc__ign: the argument of the handler that calls this; compared alone, never followed
+ *
+ * Handlers of one OOM that share what they have found know by it that it is the same one: a thread
+ * that runs out of memory again has its oom_control at the same place.
+ *
+ * Return: a number that no other OOM has as long as the module is loaded; 0 if @oc__ign is not the
+ * OOM that the calling task handles.
+ */
+__bpf_kfunc u64 bpf_oom_number(struct oom_control *oc__ign)
+{
+	return bpf_oom_current_number(oc__ign);
+}
+
+/**
  * bpf_oom_awaits - is memory on its way already, so that nobody has to die?
  * @oc__ign: the argument of the program that calls this; compared alone, never followed
  *
@@ -219,6 +234,7 @@ BTF_KFUNCS_START(bpf_oom_handler_kfuncs)
 BTF_ID_FLAGS(func, bpf_oom_kill_process, KF_SLEEPABLE | KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_oom_kill_single_process, KF_SLEEPABLE | KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_oom_kill_member, KF_SLEEPABLE | KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_oom_number)
 BTF_ID_FLAGS(func, bpf_oom_awaits)
 BTF_ID_FLAGS(func, bpf_oom_task_pages, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_oom_task_is_eligible, KF_TRUSTED_ARGS)
