@@ -11,7 +11,7 @@
 #include "api/value.h"
 
 /*
- * A policy as the kernel has it. scope, cgroup and victim are "" for the director, which decides
+ * A policy as the kernel has it. scope, cgroup and victim are "" for the recorder, which decides
  * nothing. link_id and program_id are 0 where there is none.
  */
 #define POLICY_ROW(F)            \

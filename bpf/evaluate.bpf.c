@@ -111,19 +111,22 @@ int BPF_PROG(op_begin, struct oom_control *oc)
 {
 	__u64 begun = bpf_ktime_get_ns();
 	struct task_struct *current = bpf_get_current_task_btf();
+	struct op_switch *active;
 	struct op_state *state;
 	__u32 zero = 0, reason;
 	__u64 domain_id;
 
 	current_oom.oc = 0;
 	state = bpf_map_lookup_elem(&op_oom, &zero);
-	if (!state || !has_config())
+	active = bpf_map_lookup_elem(&op_switch_map, &zero);
+	if (!state || !active || !has_config(active))
 		return 0;
 	if (!is_begun())
 		op_record_flush();
 	current_oom.begun_nsec = begun;
 	record_begin(begun, OP_BACKEND_EVALUATE_TASK);
-	reason = record_domain(oc, &domain_id);
+	reason = find_domain(oc, &domain_id);
+	record_domain(oc, domain_id, reason);
 	state->slot = 0;
 	if (reason == OP_REASON_NO_POLICY)
 		direct(domain_id, record.flags & OP_OOM_MEMCG, state);

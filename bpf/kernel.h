@@ -103,8 +103,13 @@ struct page_counter {
 	unsigned long max;
 };
 
+enum memcg_memory_event {
+	MEMCG_OOM = 3,
+};
+
 struct mem_cgroup {
 	struct cgroup_subsys_state css;
+	atomic_long_t memory_events[1]; /* one for each enum memcg_memory_event */
 	struct page_counter memory;
 	struct page_counter swap; /* version 2 only */
 	bool oom_group;		  /* memory.oom.group */
@@ -227,6 +232,9 @@ extern int bpf_oom_kill_member(struct oom_control *oc, struct task_struct *task,
 /* Likewise: the process whose memory this OOM has to wait for, -1 if there is memory now, 0 if
  * nothing is awaited. */
 extern __s32 bpf_oom_awaits(struct oom_control *oc) __ksym __weak;
+/* Likewise: the number of the OOM, which no other one has; 0: it is not that of the current task.
+ */
+extern __u64 bpf_oom_number(struct oom_control *oc) __ksym __weak;
 /* Likewise: what the death of the process gives back, in pages; negative: nothing. For handlers and
  * programs that user space runs; the second, of the process that is asked about, for
  * fmod_ret/bpf_oom_evaluate_task. */

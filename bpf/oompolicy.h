@@ -16,7 +16,7 @@
 #include <linux/types.h>
 #endif
 
-#define OP_ABI_VERSION 5
+#define OP_ABI_VERSION 6
 
 #define OP_PRIORITY_MIN 0
 #define OP_PRIORITY_MAX 1000
@@ -76,12 +76,13 @@
 
 /*
  * Each policy is a handler of its own, as the kernel's report names the handler; every OOM asks
- * them all, in the order they were attached. A handler keeps its slot as long as it is attached.
- * Slot 0 is the director: attached first, it looks up who answers, kills nobody, and the others
- * go by what it found, so that a switch in between cannot leave an OOM without an answer.
+ * them until one has killed, in an order that none of them knows: kernels differ in it. Whichever
+ * is asked first looks up who answers, and the others go by that, so that a switch in between
+ * cannot leave an OOM without an answer. A handler keeps its slot as long as it is attached. Slot 0
+ * is the recorder: it kills nobody, and leaves the record of an OOM that no policy answers for.
  */
 #define OP_POLICIES_MAX 32
-#define OP_SLOT_DIRECTOR 0
+#define OP_SLOT_RECORDER 0
 #define OP_SLOTS_MAX 128 /* those of the next configuration are attached beside the active ones */
 
 #define OP_VICTIM_LARGEST 0 /* rss + swap + page tables */

@@ -7,8 +7,9 @@
  * not sure of ends as "no opinion", and the kernel's own killer chooses.
  *
  * Loaded once for each policy, as the kernel names the handler in its report, and once more as
- * the director, which runs first and looks up whose OOM it is (see oompolicy.h). What they share
- * is in maps; what an instance keeps to itself is in static memory.
+ * the recorder, for OOMs that no policy answers for (see oompolicy.h). What they share is in maps;
+ * what an instance keeps to itself is in static memory. Whichever the kernel asks first finds out
+ * who answers.
  *
  * Handlers run under oom_lock, one OOM at a time, so all of the current OOM lives in static memory:
  * nothing is allocated here, and the stack stays small. The steps are global functions: the
@@ -26,13 +27,16 @@ char LICENSE[] SEC("license") = "GPL";
 #define OP_ATTEMPTS 3
 
 /* Which handler this instance is. */
-const volatile __u32 slot = OP_SLOT_DIRECTOR;
+const volatile __u32 slot = OP_SLOT_RECORDER;
 
 /* What the kernel's report calls this policy; the same as op_policy_ops.name. */
 const volatile char policy_name[OP_POLICY_NAME_LEN] = "default";
 
 /* What applies to the process that is about to be killed. */
 __hidden struct effective now_effective = {};
+
+/* Without the module: from the end of a handler to the next one of the same OOM it is no longer. */
+#define OP_SAME_OOM_NSEC 1000000ULL
 
 /* Rounds of a group kill; one larger than all of them is finished by the next OOM. */
 #define OP_ROUNDS 16
@@ -304,47 +308,98 @@ static __always_inline void record_end(__u64 begun)
 		op_record_send();
 }
 
+static __always_inline bool was_asked(const struct op_state *state)
+{
+	return state->asked[slot / 64 % (OP_SLOTS_MAX / 64)] & 1ULL << slot % 64;
+}
+
+/* How often the memcg has run out: the kernel counts right before it begins an OOM. */
+static __always_inline __u64 count_events(struct oom_control *oc)
+{
+	struct mem_cgroup *memcg = READ_ONLY(oc)->memcg;
+	__u64 offset = bpf_core_field_offset(struct mem_cgroup, memory_events) +
+		       bpf_core_enum_value(enum memcg_memory_event, MEMCG_OOM) * sizeof(__u64);
+	__u64 events = 0;
+
+	if (memcg)
+		bpf_probe_read_kernel(&events, sizeof(events), (void *)memcg + offset);
+	return events;
+}
+
+/*
+ * Is it the OOM that the last handler was asked about? The module counts them. Other kernels do
+ * not, and a thread that runs out of memory again has its oom_control at the same place. But each
+ * handler is asked once, one right after the other, and of a memcg the kernel counts the events.
+ * Where that misleads it matters only while configurations are exchanged: a handler that was
+ * attached between two OOMs of one thread, of which the first has killed nobody, goes by the
+ * configuration of the first; and where others have run out of the memcg meanwhile, or the thread
+ * had to wait for a processor, the rest of the handlers go by the new one.
+ */
+static __always_inline bool is_begun(const struct op_state *state, struct oom_control *oc,
+				     __u64 now)
+{
+	if (bpf_ksym_exists(bpf_oom_number))
+		return state->oom_number == bpf_oom_number(oc);
+	return state->oom_control == (__u64)oc && state->oom_tid == current_tid() &&
+	       !was_asked(state) && now - state->asked_nsec < OP_SAME_OOM_NSEC &&
+	       state->oom_number == count_events(oc);
+}
+
+static __always_inline void begin(struct op_state *state, struct oom_control *oc, __u64 domain_id,
+				  __u32 reason)
+{
+	state->oom_number = bpf_ksym_exists(bpf_oom_number) ? bpf_oom_number(oc) : count_events(oc);
+	state->oom_control = (__u64)oc;
+	state->oom_tid = current_tid();
+	__builtin_memset(state->asked, 0, sizeof(state->asked));
+	state->has_answer = false;
+	state->slot = OP_SLOT_RECORDER;
+	if (reason == OP_REASON_NO_POLICY)
+		direct(domain_id, READ_ONLY(oc)->memcg != NULL, state);
+}
+
 SEC("struct_ops.s/handle_out_of_memory")
 int BPF_PROG(op_handle_oom, struct oom_control *oc)
 {
 	__u64 begun = bpf_ktime_get_ns();
 	struct task_struct *current = bpf_get_current_task_btf();
+	struct op_switch *active;
 	struct op_state *state;
 	__u32 zero = 0, reason;
 	__u64 domain_id;
 
 	state = bpf_map_lookup_elem(&op_oom, &zero);
-	if (!state)
+	active = bpf_map_lookup_elem(&op_switch_map, &zero);
+	if (!state || !active || !has_config(active))
 		return 0;
-	if (slot != OP_SLOT_DIRECTOR && state->slot != slot)
+	reason = find_domain(oc, &domain_id);
+	if (!is_begun(state, oc, begun))
+		begin(state, oc, domain_id, reason);
+	state->asked[slot / 64 % (OP_SLOTS_MAX / 64)] |= 1ULL << slot % 64;
+	state->asked_nsec = bpf_ktime_get_ns();
+	/* There are two of a slot for a moment, when another build's takes its place. */
+	if (state->slot != slot || state->has_answer)
 		return 0;
+	state->has_answer = true;
 
-	if (slot == OP_SLOT_DIRECTOR) {
-		if (!has_config())
-			return 0;
-		op_record_flush();
-	}
+	op_record_flush();
 	record_begin(begun, OP_BACKEND_STRUCT_OPS);
-	reason = record_domain(oc, &domain_id);
-
-	if (slot == OP_SLOT_DIRECTOR) {
-		state->slot = 0;
-		if (reason == OP_REASON_NO_POLICY)
-			direct(domain_id, record.flags & OP_OOM_MEMCG, state);
-		if (state->slot)
-			return 0;
-		none(reason);
-	}
-
+	record_domain(oc, domain_id, reason);
 	record_trigger(current, state);
 	if (record.domain_id && is_remote(current, domain_id))
 		record.flags |= OP_OOM_REMOTE;
 	if (reason != OP_REASON_NOT_UNIFIED)
 		op_record_path(domain_id, OP_PATH_DOMAIN);
-	if (slot != OP_SLOT_DIRECTOR)
+	if (slot == OP_SLOT_RECORDER)
+		none(reason);
+	else
 		answer(oc, domain_id, state);
 	record_end(begun);
-	return record.decision == OP_DECISION_KILLED;
+	state->asked_nsec = bpf_ktime_get_ns();
+	if (record.decision != OP_DECISION_KILLED)
+		return 0;
+	state->oom_control = 0;
+	return 1;
 }
 
 SEC(".struct_ops.link")

@@ -273,11 +273,24 @@ __noinline int op_record_levels(void)
 	return 0;
 }
 
-/*
- * Fills in what the kernel says about the OOM, and gives the cgroup that ran out. Returns
- * OP_REASON_NO_POLICY, which is for the rules to refute, or why no policy may answer.
- */
-static __always_inline __u32 record_domain(struct oom_control *oc, __u64 *ret_domain_id)
+/* Gives the cgroup that ran out, the root for the system. Returns OP_REASON_NO_POLICY, which is for
+ * the rules to refute, or why no policy may answer. */
+static __always_inline __u32 find_domain(struct oom_control *oc, __u64 *ret_domain_id)
+{
+	struct mem_cgroup *memcg = READ_ONLY(oc)->memcg;
+
+	*ret_domain_id = OP_CGROUP_ID_ROOT;
+	if (!memcg)
+		return oc->constraint == CONSTRAINT_CPUSET ||
+				       oc->constraint == CONSTRAINT_MEMORY_POLICY
+			       ? OP_REASON_CONSTRAINT
+			       : OP_REASON_NO_POLICY;
+	*ret_domain_id = memcg->css.cgroup->kn->id;
+	return memcg->css.cgroup->root->hierarchy_id ? OP_REASON_NOT_UNIFIED : OP_REASON_NO_POLICY;
+}
+
+/* Fills in what the kernel says about the OOM; the others are find_domain()'s. */
+static __always_inline void record_domain(struct oom_control *oc, __u64 domain_id, __u32 reason)
 {
 	struct mem_cgroup *memcg = READ_ONLY(oc)->memcg;
 
@@ -286,21 +299,14 @@ static __always_inline __u32 record_domain(struct oom_control *oc, __u64 *ret_do
 	record.constraint = oc->constraint;
 	if (oc->order == -1)
 		record.flags |= OP_OOM_SYSRQ;
-
-	*ret_domain_id = OP_CGROUP_ID_ROOT;
 	if (!memcg)
-		return oc->constraint == CONSTRAINT_CPUSET ||
-				       oc->constraint == CONSTRAINT_MEMORY_POLICY
-			       ? OP_REASON_CONSTRAINT
-			       : OP_REASON_NO_POLICY;
+		return;
 	record.flags |= OP_OOM_MEMCG;
-	*ret_domain_id = memcg->css.cgroup->kn->id;
-	if (memcg->css.cgroup->root->hierarchy_id)
-		return OP_REASON_NOT_UNIFIED;
-	record.domain_id = *ret_domain_id;
+	if (reason == OP_REASON_NOT_UNIFIED)
+		return;
+	record.domain_id = domain_id;
 	domain_memcg = (__u64)memcg;
 	op_record_levels();
-	return OP_REASON_NO_POLICY;
 }
 
 /* Is @task outside the cgroup @domain_id and its descendants? */

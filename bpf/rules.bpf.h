@@ -112,16 +112,11 @@ __noinline int op_find_policy(__u64 domain_id, __u32 is_memcg)
 
 /* Is there any configuration? Before the first this set of programs may be asked beside another,
  * and has nothing to say or to record. */
-static __always_inline bool has_config(void)
+static __always_inline bool has_config(const struct op_switch *active)
 {
-	struct op_switch *active;
-	__u32 zero = 0, index;
+	__u32 config = active->config;
 
-	active = bpf_map_lookup_elem(&op_switch_map, &zero);
-	if (!active)
-		return false;
-	index = active->config;
-	return bpf_map_lookup_elem(&op_configs, &index) != NULL;
+	return bpf_map_lookup_elem(&op_configs, &config) != NULL;
 }
 
 /* Fixes for this OOM which configuration it is decided by, and by whom. */

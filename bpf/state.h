@@ -18,9 +18,16 @@ struct recent {
 struct op_state {
 	__u32 config; /* index into op_configs */
 	__u32 number; /* of that configuration */
-	__u32 slot;   /* whose OOM it is; 0: nobody's */
+	__u32 slot;   /* of the handler that answers; 0: the recorder, as no policy does */
 	__u32 next_recent;
-	__u64 tracking;	     /* mark_victim is being followed */
+	__u64 oom_number;  /* of bpf_oom_number(); without the module the memcg's events of its kind
+			    */
+	__u64 oom_control; /* its address, to be compared alone; 0: the OOM has ended */
+	__u64 asked_nsec;  /* CLOCK_MONOTONIC when the last handler had been asked */
+	__u64 asked[OP_SLOTS_MAX / 64]; /* a bit for each handler that was, by its slot */
+	__u32 oom_tid;			/* of the thread that ran out of memory */
+	__u32 has_answer; /* 0: the handler that answers is still to be asked, or there is none */
+	__u64 tracking;	  /* mark_victim is being followed */
 	__u32 declaring_tid; /* the thread that is declaring an OOM just now; 0: none is */
 	__u32 killing_tid;   /* the thread in which a policy kills just now; 0: none does */
 	__u32 runners_max;   /* how many runners-up that configuration wants */

@@ -260,6 +260,8 @@ int BPF_PROG(op_mark_victim, struct task_struct *task)
 			record_member(state, task);
 		return 0;
 	}
+	/* The OOM ends here; where handlers are asked again it is another. */
+	state->oom_control = 0;
 	if (!record_take(pending, task)) {
 		if (pending->finished_tid == tid && now - pending->finished_nsec < OP_GROUP_NSEC) {
 			pending->finished_nsec = now;

@@ -24,7 +24,7 @@ struct sd_event;
 #define BUS_MESSAGE_SIZE 1024
 
 struct bus_policies {
-	struct policy_row items[OP_POLICIES_MAX + 1]; /* the director first */
+	struct policy_row items[OP_POLICIES_MAX + 1]; /* the recorder first */
 	size_t n;
 };
 

@@ -105,7 +105,7 @@ static void answer_policies(struct bus_policies *ret, void *userdata)
 		const struct loader_policy_status *p = &policies.items[i];
 		const struct policy *policy = find_policy(view.config, p->name);
 
-		/* The director is no policy of the configuration. */
+		/* The recorder is no policy of the configuration. */
 		ret->items[i] = (struct policy_row){
 			.name = p->name,
 			.scope = policy ? policy_scope_to_string(policy->scope) : "",

@@ -4,11 +4,11 @@
  *
  * The name in the kernel's report is fixed when a struct_ops map is loaded. So each policy is an
  * instance of the same object, with a slot by which the rules refer to it. The first is the
- * director, whose maps all others use: for a reader there is one ring, and for a reload one switch.
+ * recorder, whose maps all others use: for a reader there is one ring, and for a reload one switch.
  *
  * Owns the links that keep the policies in the kernel. Invariant: an instance is attached before
  * the switch to a configuration that names its slot, and stays for as long as an OOM may have begun
- * under one.
+ * under one. In which order the kernel asks them nothing here depends on.
  */
 #include <assert.h>
 #include <malloc.h>
@@ -29,8 +29,8 @@
 
 #define HOOK_STRUCT "bpf_oom_ops"
 
-/* What the kernel's report would call the director; it kills nobody. */
-#define DIRECTOR_NAME "oompolicyd"
+/* What the kernel's report would call the recorder; it kills nobody. */
+#define RECORDER_NAME "oompolicyd"
 
 /* The local struct bpf_oom_ops of policy.bpf.c, as it lies in the map's initial value. */
 struct ops_value {
@@ -147,7 +147,7 @@ static void name_pin(char name[static PINS_NAME_SIZE], uint32_t slot)
 	snprintf(name, PINS_NAME_SIZE, "%u", slot);
 }
 
-static bool is_director(const char *name)
+static bool is_recorder(const char *name)
 {
 	return strcmp(name, "0") == 0;
 }
@@ -157,10 +157,11 @@ static bool is_policy(const char *name)
 	return *name >= '1' && *name <= '9';
 }
 
-/* The director after the others, which go by what it found for the current OOM. */
+/* The recorder after the others: those of versions with OP_ABI_VERSION 5 go by what it found for
+ * the current OOM. */
 static const struct pins_step removal[] = {
 	{.is_link = is_policy, .is_detached = true},
-	{.is_link = is_director, .is_detached = true},
+	{.is_link = is_recorder, .is_detached = true},
 	{},
 };
 
@@ -171,8 +172,8 @@ static void keep_slot(struct base *b, uint32_t slot, const char *name)
 	struct note_slot *noted = &b->pins.note->slots[slot];
 
 	noted->program_id = h->programs[slot];
-	/* The director has its name by its slot. */
-	if (slot != OP_SLOT_DIRECTOR)
+	/* The recorder has its name by its slot. */
+	if (slot != OP_SLOT_RECORDER)
 		snprintf(noted->name, sizeof(noted->name), "%s", name);
 }
 
@@ -198,7 +199,7 @@ static int attach_policy(struct base *b, const char *name, uint32_t slot,
 	r = load_policy(b, name, slot, &skeleton, why);
 	if (!skeleton)
 		return r;
-	if (slot == OP_SLOT_DIRECTOR && b->shared[SHARED_SWITCH] < 0) {
+	if (slot == OP_SLOT_RECORDER && b->shared[SHARED_SWITCH] < 0) {
 		r = base_keep_maps(b, skeleton->obj);
 		if (r < 0)
 			return r;
@@ -293,7 +294,9 @@ static struct handlers *handlers_new(void)
 {
 	struct handlers *h = calloc(1, sizeof(*h));
 
-	for (uint32_t slot = 0; h && slot < OP_SLOTS_MAX; slot++)
+	if (!h)
+		return NULL;
+	for (uint32_t slot = 0; slot < OP_SLOTS_MAX; slot++)
 		h->links[slot] = -EBADF;
 	return h;
 }
@@ -301,7 +304,7 @@ static struct handlers *handlers_new(void)
 static int attach(struct base *b, char why[static LOADER_WHY_SIZE])
 {
 	b->state = handlers_new();
-	return b->state ? attach_policy(b, DIRECTOR_NAME, OP_SLOT_DIRECTOR, why) : -ENOMEM;
+	return b->state ? attach_policy(b, RECORDER_NAME, OP_SLOT_RECORDER, why) : -ENOMEM;
 }
 
 /* Takes over the link of @slot. Returns false where it is gone or was detached. */
@@ -333,17 +336,16 @@ static int adopt(struct base *b, bool update, char why[static LOADER_WHY_SIZE])
 
 	if (!h)
 		return -ENOMEM;
-	/* It has to come before the others, which were attached after it. */
-	if (!adopt_link(b, DIRECTOR_NAME, OP_SLOT_DIRECTOR)) {
-		why_set(why,
-			"Another program has detached the director (policy '" DIRECTOR_NAME "').");
+	if (!adopt_link(b, RECORDER_NAME, OP_SLOT_RECORDER)) {
+		why_set(why, "Another program has detached the handler '" RECORDER_NAME
+			     "', which records OOMs that no policy answers for.");
 		return LOADER_E_KERNEL;
 	}
-	r = update ? update_policy(b, DIRECTOR_NAME, OP_SLOT_DIRECTOR, why) : 0;
+	r = update ? update_policy(b, RECORDER_NAME, OP_SLOT_RECORDER, why) : 0;
 	for (uint32_t slot = 0; slot < OP_SLOTS_MAX && r == 0; slot++) {
 		const char *name = b->pins.note->slots[slot].name;
 
-		if (slot == OP_SLOT_DIRECTOR)
+		if (slot == OP_SLOT_RECORDER)
 			continue;
 		/* One without a name was being attached, or was being let go of. */
 		if (!*name || !adopt_link(b, name, slot)) {
@@ -365,8 +367,7 @@ static void detach(struct base *b)
 
 	if (!h)
 		return;
-	/* The director last: the others go by what it found for the current OOM. */
-	for (uint32_t slot = OP_SLOTS_MAX; slot-- > 0;)
+	for (uint32_t slot = 0; slot < OP_SLOTS_MAX; slot++)
 		safe_close(h->links[slot]);
 	free(h);
 	b->state = NULL;
@@ -400,7 +401,7 @@ static uint64_t expire(struct base *b, uint64_t now_usec)
 
 static const char *slot_name(const struct handlers *h, uint32_t slot)
 {
-	return slot == OP_SLOT_DIRECTOR ? DIRECTOR_NAME : h->slots.items[slot].name;
+	return slot == OP_SLOT_RECORDER ? RECORDER_NAME : h->slots.items[slot].name;
 }
 
 static void acquire_policies(const struct base *b, struct loader_policies *ret)
@@ -410,7 +411,7 @@ static void acquire_policies(const struct base *b, struct loader_policies *ret)
 	for (uint32_t slot = 0; slot < OP_SLOTS_MAX && ret->n <= OP_POLICIES_MAX; slot++) {
 		struct loader_policy_status *status = &ret->items[ret->n];
 
-		if (slot != OP_SLOT_DIRECTOR && h->slots.items[slot].state != SLOT_ACTIVE)
+		if (slot != OP_SLOT_RECORDER && h->slots.items[slot].state != SLOT_ACTIVE)
 			continue;
 		status->name = slot_name(h, slot);
 		link_acquire_status(h->links[slot], h->programs[slot], status);
@@ -475,21 +476,15 @@ static void drop_link(struct base *b, uint32_t slot)
 	h->links[slot] = safe_close(h->links[slot]);
 }
 
-/* The director has to come before the others. Where it was detached they are taken out first, as
- * they would go by what it found for an OOM before. */
 static int restore(struct base *b, char why[static LOADER_WHY_SIZE])
 {
 	struct handlers *h = b->state;
-	bool all = !is_attached(h->links[OP_SLOT_DIRECTOR]);
 	int r = 0;
 
-	for (uint32_t n = OP_SLOTS_MAX; all && n > 0; n--)
-		if (h->links[n - 1] >= 0)
-			drop_link(b, n - 1);
 	for (uint32_t slot = 0; r == 0 && slot < OP_SLOTS_MAX; slot++) {
 		enum slot_state state = h->slots.items[slot].state;
 
-		if (slot != OP_SLOT_DIRECTOR && state != SLOT_ACTIVE && state != SLOT_RETIRED)
+		if (slot != OP_SLOT_RECORDER && state != SLOT_ACTIVE && state != SLOT_RETIRED)
 			continue;
 		if (is_attached(h->links[slot]))
 			continue;

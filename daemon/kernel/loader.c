@@ -126,8 +126,9 @@ static void drain_old(struct loader *l, int events_fd, uint64_t until_nsec)
 
 /*
  * Removes the previous set after ours is active at @since_nsec. While both are attached: handlers
- * run oldest first; handlers run before evaluation; of two evaluation programs ours runs first.
- * What the previous set kills is in its records, and is not taken for the kernel's doing.
+ * run oldest first with the module, and newest first elsewhere; handlers run before evaluation; of
+ * two evaluation programs ours runs first. What the previous set kills is in its records, and is
+ * not taken for the kernel's doing; unless ours, which was asked first, had no opinion.
  */
 static void replace_old(struct loader *l, uint64_t since_nsec)
 {
@@ -142,7 +143,8 @@ static void replace_old(struct loader *l, uint64_t since_nsec)
 	base_note_self(&active);
 	pins_retire(&l->base.pins);
 	(void)bpf_map_update_elem(l->base.shared[SHARED_SWITCH], &zero, &active, BPF_ANY);
-	drain_old(l, events_fd, old && old->yields ? since_nsec : clock_now_nsec());
+	drain_old(l, events_fd,
+		  (old && old->yields) || !l->base.is_module ? since_nsec : clock_now_nsec());
 	pins_replace(&l->base.pins);
 }
 

@@ -27,7 +27,7 @@ int slots_want(struct slots *s, const char *name, uint32_t *ret)
 		uint32_t i = (s->last + n) % OP_SLOTS_MAX;
 		struct slot *slot = &s->items[i];
 
-		if (i == OP_SLOT_DIRECTOR || slot->state != SLOT_FREE)
+		if (i == OP_SLOT_RECORDER || slot->state != SLOT_FREE)
 			continue;
 		*slot = (struct slot){.state = SLOT_STAGED, .wanted = true};
 		snprintf(slot->name, sizeof(slot->name), "%s", name);

@@ -34,7 +34,7 @@ struct slot {
 	char name[OP_POLICY_NAME_LEN];
 };
 
-/* Empty when zero. items[OP_SLOT_DIRECTOR] is never given out. */
+/* Empty when zero. items[OP_SLOT_RECORDER] is never given out. */
 struct slots {
 	struct slot items[OP_SLOTS_MAX];
 	uint32_t last; /* given out; the next one follows, so that a slot rests before it is used

@@ -35,7 +35,7 @@ struct loader_policy_status {
 };
 
 struct loader_policies {
-	struct loader_policy_status items[OP_POLICIES_MAX + 1]; /* the director first */
+	struct loader_policy_status items[OP_POLICIES_MAX + 1]; /* the recorder first */
 	size_t n;
 };
 

@@ -29,7 +29,7 @@ static uint32_t want(const char *name, int expected)
 	uint32_t slot = OP_SLOTS_MAX;
 
 	CHECK_INT(slots_want(&slots, name, &slot), expected);
-	CHECK(slot > OP_SLOT_DIRECTOR && slot < OP_SLOTS_MAX);
+	CHECK(slot > OP_SLOT_RECORDER && slot < OP_SLOTS_MAX);
 	CHECK_INT(attached[slot], !expected);
 	attached[slot] = true;
 	return slot;

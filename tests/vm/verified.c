@@ -85,9 +85,9 @@ int main(void)
 	struct op_policy *policy = op_policy__open();
 	int status;
 
-	/* Of the director the verifier looks at less: a part of it comes to nothing there. */
+	/* Of the recorder the verifier looks at less: a part of it comes to nothing there. */
 	if (policy)
-		policy->rodata->slot = OP_SLOT_DIRECTOR + 1;
+		policy->rodata->slot = OP_SLOT_RECORDER + 1;
 	status = look(policy ? policy->obj : NULL);
 	op_policy__destroy(policy);
 	status |= LOOK(evaluate);

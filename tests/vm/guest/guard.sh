@@ -35,7 +35,7 @@ decided_by_all()
 	decided other other
 }
 
-# One policy, and the one that all others go by: with them gone no OOM would be decided.
+# One policy, and the one that records what no policy answers for.
 test_detached()
 {
 	local name

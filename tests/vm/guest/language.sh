@@ -550,7 +550,7 @@ race_recorded()
 
 # --- policies come and go
 
-# Links of the kernel that keep a policy attached: one is the director's.
+# Links of the kernel that keep a policy attached: one is the recorder's.
 links_are()
 {
 	[[ $(grep -l '^link_type:[[:space:]]*struct_ops' "/proc/$(daemon_pid)/fdinfo/"* 2>/dev/null | wc -l) == "$1" ]]
