@@ -296,15 +296,17 @@ static __always_inline void answer(struct oom_control *oc, __u64 domain_id, stru
 	state->killing_tid = 0;
 }
 
-/* Sends the record, unless the kernel is to have the last word. */
+/* Sends the record, unless the kernel is to have the last word. That it has found nobody either is
+ * told by the module alone: without it that is taken for granted where there was nobody. */
 static __always_inline void record_end(__u64 begun)
 {
+	bool is_last = record.reason == OP_REASON_NO_CANDIDATE && !bpf_ksym_exists(bpf_oom_awaits);
 	bool deferred = false;
 
 	count_run(begun);
 	if (record.decision != OP_DECISION_KILLED)
-		deferred = record_defer();
-	if (record.decision != OP_DECISION_NONE || !deferred)
+		deferred = record_defer(is_last);
+	if (record.decision != OP_DECISION_NONE || !deferred || is_last)
 		op_record_send();
 }
 

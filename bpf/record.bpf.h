@@ -424,8 +424,9 @@ static __always_inline void pending_set(struct pending *pending, bool has_choice
 	pending->tid = current_tid();
 }
 
-/* Leaves the record to be completed. Returns false where nobody would do so. */
-static __always_inline bool record_defer(void)
+/* Leaves the record to be completed; with @is_last only if the kernel kills after all. Returns false
+ * where nobody would do so. */
+static __always_inline bool record_defer(bool is_last)
 {
 	struct op_switch *active;
 	struct pending *pending;
@@ -436,6 +437,8 @@ static __always_inline bool record_defer(void)
 	if (!active || !active->follows || !pending)
 		return false;
 	pending_set(pending, false);
+	if (is_last)
+		pending->is_sent = true;
 	return true;
 }
 

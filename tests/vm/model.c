@@ -8,6 +8,7 @@
 #define MODEL_CERTAIN (INT64_C(1) << 40)
 
 bool model_ignores_kill;
+bool model_kills_no_single;
 
 const struct model_policy model_policies[] = {
 	{"", "vmtest", MODEL_LARGEST, MODEL_DEFAULT_PRIORITY},
@@ -94,7 +95,7 @@ void model_find_rule(const char *path, const struct model_policy *policy, struct
 		}
 		len = slash ? start - 1 : 0;
 	}
-	if (model_ignores_kill)
+	if (model_ignores_kill || (model_kills_no_single && ret->kill == MODEL_KILL_PROCESS))
 		ret->kill = MODEL_KILL_UNSET;
 	if (!ret->has_priority)
 		ret->priority = policy ? policy->default_priority : MODEL_DEFAULT_PRIORITY;

@@ -61,6 +61,9 @@ struct model_verdict {
 
 /* Set for a backend that leaves it to the kernel how much is killed: Kill= has no effect then. */
 extern bool model_ignores_kill;
+/* Set where the kernel can kill no process alone of a memory.oom.group: Kill=process has no effect
+ * then. */
+extern bool model_kills_no_single;
 
 extern const struct model_policy model_policies[];
 extern const size_t n_model_policies;

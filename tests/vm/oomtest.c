@@ -34,6 +34,7 @@ struct request {
 	unsigned needs; /* exactly these */
 	const char *group;
 	bool evaluates; /* the daemon's backend is evaluate_task */
+	bool is_posted; /* the kernel has the posted series */
 	bool has_pattern;
 	regex_t pattern; /* of "GROUP/NAME" */
 	uint64_t seed;
@@ -59,6 +60,9 @@ static void print_usage(FILE *f)
 		"  --backend=NAME   of the daemon: struct_ops (the default) or evaluate_task, "
 		"which\n"
 		"                   leaves out tables of Kill= and of other handlers\n"
+		"  --posted         the kernel has the posted series: it asks the handler that "
+		"came\n"
+		"                   last first, and kills no process of a memory.oom.group alone\n"
 		"  --group=NAME     what --pattern sees before the table's name and a slash\n"
 		"  --pattern=REGEX  choose by GROUP/NAME\n"
 		"  --seed=N         of the random tables\n"
@@ -104,6 +108,24 @@ static bool is_for_evaluation(const struct scenario *s)
 	return !s->handlers[0].used;
 }
 
+/* Does it say how much of a memory.oom.group is killed, other than the kernel would? */
+static bool splits_group(const struct scenario *s)
+{
+	bool has_group = false, has_kill = false;
+
+	for (size_t i = 0; i < scenario_count_rows(s); i++) {
+		struct model_rule rule;
+		bool no_single = model_kills_no_single;
+
+		model_kills_no_single = false;
+		model_find_rule(s->rows[i].path, NULL, &rule);
+		model_kills_no_single = no_single;
+		has_kill = has_kill || rule.kill != MODEL_KILL_UNSET;
+		has_group = has_group || model_find_oom_group("", s->rows[i].path) > 0;
+	}
+	return has_group && has_kill;
+}
+
 static bool is_chosen(const struct request *q, const struct scenario *s)
 {
 	char name[256];
@@ -112,6 +134,10 @@ static bool is_chosen(const struct request *q, const struct scenario *s)
 		return false;
 	/* Random ones are judged by the model, which knows the backend. */
 	if (q->evaluates && q->verb != VERB_RANDOM && !is_for_evaluation(s))
+		return false;
+	if (q->is_posted && q->verb != VERB_RANDOM &&
+	    (splits_group(s) ||
+	     (s->needs & NEEDS_DAEMON && s->handlers[0].used && !s->handlers[0].runs)))
 		return false;
 	snprintf(name, sizeof(name), "%s/%s", q->group, s->name);
 	return !q->has_pattern || regexec(&q->pattern, name, 0, NULL, 0) == 0;
@@ -230,20 +256,37 @@ static int parse_number(const char *s, uint64_t *ret)
 	return errno || end == s || *end ? -EINVAL : 0;
 }
 
-static int parse_arguments(int argc, char **argv, struct request *q)
+static int parse_verb(const char *word, enum verb *ret)
 {
-	static const struct option options[] = {
-		{"needs", required_argument, NULL, 'n'}, {"backend", required_argument, NULL, 'b'},
-		{"group", required_argument, NULL, 'g'}, {"pattern", required_argument, NULL, 'p'},
-		{"seed", required_argument, NULL, 's'},	 {"count", required_argument, NULL, 'c'},
-		{"only", required_argument, NULL, 'o'},	 {"kills", required_argument, NULL, 'k'},
-		{"crowd", required_argument, NULL, 'w'}, {},
-	};
 	static const char *const verbs[] = {[VERB_CONFIG] = "config",
 					    [VERB_LIST] = "list",
 					    [VERB_CREATE] = "create",
 					    [VERB_TABLES] = "tables",
 					    [VERB_RANDOM] = "random"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+		if (strcmp(word, verbs[i]) == 0) {
+			*ret = i;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+static int parse_arguments(int argc, char **argv, struct request *q)
+{
+	static const struct option options[] = {
+		{"needs", required_argument, NULL, 'n'},
+		{"backend", required_argument, NULL, 'b'},
+		{"group", required_argument, NULL, 'g'},
+		{"pattern", required_argument, NULL, 'p'},
+		{"seed", required_argument, NULL, 's'},
+		{"count", required_argument, NULL, 'c'},
+		{"only", required_argument, NULL, 'o'},
+		{"kills", required_argument, NULL, 'k'},
+		{"crowd", required_argument, NULL, 'w'},
+		{"posted", no_argument, NULL, 'f'},
+		{},
+	};
 	uint64_t number = 0;
 	int c, r = 0;
 
@@ -260,6 +303,8 @@ static int parse_arguments(int argc, char **argv, struct request *q)
 			q->evaluates = strcmp(optarg, "evaluate_task") == 0;
 			if (!q->evaluates && strcmp(optarg, "struct_ops") != 0)
 				return -EINVAL;
+		} else if (c == 'f') {
+			q->is_posted = true;
 		} else if (c == 's') {
 			r = parse_number(optarg, &q->seed);
 		} else if (c == 'c') {
@@ -282,12 +327,7 @@ static int parse_arguments(int argc, char **argv, struct request *q)
 	}
 	if (r < 0 || argc - optind != 1)
 		return -EINVAL;
-	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
-		if (strcmp(argv[optind], verbs[i]) == 0) {
-			q->verb = i;
-			return 0;
-		}
-	return -EINVAL;
+	return parse_verb(argv[optind], &q->verb);
 }
 
 /* The one that watches must not be what dies, nor wait for its own pages to be read again. */
@@ -323,6 +363,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	model_ignores_kill = q.evaluates;
+	model_kills_no_single = q.is_posted;
+	q.options.newest_first = q.is_posted;
 	if (q.verb == VERB_RANDOM)
 		q.options.settle_msec = RANDOM_SETTLE_MSEC;
 	libbpf_set_print(drop_message);

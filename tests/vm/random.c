@@ -42,6 +42,8 @@ static bool random_chance(uint64_t *state, unsigned percent)
 struct naming {
 	bool protect_all; /* nothing gets a rule that would lift its ancestor's protection */
 	bool language;	  /* Kill= and memory.oom.group too */
+	/* One of the two alone: a kernel that kills each of a group with its memory.oom.group. */
+	bool kill_alone, group_alone;
 };
 
 static void random_suffix(uint64_t *state, const struct naming *naming,
@@ -52,6 +54,10 @@ static void random_suffix(uint64_t *state, const struct naming *naming,
 	const char *group = naming->language && random_chance(state, 20) ? "-og" : "";
 	unsigned kind = random_below(state, 100);
 
+	if (naming->group_alone)
+		kill = *kill ? "s" : "";
+	if (naming->kill_alone)
+		group = "";
 	if (kind < 40)
 		snprintf(buf, RANDOM_SUFFIX_MAX, "%s%s%s", group, *kill && kind < 10 ? "-pdef" : "",
 			 kind < 10 ? kill : "");
@@ -84,6 +90,11 @@ static void random_make_tree(uint64_t *state, struct random_table *t, size_t n)
 	bool has_policy = naming.language && !naming.protect_all && random_chance(state, 70);
 	char suffix[RANDOM_SUFFIX_MAX];
 	unsigned n_inner = 1;
+
+	if (model_kills_no_single) {
+		naming.kill_alone = random_chance(state, 50);
+		naming.group_alone = !naming.kill_alone;
+	}
 
 	if (has_policy) {
 		snprintf(inner[n_inner], sizeof(inner[n_inner]), "inner");

@@ -187,9 +187,11 @@ static void run_trace_lingering(struct run *run)
 			run_fail(run, "cannot trace %s: %m", run->s->rows[i].path);
 }
 
-static void run_attach_handlers(struct run *run)
+/* The first of the table is to be asked first. */
+static void run_attach_handlers(struct run *run, bool newest_first)
 {
-	for (size_t i = 0; i < SCENARIO_HANDLERS_MAX; i++) {
+	for (size_t n = 0; n < SCENARIO_HANDLERS_MAX; n++) {
+		size_t i = newest_first ? SCENARIO_HANDLERS_MAX - 1 - n : n;
 		const struct handler_spec *spec = &run->s->handlers[i];
 		pid_t pid = 0;
 		int r;
@@ -457,7 +459,7 @@ void scenario_run(struct scenario *s, const struct scenario_options *options,
 	if (!run.failed)
 		run_trace_lingering(&run);
 	if (!run.failed)
-		run_attach_handlers(&run);
+		run_attach_handlers(&run, options->newest_first);
 	if (!run.failed)
 		run_set_limit(&run);
 	if (!run.failed && expect) {

@@ -34,6 +34,7 @@ typedef void (*scenario_expect_fn)(struct scenario *s, const struct scenario_out
 struct scenario_options {
 	unsigned settle_msec; /* how long the others are watched after the first death */
 	unsigned crowd;	      /* so many empty cgroups stand in the domain */
+	bool newest_first;    /* the kernel asks the handler that came last before the others */
 	/* Gets "PID PRIORITY POLICY" for each victim of the daemon's policies, "member VICTIM PID"
 	 * for each process that Kill=cgroup killed with it, and "none" for each OOM that they
 	 * should have no opinion of. May be NULL. */

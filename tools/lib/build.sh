@@ -235,6 +235,11 @@ disk_build()
 		build_conformance "$BUILD/kmod-$name/bpf_oom.ko" "$headers" "conformance-$name"
 		programs+=("$BUILD/test-modules-$name"/*.ko "$BUILD/conformance-$name"/*.conformance.o
 			"$BUILD/kmod-$name/bpf_oom.ko")
+		if [[ $name == "$KERNEL_DEFAULT" ]]; then
+			build_module "$TOP/kmod" "posted-$name" "$headers" "$version" "$TOP"/tests/vm/posted/*.[ch]
+			cp "$BUILD/posted-$name/bpf_oom.ko" "$BUILD/posted-$name/posted.ko"
+			programs+=("$BUILD/posted-$name/posted.ko")
+		fi
 	fi
 	programs+=("$TOP/tests/vm/guest/run")
 	for file in "$tree"/tests/vm/*; do

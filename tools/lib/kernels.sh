@@ -9,7 +9,8 @@
 #          linux-image-FLAVOUR-amd64; else the trimmed one that tests/vm/kernel builds by this name
 #          from the linux-source package
 # RUNS     'always', or only 'with-all', as it takes more time than a usual run has
-# COMMAND LINE  what the kernel is told beside the usual
+# COMMAND LINE  what the kernel is told beside the usual. vm.module=posted: the module behaves as a
+#          kernel with the posted series would, see tests/vm/posted
 KERNEL_DEFAULT=trixie
 KERNEL_TABLE='
 trixie    trixie    package     always
@@ -22,6 +23,7 @@ debug     bookworm  debug       with-all
 namespace bookworm  namespace   with-all
 clang     trixie    clang       with-all
 rt        trixie    package-rt  with-all
+posted    trixie    package     always    vm.module=posted
 '
 
 # kernel_names: one a line, in the table's order.

@@ -23,12 +23,15 @@ cgroup_make()
 	done
 }
 
+# What a process is started with, unshare for example; for one hog_start.
+WRAPPER=()
+
 # hog_start NAME CGROUP SIZE...: with more than one SIZE it is one that grows.
 hog_start()
 {
-	local name=$1 cgroup=$2 turn=(chrt -f 1)
+	local name=$1 cgroup=$2 turn=("${WRAPPER[@]}" chrt -f 1)
 	shift 2
-	(($# == 1)) || turn=(chrt -o 0)
+	(($# == 1)) || turn=("${WRAPPER[@]}" chrt -o 0)
 	cgroup_make "$cgroup"
 	rm -f "/run/hog-$name"
 	spawn "$CGROUPS/$cgroup" taskset -c "$CPU" "${turn[@]}" memhog "/run/hog-$name" "$@"

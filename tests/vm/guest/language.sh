@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# vm: memory=1024 cpus=2 timeout=400 extra=bookworm,sid
+# vm: memory=1024 cpus=2 timeout=400 extra=bookworm,sid,namespace,posted
 #
 # The policy language where it meets the kernel: the victim tables of Victim=, Kill= and several
 # policies, then who answers for an OOM, how users and units are matched, drop-ins, and reloads
@@ -66,6 +66,22 @@ test_nearest_policy()
 	domain_case lang/inner/deep/x/y mid deep 300 mid
 	domain_case lang/innermost mid all 300 mid
 	domain_case lang/inner/other plain inner 200 ""
+}
+
+# Who runs out of memory is in a cgroup namespace, as in a container: the rules for what is outside of it
+# apply all the same.
+test_cgroup_namespace()
+{
+	clean
+	policies_nested | configure
+	hog_start plain lang/plain 16M
+	hog_start bait lang/bait 8M
+	WRAPPER=(unshare --cgroup)
+	hog_start trigger lang/trigger 2M 6M
+	WRAPPER=()
+	overrun lang trigger
+	assert_eq "the dead" "$DEAD" bait
+	assert_killed bait POLICY all RULE bait DOMAIN /lang VICTIM_CGROUP /lang/bait
 }
 
 # The kernel takes the largest.
@@ -602,10 +618,22 @@ test_policy_leaves_and_comes_back()
 	kernel_has '^oom_policy=leaving$' || fail "the kernel's report has no line oom_policy=leaving"
 }
 
+# That the kernel takes along what the rule would spare is said before it happens.
+test_kill_process_warns()
+{
+	clean
+	printf '[Policy all]\n[Rule whole]\nCgroup=/lang/a\nKill=cgroup\n[Rule one]\nCgroup=/lang/b\nKill=process\n' | configure
+	journalctl --sync
+	assert_match "what is said" "$(journalctl -q -o cat --since="$LOG_SINCE" -u oompolicyd.service -p warning)" \
+		'^/etc/oompolicy.conf:5: Kill=process in \[Rule one\] has no effect with the backend struct_ops of this kernel \(1 rules in all\): memory.oom.group decides how much is killed, and takes protected processes along.$'
+}
+
 # What only handlers can do: to kill a group, and to be several.
 handlers=1
 [[ $BACKEND == struct_ops ]] || handlers=0
-plan $(($(tables_count daemon,language) + 13 + 3 * handlers))
+posted=0
+! is_posted || posted=1
+plan $(($(tables_count daemon,language) + 14 + 3 * handlers + posted))
 
 config_write_tables
 daemon_start
@@ -616,7 +644,9 @@ run_test one-record-a-kill test_one_record_a_kill
 ((handlers == 0)) || run_test members-are-recorded test_members_are_recorded
 run_test no-opinion-is-recorded test_no_opinion_is_recorded
 
+((posted == 0)) || run_test kill-process-warns test_kill_process_warns
 run_test nearest-policy test_nearest_policy
+run_test cgroup-namespace test_cgroup_namespace
 run_test no-policy-answers test_no_policy_answers
 run_test system-scope test_system_scope
 run_test sysrq-twice test_sysrq_twice

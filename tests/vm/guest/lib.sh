@@ -48,6 +48,12 @@ trap_report()
 	[[ -s $REASON_FILE ]] || printf "line %s: '%s' failed\n" "$1" "$2" >"$REASON_FILE"
 }
 
+# Does the module behave as a kernel with the posted series would, see tests/vm/posted?
+is_posted()
+{
+	grep -q -w vm.module=posted /proc/cmdline
+}
+
 run_test()
 {
 	local name=$1 status=0 reason

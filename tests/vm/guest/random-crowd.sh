@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# vm: memory=1024 cpus=2 timeout=400 extra=bookworm
+# vm: memory=1024 cpus=2 timeout=400 extra=bookworm,posted
 #
 # Random tables in domains of so many cgroups that the policy searches them by the order of
 # priorities, against the same model. `random-crowd.sh SEED` takes another seed.

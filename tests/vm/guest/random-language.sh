@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# vm: memory=1024 cpus=2 timeout=400 extra=bookworm,sid
+# vm: memory=1024 cpus=2 timeout=400 extra=bookworm,sid,posted
 #
 # Random tables of the whole language against the reference model: several policies with each
 # Victim=, Kill=, and memory.oom.group. `random-language.sh SEED` takes another seed.

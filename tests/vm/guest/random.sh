@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# vm: memory=1024 cpus=2 timeout=500 extra=bookworm,sid,v2
+# vm: memory=1024 cpus=2 timeout=500 extra=bookworm,sid,v2,posted
 #
 # Random tables against the reference model, which has to be right about the daemon's Rank before each
 # OOM, too: the whole order, and who dies with whom. The few without the daemon hold the model's idea of

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# vm: memory=1024 cpus=2 timeout=400 extra=bookworm
+# vm: memory=1024 cpus=2 timeout=400 extra=bookworm,posted
 #
 # What a record says besides who died: all about the victim and the trigger, the runners-up, the
 # limits, the allocation's flags, whom memory.oom.group took along, when the memory was back, and the
@@ -576,18 +576,20 @@ END
 	COLUMNS=80 oompolicyctl info "$(oompolicyctl list --no-legend | awk 'END { print $1 }')"
 }
 
-plan 17
+backends='evaluate_task struct_ops'
+! is_posted || backends=struct_ops
+plan $((9 + 4 * $(wc -w <<<"$backends")))
 journalctl --update-catalog
 mkdir -p $ROOT $DIR/bin $DIR/state
 chmod 1777 $DIR/state
 echo +memory >/sys/fs/cgroup/cgroup.subtree_control
 echo +memory >$ROOT/cgroup.subtree_control
-for backend in evaluate_task struct_ops; do
-	run_test "runners_up_$backend" test_runners_up $backend
-	run_test "fields_$backend" test_fields $backend
+for backend in $backends; do
+	run_test "runners_up_$backend" test_runners_up "$backend"
+	run_test "fields_$backend" test_fields "$backend"
 	swap_end
-	run_test "oom_group_$backend" test_oom_group $backend
-	run_test "freed_$backend" test_freed $backend
+	run_test "oom_group_$backend" test_oom_group "$backend"
+	run_test "freed_$backend" test_freed "$backend"
 done
 run_test oom_group_kernel test_oom_group_kernel
 run_test freed_kernel test_freed_kernel

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# vm: memory=1024 cpus=2 timeout=400 kernels=trixie,v2 extra=bookworm
+# vm: memory=1024 cpus=2 timeout=400 kernels=trixie,v2,posted extra=bookworm
 #
 # The victim tables whose OOM is that of a cgroup: first with the kernel alone, then with policies
 # of the tests' own, then with the daemon.

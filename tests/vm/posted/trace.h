@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The posted series has no tracepoint where nobody is chosen. */
+#ifndef _BPF_OOM_TRACE_H
+#define _BPF_OOM_TRACE_H
+
+static inline bool trace_select_bad_process_end_enabled(void)
+{
+	return false;
+}
+
+static inline void trace_select_bad_process_end(struct oom_control *oc)
+{
+}
+
+#endif
