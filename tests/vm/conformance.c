@@ -61,10 +61,15 @@ static uint64_t global(const char *name)
 	int id = btf__find_by_name_kind(btf, ".bss", BTF_KIND_DATASEC);
 	const struct btf_type *section = id < 0 ? NULL : btf__type_by_id(btf, id);
 	uint64_t value = UINT64_MAX;
-	size_t size = 0;
-	const char *values = map ? bpf_map__initial_value(map, &size) : NULL;
+	size_t size = map ? bpf_map__value_size(map) : 0;
+	char values[4096] = "";
+	uint32_t zero = 0;
 
-	for (uint16_t i = 0; values && section && i < btf_vlen(section); i++) {
+	/* Asked for: what older libraries have of it in memory is as it was when it was loaded. */
+	if (size > sizeof(values) || !map ||
+	    bpf_map_lookup_elem(bpf_map__fd(map), &zero, values) < 0)
+		return value;
+	for (uint16_t i = 0; section && i < btf_vlen(section); i++) {
 		const struct btf_var_secinfo *var = btf_var_secinfos(section) + i;
 		const struct btf_type *type = btf__type_by_id(btf, var->type);
 
