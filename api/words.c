@@ -69,8 +69,9 @@ static const struct word never[] = {
 	[OP_NEVER_SCORE_ADJ] = {"oom-score-adj", "oom_score_adj -1000"},
 	[OP_NEVER_NO_MEMORY] = {"no-memory", "has no memory"},
 	[OP_NEVER_VFORK] = {"vfork", "has its parent's memory"},
+	[OP_NEVER_SHARED] = {"shared", "shares its memory with one of these"},
 };
-WORDS(never, OP_NEVER_VFORK);
+WORDS(never, OP_NEVER_SHARED);
 
 static const struct word outcome[] = {
 	[API_OUTCOME_KILL] = {"kill"},

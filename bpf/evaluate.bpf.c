@@ -151,6 +151,7 @@ int BPF_PROG(op_begin, struct oom_control *oc)
 	current_oom.is_sysrq = record.flags & OP_OOM_SYSRQ;
 	current_oom.awaited = knows_awaited() ? bpf_oom_awaits(oc) : 0;
 	__builtin_memset(&selection, 0, sizeof(selection));
+	sharers_reset();
 	current_oom.before.pid = 0;
 	current_oom.tid = current_tid();
 	current_oom.oc = (__u64)oc;
@@ -298,8 +299,11 @@ static __always_inline int evaluate(struct task_struct *task, struct oom_control
 	if (!thread_mm)
 		return pass_over();
 	mm = bpf_core_cast((void *)thread_mm, struct mm_struct);
-	if (!weigh(task, mm, asked_pages(task, oc, mm), runners))
+	if (!weigh(task, mm, asked_pages(task, oc, mm), runners)) {
+		choice->protected_tasks += sharers.n_barred;
+		sharers.n_barred = 0;
 		return pass_over();
+	}
 
 	current_oom.before = selection.best;
 	take_weighed(runners);

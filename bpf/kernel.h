@@ -269,7 +269,9 @@ const volatile __u32 page_bytes = 4096;
 /* Kernel constants that are macros, and so not in BTF. */
 #define OP_PAGE_COUNTER_MAX (__LONG_MAX__ / page_bytes) /* PAGE_COUNTER_MAX, page_counter.h */
 #define OP_PF_KTHREAD 0x00200000			/* PF_KTHREAD, include/linux/sched.h */
-#define OP_MMF_OOM_SKIP 21 /* MMF_OOM_SKIP, include/linux/sched/coredump.h */
+/* include/linux/sched/coredump.h, and since 6.18 mm_types.h */
+#define OP_MMF_OOM_SKIP 21     /* MMF_OOM_SKIP */
+#define OP_MMF_MULTIPROCESS 26 /* MMF_MULTIPROCESS */
 #define OP_OOM_SCORE_ADJ_MIN (-1000)
 
 #define OP_PID_INIT 1
@@ -311,14 +313,23 @@ static __always_inline __u64 mm_pgtables_pages(struct mm_struct *mm)
 	return (__u64)mm->pgtables_bytes.counter / page_bytes;
 }
 
-static __always_inline bool mm_oom_skip(struct mm_struct *mm)
+static __always_inline unsigned long mm_flags(struct mm_struct *mm)
 {
 	const struct mm_struct___bitmap *bitmap = (const void *)mm;
-	unsigned long flags = bpf_core_field_exists(bitmap->flags.__mm_flags)
-				      ? bitmap->flags.__mm_flags[0]
-				      : mm->flags;
 
-	return flags & (1UL << OP_MMF_OOM_SKIP);
+	return bpf_core_field_exists(bitmap->flags.__mm_flags) ? bitmap->flags.__mm_flags[0]
+							       : mm->flags;
+}
+
+static __always_inline bool mm_oom_skip(struct mm_struct *mm)
+{
+	return mm_flags(mm) & (1UL << OP_MMF_OOM_SKIP);
+}
+
+/* May several processes have this address space, as by clone(CLONE_VM)? Not those of vfork(). */
+static __always_inline bool mm_is_shared(struct mm_struct *mm)
+{
+	return mm_flags(mm) & (1UL << OP_MMF_MULTIPROCESS);
 }
 
 /* Are there tasks in the cgroup itself? */

@@ -385,6 +385,7 @@ struct op_declaration {
 #define OP_NEVER_SCORE_ADJ 6 /* oom_score_adj is -1000 */
 #define OP_NEVER_NO_MEMORY 7 /* it has none any more */
 #define OP_NEVER_VFORK 8     /* it runs in its parent's memory */
+#define OP_NEVER_SHARED 9    /* one that would never be chosen has its memory, too */
 
 struct op_ranked {
 	__u64 cgroup_id;

@@ -116,7 +116,7 @@ __noinline int op_may_die(struct task_struct *task __arg_trusted, __u64 cgroup_i
 {
 	struct cgroup *cgroup = cgroup_from_id(cgroup_id);
 	void *rules = find_rules();
-	bool inside;
+	bool inside, is_barred;
 
 	if (!cgroup)
 		return false;
@@ -127,8 +127,9 @@ __noinline int op_may_die(struct task_struct *task __arg_trusted, __u64 cgroup_i
 	/* It may be moved just now. */
 	bpf_rcu_read_lock();
 	find_effective(rules, process_cgroup(task), criteria.default_priority, &now_effective);
+	is_barred = find_sharers(process_mm(task)) && sharers.bar;
 	bpf_rcu_read_unlock();
-	return !(now_effective.flags & OP_RULE_PROTECT);
+	return !(now_effective.flags & OP_RULE_PROTECT) && !is_barred;
 }
 
 /* Kills the best candidate. Returns false when it is gone and another search is worth while. */
@@ -263,8 +264,8 @@ static __always_inline void decide(struct oom_control *oc, __u64 domain_id)
 			return;
 		}
 		if (!selection.best.pid) {
-			none(search.protected_cgroups ? OP_REASON_ALL_PROTECTED
-						      : OP_REASON_NO_CANDIDATE);
+			none(search.protected_cgroups || sharers.n_barred ? OP_REASON_ALL_PROTECTED
+									  : OP_REASON_NO_CANDIDATE);
 			record_runners(&runners);
 			return;
 		}

@@ -144,7 +144,11 @@ static __always_inline __u32 find_never(struct task_struct *task, struct mm_stru
 		return OP_NEVER_DAEMON;
 	if (is_spared(task))
 		return OP_NEVER_SCORE_ADJ;
-	return mm && in_vfork(task, mm) ? OP_NEVER_VFORK : OP_NEVER_NO_MEMORY;
+	if (mm && in_vfork(task, mm))
+		return OP_NEVER_VFORK;
+	return mm && !mm_oom_skip(mm) && sharers.mm == (__u64)mm && sharers.bar
+		       ? OP_NEVER_SHARED
+		       : OP_NEVER_NO_MEMORY;
 }
 
 /* Keeps the process if it belongs to those that are kept. Whether it was chosen, and what applies
@@ -170,7 +174,7 @@ __noinline int op_rank_add(__u32 pid, __u64 cgroup_id)
 	bpf_rcu_read_unlock();
 
 	coming.found = search.tasks;
-	coming.order = never ? OP_ORDER_LAST : selection.rule.priority;
+	coming.order = never ? OP_ORDER_LAST : selection.best.rule.priority;
 	coming.points = never ? size : selection.best.points;
 	if (!never && candidate_beats(&selection.best, &first))
 		first = selection.best;
@@ -187,7 +191,7 @@ __noinline int op_rank_add(__u32 pid, __u64 cgroup_id)
 		ranked->pid = pid;
 		ranked->uid = reading->real_cred->uid.val;
 		ranked->oom_score_adj = reading->signal->oom_score_adj;
-		ranked->priority = selection.rule.priority;
+		ranked->priority = never ? selection.rule.priority : selection.best.rule.priority;
 		ranked->rule_index = selection.rule.rule_index;
 		ranked->rule_flags = selection.rule.flags;
 		ranked->never = never;
@@ -221,6 +225,7 @@ static __always_inline __u32 rank_begin(struct op_rank_run *run)
 	n_left_out = 0;
 	first.pid = 0;
 	dying_pid = 0;
+	sharers_reset();
 	search_reset(0);
 	search.look_at_all = true;
 	search.find_dying = true;

@@ -142,6 +142,7 @@ static __always_inline void search_reset(__u32 runners_max)
 	__builtin_memset(&selection, 0, sizeof(selection));
 	search.cgroups_max = ~0U;
 	search.uses_left = OP_SPARE_USES;
+	n_unseen = 0;
 	n_spares = 0;
 	runners_reset(&runners, runners_max);
 }
@@ -472,7 +473,8 @@ __noinline int op_search_ordered(__u64 domain_id)
 			break;
 	}
 	bpf_cgroup_release(domain);
-	if (complete && selection.best.pid)
+	/* With others that share its memory the best may stand behind what was not looked at. */
+	if (complete && selection.best.pid && selection.best.rule.priority < bound)
 		return true;
 	search_reset(runners.max);
 	return false;
@@ -542,7 +544,7 @@ __noinline int op_search(__u64 domain_id, __u32 slot)
 	__u64 key;
 
 	dying_pid = 0;
-	n_unseen = 0;
+	sharers_reset();
 	search_reset(find_runners_max());
 
 	rules = find_rules();

@@ -307,8 +307,9 @@ static bool dies_along(const struct op_ranked *p, enum api_group group)
 	if (p->never == OP_NEVER_NOT)
 		return true;
 	return group == API_GROUP_OOM_GROUP &&
-	       (p->never == OP_NEVER_VFORK || (p->never == OP_NEVER_PROTECTED && p->pid != 1 &&
-					       p->oom_score_adj != SCORE_ADJ_MIN));
+	       (p->never == OP_NEVER_VFORK || p->never == OP_NEVER_SHARED ||
+		(p->never == OP_NEVER_PROTECTED && p->pid != 1 &&
+		 p->oom_score_adj != SCORE_ADJ_MIN));
 }
 
 /* Puts who dies along right after whom it dies with. */

@@ -68,6 +68,41 @@ test_nearest_policy()
 	domain_case lang/inner/other plain inner 200 ""
 }
 
+# sharer_start CGROUP OTHER MIB: two processes with the memory of one, the second in another cgroup. Leaves
+# them as "owner" and "sharer".
+sharer_start()
+{
+	rm -f /run/hog-owner /run/hog-sharer /run/sharer
+	cgroup_make "$1"
+	cgroup_make "$2"
+	spawn "$CGROUPS/$1" taskset -c "$CPU" chrt -f 1 sharer /run/sharer $(($3 * MIB))
+	PIDS[owner]=$SPAWNED
+	disown
+	wait_for 20 "the processes that share their memory" test -s /run/sharer
+	PIDS[sharer]=$(</run/sharer)
+	echo "${PIDS[sharer]}" >"$CGROUPS/$2/cgroup.procs"
+	touch /run/hog-owner /run/hog-sharer
+}
+
+# The kernel kills whoever has the victim's memory: one that shares it with a protected process is not
+# chosen, and one that shares it with a better one goes by that.
+test_shared_memory()
+{
+	local case other rest
+	for case in 'safe Protect=yes' 'high Priority=900'; do
+		read -r other rest <<<"$case"
+		clean
+		printf '[Policy all]\nCgroup=/lang\n[Rule other]\nCgroup=/lang/%s\n%s\n[Rule bait]\nCgroup=/lang/bait\nPriority=0\n' \
+			"$other" "$rest" | configure
+		sharer_start lang/bait "lang/$other" 16
+		hog_start plain lang/plain 8M
+		hog_start trigger lang/trigger 2M 6M
+		overrun lang trigger
+		assert_eq "the dead beside one with $rest" "$DEAD" plain
+	done
+	assert_match "the ranking" "$(oompolicyctl rank --json=short /lang)" "\"pid\":${PIDS[owner]},[^}]*\"priority\":900"
+}
+
 # Who runs out of memory is in a cgroup namespace, as in a container: the rules for what is outside of it
 # apply all the same.
 test_cgroup_namespace()
@@ -633,7 +668,7 @@ handlers=1
 [[ $BACKEND == struct_ops ]] || handlers=0
 posted=0
 ! is_posted || posted=1
-plan $(($(tables_count daemon,language) + 14 + 3 * handlers + posted))
+plan $(($(tables_count daemon,language) + 15 + 3 * handlers + posted))
 
 config_write_tables
 daemon_start
@@ -646,6 +681,7 @@ run_test no-opinion-is-recorded test_no_opinion_is_recorded
 
 ((posted == 0)) || run_test kill-process-warns test_kill_process_warns
 run_test nearest-policy test_nearest_policy
+run_test shared-memory test_shared_memory
 run_test cgroup-namespace test_cgroup_namespace
 run_test no-policy-answers test_no_policy_answers
 run_test system-scope test_system_scope
