@@ -48,6 +48,8 @@ struct pending {
 	__u64 finished_nsec;
 	__u32 is_sent;	  /* the record says all there is, unless the kernel kills after all */
 	__u32 has_choice; /* it was offered to the kernel, which has the last word */
+	__u32 is_ending;  /* the record is complete, and more may die by memory.oom.group */
+	__u32 pad;
 	struct choice choice;
 	struct runners runners; /* of that choice */
 	struct op_oom_record record;
@@ -421,11 +423,12 @@ static __always_inline void pending_set(struct pending *pending, bool has_choice
 	bpf_probe_read_kernel(&pending->record, sizeof(pending->record), &record);
 	pending->is_sent = record.decision == OP_DECISION_WAITING;
 	pending->has_choice = has_choice;
+	pending->is_ending = false;
 	pending->tid = current_tid();
 }
 
-/* Leaves the record to be completed; with @is_last only if the kernel kills after all. Returns false
- * where nobody would do so. */
+/* Leaves the record to be completed; with @is_last only if the kernel kills after all. Returns
+ * false where nobody would do so. */
 static __always_inline bool record_defer(bool is_last)
 {
 	struct op_switch *active;
@@ -450,10 +453,11 @@ __noinline int op_record_flush(void)
 	if (!pending || !pending->tid)
 		return 0;
 	pending->tid = 0;
+	pending->is_ending = false;
 	if (pending->is_sent)
 		return 0;
 	bpf_probe_read_kernel(&record, sizeof(record), &pending->record);
-	if (record.reason == OP_REASON_NONE)
+	if (record.decision != OP_DECISION_KILLED && record.reason == OP_REASON_NONE)
 		record.reason = OP_REASON_UNFINISHED;
 	return op_record_send();
 }

@@ -19,6 +19,9 @@ char LICENSE[] SEC("license") = "GPL";
  * console that may be slow: what the same thread marks in this time belongs to the same OOM. */
 #define OP_GROUP_NSEC 1000000000ULL
 
+/* Does the kernel tell when an OOM has ended? */
+const volatile __u32 tells_end = 0;
+
 __hidden struct effective effective = {};
 
 /* Returns whether the process was known as a victim. */
@@ -200,8 +203,9 @@ __noinline int op_name_member(__u32 pid)
 }
 
 /*
- * Names those that the kernel is about to kill with its victim. They are marked one by one after
- * it, but where the last is marked nothing shows, and the record does not wait.
+ * Names those that the kernel is about to kill with its victim, where it does not tell when the
+ * last of them was: they are marked one by one after it, and the record does not wait. This looks
+ * at all processes, under a lock of the victim.
  */
 __noinline int op_name_group(__u64 id, __u32 victim_pid)
 {
@@ -225,6 +229,15 @@ static __always_inline void record_member(struct op_state *state, struct task_st
 	member_begin(task);
 	member_end();
 	state->killing_members++;
+}
+
+/* One that the kernel kills with its own victim, whose record waits. */
+static __always_inline void name_member(struct pending *pending, struct task_struct *task)
+{
+	record.header.ktime_nsec = pending->record.header.ktime_nsec;
+	member_begin(task);
+	member_end();
+	pending->record.n_members++;
 }
 
 static __always_inline __u32 find_follows(void)
@@ -262,6 +275,11 @@ int BPF_PROG(op_mark_victim, struct task_struct *task)
 	}
 	/* The OOM ends here; where handlers are asked again it is another. */
 	state->oom_control = 0;
+	if (pending->is_ending && pending->tid == tid) {
+		if (!known)
+			name_member(pending, task);
+		return 0;
+	}
 	if (!record_take(pending, task)) {
 		if (pending->finished_tid == tid && now - pending->finished_nsec < OP_GROUP_NSEC) {
 			pending->finished_nsec = now;
@@ -287,11 +305,28 @@ int BPF_PROG(op_mark_victim, struct task_struct *task)
 	/* Of the domain of an OOM that no policy was asked about nothing is known. */
 	if (record.reason != OP_REASON_NOT_ASKED) {
 		group_id = find_group(task);
+		if (group_id && tells_end) {
+			pending_set(pending, false);
+			pending->is_ending = true;
+			return 0;
+		}
 		if (group_id)
 			op_name_group(group_id, task->tgid);
 	}
 	op_record_send();
 	return 0;
+}
+
+/* Sends the record of a group that the kernel has killed, and of an OOM of which nothing else has
+ * told how it ended. */
+SEC("tp_btf/bpf_oom_end")
+int BPF_PROG(op_oom_end, struct oom_control *oc)
+{
+	struct pending *pending = find_pending();
+
+	if (!pending || pending->tid != current_tid())
+		return 0;
+	return op_record_flush();
 }
 
 SEC("tp_btf/select_bad_process_end")

@@ -297,6 +297,7 @@ static bool hooked_out_of_memory(struct oom_control *oc)
 
 	if (run.nobody)
 		ret = false;
+	trace_bpf_oom_end(oc);
 
 	WRITE_ONCE(run.task, NULL);
 	run.phase = BPF_OOM_IDLE;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The tracepoint of the 2023 series, oom:select_bad_process_end. It sits beside the kernel's own
- * events of the system "oom"; BPF reaches it as tp_btf.
+ * The tracepoint of the 2023 series, oom:select_bad_process_end, and one of our own. They sit
+ * beside the kernel's events of the system "oom"; BPF reaches them as tp_btf.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM oom
@@ -32,6 +32,24 @@ TRACE_EVENT(select_bad_process_end,
 	),
 
 	TP_printk("policy_name=%s", __entry->policy_name)
+);
+
+/* Not of the series: an OOM is over, with all that were killed for it. Under oom_lock. */
+TRACE_EVENT(bpf_oom_end,
+
+	TP_PROTO(struct oom_control *oc),
+
+	TP_ARGS(oc),
+
+	TP_STRUCT__entry(
+		__field(int, order)
+	),
+
+	TP_fast_assign(
+		__entry->order = oc->order;
+	),
+
+	TP_printk("order=%d", __entry->order)
 );
 
 /* clang-format on */

@@ -24,9 +24,11 @@
 
 #define VICTIMS_LINK "victims"
 #define SELECTION_END_LINK "selection_end"
+#define OOM_END_LINK "oom_end"
 
 /* How a tracepoint shows in BTF: DECLARE_TRACE() of include/linux/tracepoint.h and bpf_probe.h. */
 #define SELECTION_END_TYPE "btf_trace_select_bad_process_end"
+#define OOM_END_TYPE "btf_trace_bpf_oom_end"
 
 static const struct {
 	const char *program, *link, *type;
@@ -135,13 +137,15 @@ static void victims_skeleton_freep(struct op_victims **skeleton)
 
 void follow_victims_init(struct follow_victims *f)
 {
-	*f = (struct follow_victims){.victims_fd = -EBADF, .selection_end_fd = -EBADF};
+	*f = (struct follow_victims){
+		.victims_fd = -EBADF, .selection_end_fd = -EBADF, .oom_end_fd = -EBADF};
 	freed_init(f);
 }
 
 void follow_victims_done(struct follow_victims *f)
 {
 	freed_done(f);
+	f->oom_end_fd = safe_close(f->oom_end_fd);
 	f->selection_end_fd = safe_close(f->selection_end_fd);
 	f->victims_fd = safe_close(f->victims_fd);
 }
@@ -149,8 +153,11 @@ void follow_victims_done(struct follow_victims *f)
 void follow_victims_check(struct follow_victims *f, const struct kernel_types *types)
 {
 	/* The types of a module continue those of the kernel. */
-	f->has_selection_end = btf__find_by_name_kind(types->module ?: types->vmlinux,
-						      SELECTION_END_TYPE, BTF_KIND_TYPEDEF) >= 0;
+	const struct btf *btf = types->module ?: types->vmlinux;
+
+	f->has_selection_end =
+		btf__find_by_name_kind(btf, SELECTION_END_TYPE, BTF_KIND_TYPEDEF) >= 0;
+	f->has_oom_end = btf__find_by_name_kind(btf, OOM_END_TYPE, BTF_KIND_TYPEDEF) >= 0;
 	freed_check(f, types->vmlinux);
 }
 
@@ -158,6 +165,7 @@ static void victims_remove_pins(struct base *b)
 {
 	pins_remove(&b->pins, PINS_LINK_PREFIX, VICTIMS_LINK);
 	pins_remove(&b->pins, PINS_LINK_PREFIX, SELECTION_END_LINK);
+	pins_remove(&b->pins, PINS_LINK_PREFIX, OOM_END_LINK);
 }
 
 static int victims_load(struct follow_victims *f, struct base *b)
@@ -169,17 +177,23 @@ static int victims_load(struct follow_victims *f, struct base *b)
 	if (!skeleton)
 		return -errno;
 	bpf_program__set_autoload(skeleton->progs.op_select_end, f->has_selection_end);
+	bpf_program__set_autoload(skeleton->progs.op_oom_end, f->has_oom_end);
+	skeleton->rodata->tells_end = f->has_oom_end;
 	r = base_reuse_maps(b, skeleton->obj);
 	if (r >= 0)
 		r = op_victims__load(skeleton);
 	if (r < 0)
 		return r;
-	r = f->victims_fd = base_keep_link(b, bpf_program__attach(skeleton->progs.op_mark_victim),
-					   VICTIMS_LINK);
-	if (r < 0 || !f->has_selection_end)
-		return r;
-	r = f->selection_end_fd = base_keep_link(
-		b, bpf_program__attach(skeleton->progs.op_select_end), SELECTION_END_LINK);
+	/* What marks leaves records to the ends, which are there before it. */
+	if (f->has_oom_end)
+		r = f->oom_end_fd = base_keep_link(
+			b, bpf_program__attach(skeleton->progs.op_oom_end), OOM_END_LINK);
+	if (r >= 0 && f->has_selection_end)
+		r = f->selection_end_fd = base_keep_link(
+			b, bpf_program__attach(skeleton->progs.op_select_end), SELECTION_END_LINK);
+	if (r >= 0)
+		r = f->victims_fd = base_keep_link(
+			b, bpf_program__attach(skeleton->progs.op_mark_victim), VICTIMS_LINK);
 	return r;
 }
 
@@ -190,7 +204,7 @@ void follow_victims_start(struct follow_victims *f, struct base *b)
 	/* Two that follow the kernel at a time do no harm: the first of them leaves the other
 	 * nothing to complete. */
 	int victims_fd = TAKE_FD(f->victims_fd), selection_end_fd = TAKE_FD(f->selection_end_fd);
-	int r;
+	int oom_end_fd = TAKE_FD(f->oom_end_fd), r;
 
 	victims_remove_pins(b);
 	r = victims_load(f, b);
@@ -203,14 +217,16 @@ void follow_victims_start(struct follow_victims *f, struct base *b)
 		follow_victims_done(f);
 		victims_remove_pins(b);
 	}
-	safe_close(selection_end_fd);
 	safe_close(victims_fd);
+	safe_close(selection_end_fd);
+	safe_close(oom_end_fd);
 }
 
 bool follow_victims_adopt(struct follow_victims *f, struct base *b)
 {
 	f->victims_fd = pins_get(&b->pins, PINS_LINK_PREFIX, VICTIMS_LINK);
 	f->selection_end_fd = pins_get(&b->pins, PINS_LINK_PREFIX, SELECTION_END_LINK);
+	f->oom_end_fd = pins_get(&b->pins, PINS_LINK_PREFIX, OOM_END_LINK);
 	return freed_adopt(f, b) && f->victims_fd >= 0;
 }
 

@@ -24,6 +24,8 @@ struct follow_victims {
 	int victims_fd;
 	int selection_end_fd;
 	bool has_selection_end;
+	int oom_end_fd;
+	bool has_oom_end;
 	int freed_fds[FOLLOW_FREED_MAX];
 	bool has_freed[FOLLOW_FREED_MAX];
 };

@@ -12,6 +12,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # Functions of the module that have an indirect call, and what it comes to.
 legal='
 __traceiter_select_bad_process_end  the probes of a tracepoint
+__traceiter_bpf_oom_end             likewise
 hook_callback                       wanted of a hook, the functions of this module in hook.c
 run_policy                          handle_out_of_memory of a BPF program, by its trampoline
 percpu_ref_put_many                 the release of a percpu reference, which the kernel calls so too

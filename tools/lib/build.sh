@@ -116,7 +116,7 @@ build_check_types()
 	local names
 	names=$(comm -13 <(build_run /usr/sbin/bpftool btf dump file "$2" format raw | types_named) \
 		<(build_run /usr/sbin/bpftool -B "$2" btf dump file "$1" format raw | types_named) |
-		grep -v -i -E '^(bpf_oom|bpf_struct_ops_bpf_oom|oom_control__|(btf_trace|trace_event_[a-z_]*)_select_bad_process_end)') ||
+		grep -v -i -E '^(bpf_oom|bpf_struct_ops_bpf_oom|oom_control__|(btf_trace|trace_event_[a-z_]*)_(select_bad_process_end|bpf_oom_end))') ||
 		return 0
 	die 1 "types of $1 that have no prefix bpf_oom_: ${names//$'\n'/ }"
 }

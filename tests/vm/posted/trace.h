@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The posted series has no tracepoint where nobody is chosen. */
+/* The posted series has no tracepoint where nobody is chosen, nor at the end. */
 #ifndef _BPF_OOM_TRACE_H
 #define _BPF_OOM_TRACE_H
 
@@ -9,6 +9,10 @@ static inline bool trace_select_bad_process_end_enabled(void)
 }
 
 static inline void trace_select_bad_process_end(struct oom_control *oc)
+{
+}
+
+static inline void trace_bpf_oom_end(struct oom_control *oc)
 {
 }
 
