@@ -13,7 +13,7 @@
 . shape-lib.bash
 
 readonly COUNT=15
-readonly DIR=/run/stock
+readonly DIR=/run/stock SWAP=/var/tmp/swap
 SEED=${1:-7}
 
 # one NUMBER FILE: the random OOM, whose victim is the one that the kernel takes; the log's shape is in FILE.
@@ -45,8 +45,49 @@ test_random()
 		fail "the kernel's log differs with the module: ${difference//$'\n'/ | }"
 }
 
-plan $COUNT
+# swapoff_overrun: the end of a swapoff in a cgroup whose memory does not fit without the swap, in FATE.
+swapoff_overrun()
+{
+	local cgroup=/sys/fs/cgroup/stock hog status=0
+	echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+	mkdir -p $cgroup
+	echo $((32 << 20)) >$cgroup/memory.max
+	rm -f $DIR/hog
+	spawn $cgroup memhog $DIR/hog 64M
+	hog=$SPAWNED
+	wait_for 60 "the process to fill its memory" test -e $DIR/hog
+	reports_settle
+	log_mark
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	timeout 60 sh -c 'echo $$ >"$1/cgroup.procs" && exec swapoff "$2"' sh $cgroup $SWAP || status=$?
+	journalctl --sync
+	FATE="status $status, $(journalctl -q -k -o cat --since="$LOG_SINCE" | grep -c 'Killed process [0-9]* (swapoff)') killed"
+	! is_gone "$hog" || FATE+=", the other one too"
+	echo 1 >$cgroup/cgroup.kill
+	wait_for 20 "the process to be gone" grep -q 'populated 0' $cgroup/cgroup.events
+}
+
+# Whoever takes swap away is taken first, once.
+test_swapoff()
+{
+	local without
+	dd if=/dev/zero of=$SWAP bs=1M count=80 status=none
+	chmod 600 $SWAP
+	mkswap -q $SWAP
+	swapon $SWAP
+	trap 'swapoff $SWAP || :; rm -f $SWAP' EXIT
+	swapoff_overrun
+	without=$FATE
+	assert_match "the stock kernel" "$without" '^status (137|1|255), [1-9][0-9]* killed$'
+	modprobe bpf_oom
+	swapoff_overrun
+	rmmod bpf_oom
+	assert_eq "with the module" "$FATE" "$without"
+}
+
+plan $((COUNT + 1))
 mkdir -p $DIR
+run_test swapoff test_swapoff
 for ((n = 1; n <= COUNT; n++)); do
 	run_test "random-$n" test_random $n
 done
