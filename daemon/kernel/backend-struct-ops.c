@@ -239,9 +239,6 @@ static int update_policy(struct base *b, const char *name, uint32_t slot,
 	if (r >= 0)
 		r = bpf_link_update(h->links[slot], bpf_map__fd(skeleton->maps.op_policy_ops),
 				    NULL);
-	/* The posted series has nothing for it. */
-	if (r == -EOPNOTSUPP)
-		return r;
 	if (r < 0)
 		return why_translate(r, why);
 	h->programs[slot] = link_acquire_program(bpf_program__fd(skeleton->progs.op_handle_oom));
@@ -331,9 +328,13 @@ static bool adopt_link(struct base *b, const char *name, uint32_t slot)
 
 static int adopt(struct base *b, bool update, char why[static LOADER_WHY_SIZE])
 {
-	struct handlers *h = b->state = handlers_new();
+	struct handlers *h;
 	int r;
 
+	/* The posted series has nothing for it. */
+	if (update && !b->is_module)
+		return -EOPNOTSUPP;
+	h = b->state = handlers_new();
 	if (!h)
 		return -ENOMEM;
 	if (!adopt_link(b, RECORDER_NAME, OP_SLOT_RECORDER)) {

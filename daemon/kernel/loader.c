@@ -276,9 +276,12 @@ static int need_types(struct loader *l, struct kernel_types *types,
 	if (types->vmlinux)
 		return 0;
 	r = kernel_types_init(types, why);
-	if (r == 0)
-		follow_victims_check(&l->victims, types);
-	return r;
+	if (r != 0)
+		return r;
+	follow_victims_check(&l->victims, types);
+	others_find_hooks(types, &l->hooks);
+	l->base.is_module = l->hooks.is_module;
+	return 0;
 }
 
 /* The backend that would be attached, by what the kernel's types say. NULL: none would be. */
@@ -385,11 +388,8 @@ int loader_new(enum backend wanted, const struct loader_callbacks *callbacks,
 		log_warning("Cannot follow cgroups: %s. A new cgroup inherits until the next "
 			    "reload, ignoring.",
 			    strerror(-r));
-	if (need_types(l, &types, why) == 0) {
+	if (need_types(l, &types, why) == 0)
 		kernel_find_gfp_bits(types.vmlinux, &l->gfp_bits);
-		others_find_hooks(&types, &l->hooks);
-		l->base.is_module = l->hooks.is_module;
-	}
 	/* Megabytes of type information were needed, and libc would keep them. */
 	kernel_types_done(&types);
 	malloc_trim(0);
