@@ -100,11 +100,9 @@ static __always_inline int kill_victim(struct oom_control *oc, struct task_struc
 	if (!state)
 		return -EINVAL;
 	state->killing_pid = task->tgid;
-	state->killing_members = 0;
 	state->killing_nsec = kills_one() ? 0 : record.header.ktime_nsec;
 	err = kill_task(oc, task);
 	state->killing_nsec = 0;
-	record.n_members = state->killing_members;
 	return err;
 }
 
@@ -206,6 +204,21 @@ __noinline __u64 op_find_group(__u64 domain_id)
 	return group_id;
 }
 
+/* Whom the kernel kills with the member, by memory.oom.group, is recorded by victims.bpf.c, where
+ * the member cannot be killed alone. */
+static __always_inline void expect_members(struct task_struct *task)
+{
+	struct op_state *state;
+	__u32 zero = 0;
+
+	state = bpf_map_lookup_elem(&op_oom, &zero);
+	if (!state || bpf_ksym_exists(bpf_oom_kill_member))
+		return;
+	state->killing_pid = task->tgid;
+	state->killing_nsec = record.header.ktime_nsec;
+	state->kills_member = true;
+}
+
 /* Kills the group of the victim, who is dead already. */
 static __always_inline void kill_group(struct oom_control *oc, __u64 group_id)
 {
@@ -227,8 +240,9 @@ static __always_inline void kill_group(struct oom_control *oc, __u64 group_id)
 			if (!task)
 				continue;
 			if (task->start_boottime == member->start_boottime_nsec &&
-			    op_may_die(task, group_id)) {
+			    !READ_ONLY(task)->signal->oom_mm && op_may_die(task, group_id)) {
 				member_begin(task);
+				expect_members(task);
 				if (!kill_member(oc, task))
 					member_end();
 			}
@@ -293,8 +307,12 @@ static __always_inline void answer(struct oom_control *oc, __u64 domain_id, stru
 	criteria.total_pages = oc->totalpages;
 	/* What is marked as a victim from here on is ours. */
 	state->killing_tid = current_tid();
+	state->killing_members = 0;
+	state->kills_member = false;
 	decide(oc, domain_id);
 	state->killing_tid = 0;
+	state->killing_nsec = 0;
+	record.n_members += state->killing_members;
 }
 
 /* Sends the record, unless the kernel is to have the last word. That it has found nobody either is

@@ -20,8 +20,7 @@ struct op_state {
 	__u32 number; /* of that configuration */
 	__u32 slot;   /* of the handler that answers; 0: the recorder, as no policy does */
 	__u32 next_recent;
-	__u64 oom_number;  /* of bpf_oom_number(); without the module the memcg's events of its kind
-			    */
+	__u64 oom_number;  /* bpf_oom_number(), or without the module how often the memcg ran out */
 	__u64 oom_control; /* its address, to be compared alone; 0: the OOM has ended */
 	__u64 asked_nsec;  /* CLOCK_MONOTONIC when the last handler had been asked */
 	__u64 asked[OP_SLOTS_MAX / 64]; /* a bit for each handler that was, by its slot */
@@ -34,8 +33,10 @@ struct op_state {
 	__u32 killing_pid;   /* the victim of that kill */
 	__u64 killing_nsec;  /* when its OOM began; 0: whom the kernel kills besides is no member */
 	__u32 killing_members; /* these so far */
-	__u32 n_outstanding;   /* victims in op_outstanding */
-	__u64 marked_mm;       /* key there of the victim whose record is to come; 0: none */
+	__u32 kills_member;    /* killing_pid is a member of its group, whom the policy names */
+	__u32 pad;
+	__u32 n_outstanding; /* victims in op_outstanding */
+	__u64 marked_mm;     /* key there of the victim whose record is to come; 0: none */
 	char declared[OP_DECLARED_LEN]; /* what it gave as the constraint's text */
 	struct recent recent[OP_RECENT_MAX];
 };

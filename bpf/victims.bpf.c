@@ -248,6 +248,28 @@ static __always_inline __u32 find_follows(void)
 	return active ? active->follows : OP_FOLLOWS_NOTHING;
 }
 
+/* A policy kills the process, or the kernel does with the policy's victim. */
+static __always_inline void note_kill(struct op_state *state, struct task_struct *task, __u64 now)
+{
+	if (state->killing_pid == task->tgid) {
+		if (!state->kills_member)
+			expect_memory(state, task, now);
+	} else if (state->killing_nsec) {
+		record_member(state, task);
+	}
+}
+
+/* The kernel's victim, and what the policy had to say about its cgroup. */
+static __always_inline void record_victim(struct op_state *state, struct task_struct *task)
+{
+	record_task(task, &record.victim);
+	op_record_path(record.victim.cgroup_id, OP_PATH_VICTIM);
+	if (record.decision == OP_DECISION_KERNEL && record.reason != OP_REASON_NOT_ASKED)
+		record_rule(state, task);
+	if (record.source_id)
+		op_record_path(record.source_id, OP_PATH_SOURCE);
+}
+
 SEC("tp_btf/mark_victim")
 int BPF_PROG(op_mark_victim, struct task_struct *task)
 {
@@ -265,12 +287,8 @@ int BPF_PROG(op_mark_victim, struct task_struct *task)
 	state->tracking = 1;
 	known = remember(state, task);
 	if (state->killing_tid == tid) {
-		if (known)
-			return 0;
-		if (state->killing_pid == task->tgid)
-			expect_memory(state, task, now);
-		else if (state->killing_nsec)
-			record_member(state, task);
+		if (!known)
+			note_kill(state, task, now);
 		return 0;
 	}
 	/* The OOM ends here; where handlers are asked again it is another. */
@@ -295,24 +313,17 @@ int BPF_PROG(op_mark_victim, struct task_struct *task)
 	pending->finished_tid = tid;
 	pending->finished_nsec = now;
 
-	record_task(task, &record.victim);
-	op_record_path(record.victim.cgroup_id, OP_PATH_VICTIM);
-	if (record.decision == OP_DECISION_KERNEL && record.reason != OP_REASON_NOT_ASKED)
-		record_rule(state, task);
-	if (record.source_id)
-		op_record_path(record.source_id, OP_PATH_SOURCE);
+	record_victim(state, task);
 	expect_memory(state, task, now);
 	/* Of the domain of an OOM that no policy was asked about nothing is known. */
-	if (record.reason != OP_REASON_NOT_ASKED) {
-		group_id = find_group(task);
-		if (group_id && tells_end) {
-			pending_set(pending, false);
-			pending->is_ending = true;
-			return 0;
-		}
-		if (group_id)
-			op_name_group(group_id, task->tgid);
+	group_id = record.reason == OP_REASON_NOT_ASKED ? 0 : find_group(task);
+	if (group_id && tells_end) {
+		pending_set(pending, false);
+		pending->is_ending = true;
+		return 0;
 	}
+	if (group_id)
+		op_name_group(group_id, task->tgid);
 	op_record_send();
 	return 0;
 }
