@@ -236,9 +236,9 @@ disk_build()
 		programs+=("$BUILD/test-modules-$name"/*.ko "$BUILD/conformance-$name"/*.conformance.o
 			"$BUILD/kmod-$name/bpf_oom.ko")
 		if [[ $name == "$KERNEL_DEFAULT" ]]; then
-			build_module "$TOP/kmod" "posted-$name" "$headers" "$version" "$TOP"/tests/vm/posted/*.[ch]
-			cp "$BUILD/posted-$name/bpf_oom.ko" "$BUILD/posted-$name/posted.ko"
-			programs+=("$BUILD/posted-$name/posted.ko")
+			build_module "$TOP/kmod" "kmod-posted-$name" "$headers" "$version" "$TOP"/tests/vm/posted/*.[ch]
+			cp "$BUILD/kmod-posted-$name/bpf_oom.ko" "$BUILD/kmod-posted-$name/posted.ko"
+			programs+=("$BUILD/kmod-posted-$name/posted.ko")
 		fi
 	fi
 	programs+=("$TOP/tests/vm/guest/run")
