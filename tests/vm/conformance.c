@@ -134,8 +134,10 @@ static int run_domain(void)
 {
 	if (eater_grow(&large, EXCESS_BYTES) != 1)
 		return say("the large process could not have its memory");
-	/* In pages, or in bytes by the kernel's own kfuncs. */
-	if (global("usage") < (uint64_t)LIMIT_PAGES / 2 || global("anonymous") > global("usage"))
+	/* In pages, or in bytes by the kernel's own kfuncs. The second is as of the last flush,
+	 * when another test may have had more. */
+	if (global("usage") < (uint64_t)LIMIT_PAGES / 2 ||
+	    global("anonymous") > 2 * global("usage"))
 		return say("the memory of the cgroup was not seen");
 	if (global("domain_id") != cgroup_id(CGROUP "-one") || global("n_cgroups") != 1 ||
 	    global("n_processes") != 2)

@@ -74,7 +74,8 @@ test_fit()
 	kernel_has 'oom_fit: passed 7 of 7' || fail "the kernel's log says what does not fit"
 	kernel_has 'out_of_memory of this kernel is bool\(oom_control\*\), and not s32\(oom_control\*\)' || fail "no word of the type"
 	kernel_has "this kernel has no function no_such_function" || fail "no word of one that is missing"
-	kernel_has "compiler has made ${clone}[.][a-z.0-9]* of $clone" || fail "no word of the clone of $clone"
+	# clang makes none of that kind.
+	[[ -z $clone ]] || kernel_has "compiler has made ${clone}[.][a-z.0-9]* of $clone" || fail "no word of the clone of $clone"
 	kernel_has "this kernel has [0-9]* functions $twin" || fail "no word of the two $twin"
 }
 
