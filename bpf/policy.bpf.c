@@ -35,7 +35,7 @@ const volatile char policy_name[OP_POLICY_NAME_LEN] = "default";
 /* What applies to the process that is about to be killed. */
 __hidden struct effective now_effective = {};
 
-/* Without the module: from the end of a handler to the next one of the same OOM it is no longer. */
+/* Without the module: the longest time between two handlers of one OOM. */
 #define OP_SAME_OOM_NSEC 1000000ULL
 
 /* Rounds of a group kill; one larger than all of them is finished by the next OOM. */

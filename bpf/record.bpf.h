@@ -445,7 +445,8 @@ static __always_inline bool record_defer(bool is_last)
 	return true;
 }
 
-/* Sends the record of an earlier OOM whose end was not seen. Before this one's is begun. */
+/* Sends the record that waits: at the end of its OOM or, where that was not seen, before the next
+ * record is begun. */
 __noinline int op_record_flush(void)
 {
 	struct pending *pending = find_pending();

@@ -25,12 +25,12 @@ struct op_state {
 	__u64 asked_nsec;  /* CLOCK_MONOTONIC when the last handler had been asked */
 	__u64 asked[OP_SLOTS_MAX / 64]; /* a bit for each handler that was, by its slot */
 	__u32 oom_tid;			/* of the thread that ran out of memory */
-	__u32 has_answer; /* 0: the handler that answers is still to be asked, or there is none */
-	__u64 tracking;	  /* mark_victim is being followed */
+	__u32 has_answer;		/* 1: the handler that answers has been asked */
+	__u64 tracking;			/* mark_victim is being followed */
 	__u32 declaring_tid; /* the thread that is declaring an OOM just now; 0: none is */
 	__u32 killing_tid;   /* the thread in which a policy kills just now; 0: none does */
 	__u32 runners_max;   /* how many runners-up that configuration wants */
-	__u32 killing_pid;   /* the victim of that kill */
+	__u32 killing_pid;   /* whom that kill is for */
 	__u64 killing_nsec;  /* when its OOM began; 0: whom the kernel kills besides is no member */
 	__u32 killing_members; /* these so far */
 	__u32 kills_member;    /* killing_pid is a member of its group, whom the policy names */

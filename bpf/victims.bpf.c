@@ -7,8 +7,8 @@
  * that is dying still; and completes and sends the records of OOMs that end outside of a policy.
  * An object of its own, since policies do without where the kernel's tracepoints are others.
  *
- * Both tracepoints fire under oom_lock, in the task that ran out of memory: mark_victim by every
- * caller in mm/oom_kill.c, select_bad_process_end by its definition.
+ * The tracepoints fire under oom_lock, in the task that ran out of memory: mark_victim by every
+ * caller in mm/oom_kill.c, select_bad_process_end and bpf_oom_end by their definition.
  */
 #include "record.bpf.h"
 #include "rules.bpf.h"
@@ -222,22 +222,12 @@ __noinline int op_name_group(__u64 id, __u32 victim_pid)
 	return 0;
 }
 
-/* One that the kernel kills with the victim of a policy. */
-static __always_inline void record_member(struct op_state *state, struct task_struct *task)
+/* One that the kernel kills with the victim of the OOM that began at @ktime_nsec. */
+static __always_inline void record_member(struct task_struct *task, __u64 ktime_nsec)
 {
-	record.header.ktime_nsec = state->killing_nsec;
+	record.header.ktime_nsec = ktime_nsec;
 	member_begin(task);
 	member_end();
-	state->killing_members++;
-}
-
-/* One that the kernel kills with its own victim, whose record waits. */
-static __always_inline void name_member(struct pending *pending, struct task_struct *task)
-{
-	record.header.ktime_nsec = pending->record.header.ktime_nsec;
-	member_begin(task);
-	member_end();
-	pending->record.n_members++;
 }
 
 static __always_inline __u32 find_follows(void)
@@ -255,7 +245,8 @@ static __always_inline void note_kill(struct op_state *state, struct task_struct
 		if (!state->kills_member)
 			expect_memory(state, task, now);
 	} else if (state->killing_nsec) {
-		record_member(state, task);
+		record_member(task, state->killing_nsec);
+		state->killing_members++;
 	}
 }
 
@@ -294,8 +285,10 @@ int BPF_PROG(op_mark_victim, struct task_struct *task)
 	/* The OOM ends here; where handlers are asked again it is another. */
 	state->oom_control = 0;
 	if (pending->is_ending && pending->tid == tid) {
-		if (!known)
-			name_member(pending, task);
+		if (!known) {
+			record_member(task, pending->record.header.ktime_nsec);
+			pending->record.n_members++;
+		}
 		return 0;
 	}
 	if (!record_take(pending, task)) {

@@ -39,22 +39,25 @@ DEFINE_STATIC_CALL_RET0(bpf_oom_each_symbol, bpf_oom_each_symbol_fn);
 
 static const struct btf *kernel_btf;
 
-const char *bpf_oom_btf_name(const struct btf *btf, u32 id)
+static const char *name_in(const struct btf *btf, const struct btf_type *type)
 {
-	const struct btf_type *type;
-	const char *name;
+	const char *name = static_call(bpf_oom_btf_string)(btf, type->name_off);
 
-	btf = btf ?: kernel_btf;
-	type = btf_type_by_id(btf, id);
-	name = type ? static_call(bpf_oom_btf_string)(btf, type->name_off) : NULL;
 	return name ?: "";
 }
 
 static const char *name_of(const struct btf_type *type)
 {
-	const char *name = static_call(bpf_oom_btf_string)(kernel_btf, type->name_off);
+	return name_in(kernel_btf, type);
+}
 
-	return name ?: "";
+const char *bpf_oom_btf_name(const struct btf *btf, u32 id)
+{
+	const struct btf_type *type;
+
+	btf = btf ?: kernel_btf;
+	type = btf_type_by_id(btf, id);
+	return type ? name_in(btf, type) : "";
 }
 
 /*

@@ -127,8 +127,8 @@ static void drain_old(struct loader *l, int events_fd, uint64_t until_nsec)
 /*
  * Removes the previous set after ours is active at @since_nsec. While both are attached: handlers
  * run oldest first with the module, and newest first elsewhere; handlers run before evaluation; of
- * two evaluation programs ours runs first. What the previous set kills is in its records, and is
- * not taken for the kernel's doing; unless ours, which was asked first, had no opinion.
+ * two evaluation programs ours runs first. What the previous set kills is in its records; our
+ * set takes it for the kernel's kill only where it was asked first and had no opinion.
  */
 static void replace_old(struct loader *l, uint64_t since_nsec)
 {

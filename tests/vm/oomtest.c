@@ -284,7 +284,7 @@ static int parse_arguments(int argc, char **argv, struct request *q)
 		{"only", required_argument, NULL, 'o'},
 		{"kills", required_argument, NULL, 'k'},
 		{"crowd", required_argument, NULL, 'w'},
-		{"posted", no_argument, NULL, 'f'},
+		{"posted", no_argument, NULL, 'P'},
 		{},
 	};
 	uint64_t number = 0;
@@ -303,7 +303,7 @@ static int parse_arguments(int argc, char **argv, struct request *q)
 			q->evaluates = strcmp(optarg, "evaluate_task") == 0;
 			if (!q->evaluates && strcmp(optarg, "struct_ops") != 0)
 				return -EINVAL;
-		} else if (c == 'f') {
+		} else if (c == 'P') {
 			q->is_posted = true;
 		} else if (c == 's') {
 			r = parse_number(optarg, &q->seed);
