@@ -44,7 +44,9 @@ __bpf_hook_start();
  * Runs under rcu_read_lock() for a system OOM; must not sleep.
  *
  * Return: NO_BPF_POLICY: the kernel compares badness; BPF_EVAL_ABORT: end the selection and kill
- * nobody; BPF_EVAL_NEXT: not this one; BPF_EVAL_SELECT: this one so far.
+ * nobody; BPF_EVAL_NEXT: not this one; BPF_EVAL_SELECT: this one so far; but of a
+ * victim that is dying already and has no address space to count, the selection ends as the
+ * kernel's own would.
  */
 __weak noinline int bpf_oom_evaluate_task(struct task_struct *task, struct oom_control *oc)
 {
@@ -132,6 +134,12 @@ static bool is_victim(struct task_struct *task, const struct oom_control *oc)
 	return oc->order != -1 && tsk_is_oom_victim(task);
 }
 
+/* Is its memory still to come, as far as the kernel sees? Of a victim. */
+static bool is_dying(struct task_struct *task)
+{
+	return !mm_oom_skip(task->signal->oom_mm);
+}
+
 /* The task that a program is being asked about; under oom_lock. */
 static struct task_struct *asked;
 
@@ -172,7 +180,7 @@ int bpf_oom_evaluate(struct task_struct *task, void *arg)
 		return 0;
 
 	if (answer != BPF_EVAL_SELECT && is_victim(task, oc))
-		return mm_oom_skip(task->signal->oom_mm) ? 0 : abort_selection(oc);
+		return is_dying(task) ? abort_selection(oc) : 0;
 	if (oom_task_origin(task))
 		return select_task(oc, task, LONG_MAX);
 
@@ -181,11 +189,12 @@ int bpf_oom_evaluate(struct task_struct *task, void *arg)
 	 * compared with, should the program have no opinion of that. LONG_MIN are those of a task
 	 * that gives no memory back or must not die: oom_score_adj is -1000, it has no address
 	 * space or shares its parent's in vfork(), the reaper has been there. oom_kill_process()
-	 * does not ask again, so such a task is not taken even when BPF wants it.
+	 * does not ask again, so such a task is not taken even when BPF wants it. But if that is a
+	 * victim whose memory is still to come, nobody else is to be taken: BPF wants this one.
 	 */
 	points = static_call(bpf_oom_badness)(task, oc->totalpages);
 	if (points == LONG_MIN)
-		return 0;
+		return is_victim(task, oc) && is_dying(task) ? abort_selection(oc) : 0;
 	if (answer != BPF_EVAL_SELECT && points < oc->chosen_points)
 		return 0;
 	return select_task(oc, task, points);

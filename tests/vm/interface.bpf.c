@@ -156,6 +156,17 @@ static void hold_on(void)
 	holding = 0;
 }
 
+/* The process that waits at its exit, when it has left its address space and holds the memory. */
+__s32 hold_exit_pid;
+
+SEC("fentry/exit_mmap")
+int BPF_PROG(test_exit)
+{
+	if (hold && bpf_get_current_pid_tgid() >> 32 == (__u32)hold_exit_pid)
+		hold_on();
+	return 0;
+}
+
 /* --- a handler */
 
 __s32 kill_pid; /* 0: nobody */

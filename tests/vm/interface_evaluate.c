@@ -5,6 +5,7 @@
 #include <sys/ptrace.h>
 #include <unistd.h>
 
+#include "cgtree.h"
 #include "interface.h"
 
 /* --- bpf_oom_evaluate_task, for an OOM that @declare_domain declares */
@@ -148,6 +149,32 @@ static bool check_dying(int small_answer, bool large_dies)
 	return true;
 }
 
+/* A program that takes the victim again means to wait for it. It has no address space any more that
+ * it could be chosen by, and so the next one would be. (On 7.2 the module waits before anybody is
+ * asked.) */
+static bool test_dying_select(void)
+{
+	uint64_t before, after;
+	int declared;
+
+	CHECK(start_eaters() && attach_evaluation() && attach(skel->progs.test_exit));
+	CHECK(cgtree_read_u64(CGROUP, "memory.events", "oom_kill", &before) == 0);
+	CHECK(answer(&small, BPF_EVAL_SELECT) && answer(&large, BPF_EVAL_NEXT));
+	bss->hold_exit_pid = small.pid;
+	bss->hold = true;
+	CHECK(declare_memcg() == 1);
+	CHECK(wait_until(&bss->holding, true));
+	CHECK(answer(&large, NO_BPF_POLICY));
+	declared = declare_memcg();
+	CHECK(bss->holding);
+	bss->hold = false;
+	CHECK(declared == 1);
+	CHECK(only_dead(&small));
+	CHECK(cgtree_read_u64(CGROUP, "memory.events", "oom_kill", &after) == 0);
+	CHECK(after - before == 1);
+	return true;
+}
+
 static bool test_dying_abort(void)
 {
 	return check_dying(BPF_EVAL_ABORT, false);
@@ -272,6 +299,7 @@ const struct interface_test evaluate_tests[] = {
 	{"evaluate-dying-abort", test_dying_abort},
 	{"evaluate-dying-no-opinion", test_dying_no_opinion},
 	{"evaluate-dying-next", test_dying_next},
+	{"evaluate-dying-select", test_dying_select},
 	{"name", test_name},
 	{"name-without-end", test_name_without_end},
 	{"name-too-long", test_name_too_long},
