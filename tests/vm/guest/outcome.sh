@@ -269,16 +269,69 @@ test_allocating_task()
 	assert_record "$MESSAGE_ID_KERNEL_KILL" TRIGGER_PID "$victim"
 }
 
+# nodes_make NAME: a domain of two children, each bound to a memory node.
+nodes_make()
+{
+	[[ $(</sys/devices/system/node/has_normal_memory) == 0-1 ]] || skip "this kernel does not emulate memory nodes"
+	domain_make "$1" elsewhere large
+	echo '+memory +cpuset' >"$DOMAIN/cgroup.subtree_control"
+	echo 0 >"$DOMAIN/elsewhere/cpuset.mems"
+	echo 1 >"$DOMAIN/large/cpuset.mems"
+}
+
+# Two memory nodes. A victim on the one that is held at its exit is no reason to wait for those who have
+# run out of the other: its end would not help them. The kernel's reaper counts it as dead after two
+# seconds, which an attempt may miss.
+attempt_cpuset_beside_dying()
+{
+	local elsewhere large free
+	nodes_make "beside-$1"
+	hog elsewhere 8M 900M
+	elsewhere=$HOG
+	free=$(awk '/MemFree:/ { print int($4 / 1024) }' /sys/devices/system/node/node1/meminfo)
+	hog large $((free - 40))M 900M
+	large=$HOG
+	rm -f /run/linger
+	linger "$elsewhere" /run/linger &
+	LINGER=$!
+	disown
+	trap 'kill "$LINGER" 2>/dev/null || :' EXIT
+	wait_for 20 "the one elsewhere to be held" test -e /run/linger
+	reports_settle
+	log_mark
+	echo $((16 * MIB)) >"$DOMAIN/elsewhere/memory.max"
+	kill -USR1 "$elsewhere"
+	wait_for 20 "the one elsewhere to be chosen" kernel_has "Killed process $elsewhere "
+	kill -USR1 "$large"
+	wait_for 90 "the large process to die" is_gone "$large"
+	kill "$LINGER"
+	wait_for 20 "the one elsewhere to be gone" is_gone "$elsewhere"
+	journalctl --sync
+	kernel_has "oom-kill:constraint=CONSTRAINT_CPUSET,nodemask=.*,mems_allowed=1,global_oom,.*,pid=$large," ||
+		fail "it was another OOM"
+	journalctl -q -k -o cat --since="$LOG_SINCE" | grep -o -E "Killed process $large |reaped process $elsewhere " |
+		head -n 1 >/run/first
+}
+
+test_cpuset_beside_dying()
+{
+	local attempt
+	for attempt in 1 2 3 4; do
+		attempt_cpuset_beside_dying $attempt
+		[[ $(</run/first) != Killed* ]] || break
+	done
+	assert_match "what came first" "$(</run/first)" '^Killed'
+	journal_wait 10 "the record" "MESSAGE_ID=$MESSAGE_ID_KERNEL_KILL" OOMPOLICY_CONSTRAINT=cpuset
+	! journal_has "MESSAGE_ID=$MESSAGE_ID_WAITING" || fail "an OOM has waited for one on the other node"
+}
+
 # One of two memory nodes has run out: only the kernel knows whose death helps, and is left the choice.
 test_cpuset()
 {
 	local elsewhere small large
-	[[ $(</sys/devices/system/node/has_normal_memory) == 0-1 ]] || skip "this kernel does not emulate memory nodes"
-	domain_make cpuset elsewhere small large
-	echo +cpuset >"$DOMAIN/cgroup.subtree_control"
-	echo 0 >"$DOMAIN/elsewhere/cpuset.mems"
+	nodes_make cpuset
+	mkdir -p "$DOMAIN/small"
 	echo 1 >"$DOMAIN/small/cpuset.mems"
-	echo 1 >"$DOMAIN/large/cpuset.mems"
 	hog elsewhere 32M
 	elsewhere=$HOG
 	hog small 16M
@@ -312,7 +365,7 @@ daemon_says()
 	journalctl -q -o cat --since="$LOG_SINCE" "_PID=$(daemon_pid)" | grep -q -F -e "$1"
 }
 
-plan $((11 * ${#BACKENDS[@]} + 4))
+plan $((12 * ${#BACKENDS[@]} + 4))
 mkdir -p "$ROOT"
 echo '+memory +cpuset' >/sys/fs/cgroup/cgroup.subtree_control
 echo '+memory +cpuset' >"$ROOT/cgroup.subtree_control"
@@ -328,6 +381,7 @@ for backend in "${BACKENDS[@]}"; do
 	run_test "remote-with-nobody-$backend" test_remote_with_nobody
 	run_test "allocating-task-$backend" test_allocating_task
 	run_test "cpuset-$backend" test_cpuset
+	run_test "cpuset-beside-dying-$backend" test_cpuset_beside_dying
 	run_test "backend-is-kept-$backend" test_backend_is_kept
 	domain_end
 done
