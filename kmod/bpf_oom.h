@@ -287,9 +287,15 @@ int bpf_oom_memcg_init(void);
 #ifdef CONFIG_MEMCG_V1
 /* A system OOM happens. Under oom_lock; does not sleep. */
 void bpf_oom_notify_root(void);
+/* A glance without a lock: one who has come just now may miss this OOM. */
+bool bpf_oom_root_is_listened_to(void);
 #else
 static inline void bpf_oom_notify_root(void)
 {
+}
+static inline bool bpf_oom_root_is_listened_to(void)
+{
+	return false;
 }
 #endif
 

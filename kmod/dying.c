@@ -15,7 +15,8 @@
  * Neither is a victim that the kernel cannot find. Who reads its /proc files at the time, as
  * journald does, has a reference to the address space, and frees it when its task has gone already.
  * And a cgroup's list of processes loses one whose main thread has ended before its last thread
- * frees the memory. So the victims are noted as they are marked.
+ * frees the memory. So the victims are noted as they are marked, also where no program is there to
+ * ask yet.
  *
  * A victim has three parts to give back, one after the other: its address space; what its files
  * hold, as those of a tmpfs that nobody else has open, until its last thread is through

@@ -6,8 +6,9 @@
  * same lines in the kernel's log. BPF has one where a policy is registered, where the OOM was
  * declared, and where a program of the task-evaluation interface names itself, answers or asks, or
  * somebody follows the tracepoint of an OOM in which nobody is chosen; all that this module does on
- *top is for these, see run.policed. (The notification of the root is not: who listens has asked for
- *it.)
+ * top is for these, see run.policed. The notification of the root is not: who listens has asked for
+ * it. As long as there is no program that could have a say, no listener and nobody who follows one
+ * of the tracepoints, no function is replaced: see is_used().
  *
  * Policies must run after panic_on_oom, oom_kill_allocating_task, "current is dying already" and
  * constrained_alloc() have had their say, and they may sleep. In mm/oom_kill.c that is the call
@@ -43,6 +44,7 @@
 #include <linux/delay.h>
 #include <linux/ftrace.h>
 #include <linux/memcontrol.h>
+#include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/sched/signal.h>
@@ -100,6 +102,24 @@ struct bpf_oom_hook {
 static bool is_of_current(const struct oom_control *oc)
 {
 	return READ_ONCE(run.task) == current && run.oc == oc;
+}
+
+/*
+ * Could somebody have a say in an OOM that comes now, or follow it?
+ *
+ * Who uses the module by BPF holds it: a program by its hook or its kfuncs from its loading on, a
+ * struct_ops map, a link. Two are not seen: a kprobe on a function of ours, which is not called
+ * then; and the only program there is, while rmmod looks whether anybody holds the
+ * module. A registered policy is always seen.
+ */
+static bool is_used(void)
+{
+#ifdef CONFIG_MODULE_UNLOAD
+	return bpf_oom_have_policies() || module_refcount(THIS_MODULE) > 0 ||
+	       trace_select_bad_process_end_enabled() || trace_bpf_oom_end_enabled();
+#else
+	return true;
+#endif
 }
 
 bool bpf_oom_is_current(const struct oom_control *oc)
@@ -257,9 +277,13 @@ static void notify_root(const struct oom_control *oc)
 
 /* out_of_memory() itself. */
 
+/* All who call it hold oom_lock. */
 static bool out_of_memory_wanted(struct ftrace_regs *fregs)
 {
-	return READ_ONCE(run.task) != current;
+	const struct oom_control *oc = (void *)ftrace_regs_get_argument(fregs, 0);
+
+	return READ_ONCE(run.task) != current && (is_used() || declaring || oc == tested ||
+						  (!oc->memcg && bpf_oom_root_is_listened_to()));
 }
 
 static bool hooked_out_of_memory(struct oom_control *oc)

@@ -4,8 +4,8 @@
  * loaded, so unloading never finds one.
  *
  * What BPF can use of the module it finds in the module's BTF. Registrations of one without BTF
- * succeed (check_btf_kconfigs() of kernel/bpf/btf.c) and register nothing, and it would be in the
- * way of every OOM for nothing. build.sh does not make such a module; kbuild by itself does.
+ * succeed (check_btf_kconfigs() of kernel/bpf/btf.c) and register nothing, and it would hook five
+ * functions for nothing. build.sh does not make such a module; kbuild by itself does.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

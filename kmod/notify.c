@@ -11,11 +11,17 @@
 #include "bpf_oom.h"
 #include "compat.h"
 
+bool bpf_oom_root_is_listened_to(void)
+{
+	return bpf_oom_memcg.root && bpf_oom_memcg.oom_lock &&
+	       !list_empty(&bpf_oom_memcg.root->oom_notify);
+}
+
 void bpf_oom_notify_root(void)
 {
 	struct bpf_oom_listener *listener;
 
-	if (!bpf_oom_memcg.root || !bpf_oom_memcg.oom_lock)
+	if (!bpf_oom_root_is_listened_to())
 		return;
 	spin_lock(bpf_oom_memcg.oom_lock);
 	list_for_each_entry(listener, &bpf_oom_memcg.root->oom_notify, list)

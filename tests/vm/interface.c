@@ -180,15 +180,23 @@ static bool stay_abort(void)
 	stay_attached();
 }
 
+/* Every selection comes to the module, and BPF has no say in it. */
+static bool stay_watch(void)
+{
+	CHECK(attach(skel->progs.test_begin));
+	stay_attached();
+}
+
 static const struct interface_test stay_tests[] = {
 	{"stay", stay},
 	{"stay-abort", stay_abort},
+	{"stay-watch", stay_watch},
 	{NULL, NULL},
 };
 
 /* interface list | interface list-v1 | interface NAME: runs one test; says why on standard error
  * when it fails. interface stay: attaches all programs and stays; interface stay-abort: attaches
- * one that aborts every selection. */
+ * one that aborts every selection; interface stay-watch: one that looks at each alone. */
 int main(int argc, char **argv)
 {
 	const struct interface_test *test;
