@@ -13,10 +13,11 @@ MACHINE_JOB_SIZE=4M
 # The process of the machine that runs, if one does.
 MACHINE_PID=''
 
-# machine_define KERNEL_FILES SYSTEM_DISK MEMORY_MIB CPUS COMMAND_LINE: what the functions below start.
+# machine_define KERNEL_FILES SYSTEM_DISK MEMORY_MIB CPUS COMMAND_LINE [CLOCK]: what the functions below
+# start. With the clock `instructions` time goes by these, and jumps while the machine is idle.
 machine_define()
 {
-	MACHINE_KERNEL=$1 MACHINE_DISK=$2 MACHINE_MEMORY=$3 MACHINE_CPUS=$4 MACHINE_APPEND=$5
+	MACHINE_KERNEL=$1 MACHINE_DISK=$2 MACHINE_MEMORY=$3 MACHINE_CPUS=$4 MACHINE_APPEND=$5 MACHINE_CLOCK=${6:-}
 	MACHINE_ROOT=$(root_find "$TOOL_ROOT")
 }
 
@@ -34,15 +35,19 @@ machine_job()
 # system's disk is thrown away. LOGS/kernel is written on at its end.
 machine_start()
 {
-	local logs=$1 timeout=$2 job=$3 disk=$4 snapshot=$5 arguments
+	local logs=$1 timeout=$2 job=$3 disk=$4 snapshot=$5 arguments accelerator
 	shift 5
+	case $MACHINE_CLOCK in
+	instructions) accelerator=(-accel 'tcg,thread=single' -icount 'shift=1,sleep=off') ;;
+	*) accelerator=(-accel 'tcg,thread=multi') ;;
+	esac
 	# no_timer_check: on a busy host the kernel's own check of its timer fails, and it panics.
 	# erms, fsrm: where the processor says that it is good at moving single bytes, the kernel clears
 	# and copies memory so, which is the slowest way under emulation.
 	# shellcheck disable=SC2054 # the commas are qemu's
 	arguments=(
 		-nodefaults -no-user-config -no-reboot -display none
-		-machine pc -accel tcg,thread=multi -cpu max,la57=off,erms=off,fsrm=off
+		-machine pc "${accelerator[@]}" -cpu max,la57=off,erms=off,fsrm=off
 		-smp "$MACHINE_CPUS" -m "$MACHINE_MEMORY"
 		-kernel "$MACHINE_KERNEL/vmlinuz" -initrd "$MACHINE_KERNEL/initramfs.cpio"
 		-append "console=ttyS0 loglevel=7 ignore_loglevel printk.devkmsg=on panic=-1 oops=panic no_timer_check systemd.unit=vm-run.target systemd.log_level=notice $MACHINE_APPEND"
@@ -73,7 +78,7 @@ machine_resume()
 machine_save()
 {
 	local kind key
-	kind=${MACHINE_DISK%.img}-$(digest_words "$MACHINE_MEMORY" "$MACHINE_CPUS" "$MACHINE_APPEND")
+	kind=${MACHINE_DISK%.img}-$(digest_words "$MACHINE_MEMORY" "$MACHINE_CPUS" "$MACHINE_APPEND" "$MACHINE_CLOCK")
 	key=$(digest_words "$MACHINE_ROOT" "$MACHINE_KERNEL" "$(<"$MACHINE_DISK.digest")" "$MACHINE_JOB_SIZE" \
 		"$(declare -f machine_start)")
 	MACHINE_SAVED=$kind-$key.booted

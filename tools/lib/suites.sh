@@ -269,7 +269,7 @@ group_machine()
 		return
 	fi
 	printf '%s' "${GROUP_KERNEL[$1]}"
-	for name in disk memory cpus append enabled; do
+	for name in disk memory cpus append clock enabled; do
 		printf ' %s' "$(script_setting "$script" "$name")"
 	done
 }
