@@ -202,9 +202,11 @@ child_end()
 	done
 	for pid in "${!CHILDREN[@]}"; do
 		wait "$pid" 2>/dev/null || :
-		# What the child has started may be writing still.
+		# What the child has started may be writing still. Of what it was just starting the signal can
+		# be lost: bash has a handler of its own until the program is there.
 		for ((tries = 0; tries < 100; tries++)); do
 			kill -0 -- "-$pid" 2>/dev/null || break
+			((tries != 5)) || kill -- "-$pid" 2>/dev/null || :
 			sleep 0.1
 		done
 		kill -KILL -- "-$pid" 2>/dev/null || :
